@@ -1,0 +1,1 @@
+"""The numerical core: pure functions of arrays. Nothing here reads, writes, prints or keeps state."""

@@ -1,0 +1,51 @@
+"""The update rules F(h, u; θ), each as affine stages with element-wise functions between them."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from jslds_bench.errors import UsageError
+from jslds_bench.registry import nearest
+from jslds_bench.types import Cell
+
+
+def _split(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+    r, u = jnp.split(jax.nn.sigmoid(z), 2, axis=-1)
+    return r, u
+
+
+VANILLA = Cell(
+    name="vanilla",
+    widths=(1,),
+    lefts=(lambda h, zs: h,),
+    output=lambda h, zs: jnp.tanh(zs[0]),
+)
+"""h' = tanh(h W + u V + b)."""
+
+
+def _gru_output(h: jax.Array, zs: list[jax.Array]) -> jax.Array:
+    _, u = _split(zs[0])
+    return u * h + (1 - u) * jnp.tanh(zs[1])
+
+
+GRU = Cell(
+    name="gru",
+    widths=(2, 1),
+    lefts=(lambda h, zs: h, lambda h, zs: _split(zs[0])[0] * h),
+    output=_gru_output,
+)
+"""r, s = σ(h W_rs + u V_rs + b_rs);  c = tanh((r∘h) W_c + u V_c + b_c);  h' = s∘h + (1−s)∘c.
+
+The reset gate multiplies the state *before* the candidate's matrix product, and nothing is added to the
+update gate. Reference: Cho et al. (2014), the form that Smith et al. (2021) use.
+"""
+
+CELLS = {cell.name: cell for cell in (VANILLA, GRU)}
+
+
+def get_cell(name: str) -> Cell:
+    """The cell called `name`; raises UsageError with the nearest name."""
+    if name not in CELLS:
+        raise UsageError(f"unknown cell {name!r}{nearest(name, list(CELLS))} (known: {', '.join(CELLS)})")
+    return CELLS[name]

@@ -1,0 +1,83 @@
+"""First-order expansions of a network (eqs. 3–4) and its Jacobians."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jslds_bench.types import Cell, CellParams, LocalLinear
+
+
+def recurrent_jacobian(
+    cell: Cell, params: CellParams, h: Float[Array, " N"], u: Float[Array, " U"]
+) -> Float[Array, "N N"]:
+    """∂F/∂h at (h, u): entry [i, j] is ∂F_i/∂h_j."""
+    return jax.jacfwd(lambda x: cell.step(params, x, u))(h)
+
+
+def input_jacobian(
+    cell: Cell, params: CellParams, h: Float[Array, " N"], u: Float[Array, " U"]
+) -> Float[Array, "N U"]:
+    """∂F/∂u at (h, u)."""
+    return jax.jacfwd(lambda x: cell.step(params, h, x))(u)
+
+
+def expand(
+    cell: Cell,
+    params: CellParams,
+    e: Float[Array, " N"],
+    u_star: Float[Array, " U"],
+    zeroth: Literal["value", "point"],
+) -> LocalLinear:
+    """The first-order expansion of F at (e, u*), with both Jacobians formed.
+
+    Args:
+        zeroth: the constant term. "value" is F(e, u*) (eq. 3, right for any e); "point" is e itself
+            (eqs. 4–5, which take e for a fixed point).
+    """
+    constant = cell.step(params, e, u_star) if zeroth == "value" else e
+    return LocalLinear(
+        e=e,
+        u_star=u_star,
+        A=recurrent_jacobian(cell, params, e, u_star),
+        B=input_jacobian(cell, params, e, u_star),
+        c=constant,
+    )
+
+
+def expansion_step(
+    cell: Cell,
+    params: CellParams,
+    e: Float[Array, " N"],
+    u_star: Float[Array, " U"],
+    h: Float[Array, " N"],
+    u: Float[Array, " U"],
+    zeroth: Literal["value", "point"],
+) -> Float[Array, " N"]:
+    """The same expansion applied to (h, u) by one Jacobian-vector product; no Jacobian is formed."""
+    value, tangent = jax.jvp(lambda x, v: cell.step(params, x, v), (e, u_star), (h - e, u - u_star))
+    return (value if zeroth == "value" else e) + tangent
+
+
+def apply_local(
+    local: LocalLinear, h: Float[Array, " N"], u: Float[Array, " U"]
+) -> Float[Array, " N"]:
+    """c + A (h − e) + B (u − u*)."""
+    return local.c + local.A @ (h - local.e) + local.B @ (u - local.u_star)
+
+
+def jacobians(
+    cell: Cell, params: CellParams, hs: Float[Array, "P N"], us: Float[Array, "P U"]
+) -> Float[Array, "P N N"]:
+    """∂F/∂h at many points."""
+    return jax.vmap(lambda h, u: recurrent_jacobian(cell, params, h, u))(hs, us)
+
+
+def speeds(
+    cell: Cell, params: CellParams, hs: Float[Array, "P N"], us: Float[Array, "P U"]
+) -> Float[Array, " P"]:
+    """q = ½‖F(h, u) − h‖² at many points."""
+    return 0.5 * jnp.sum((cell.step(params, hs, us) - hs) ** 2, axis=-1)

@@ -1,0 +1,81 @@
+"""Running a network forward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jslds_bench.dynamics.tape import MatMul, tape_scan
+from jslds_bench.types import Affine, Cell, CellParams, Linearization
+
+
+def cell_weights(params: CellParams) -> dict[str, jax.Array]:
+    """θ's matrices by the names that `staged` multiplies with."""
+    return {f"{part}{i}": getattr(p, part) for i, p in enumerate(params) for part in "wv"}
+
+
+def staged(matmul: MatMul, cell: Cell, params: CellParams, h: Any, u: Any) -> Any:
+    """F(h, u; θ) with every matrix product made by `matmul`; equal to ``cell.step``."""
+    zs: list[jax.Array] = []
+    for i, left in enumerate(cell.lefts):
+        zs.append(matmul(f"w{i}", left(h, zs)) + matmul(f"v{i}", u) + params[i].b)
+    return cell.output(h, zs)
+
+
+def biases(params: CellParams) -> CellParams:
+    """θ with its matrices emptied: what a tape step may differentiate besides its weights."""
+    return tuple(Affine(p.w[:0], p.v[:0], p.b) for p in params)
+
+
+def rollout(
+    cell: Cell, params: CellParams, h0: Float[Array, "B N"], inputs: Float[Array, "B T U"]
+) -> Float[Array, "B T N"]:
+    """h_t = F(h_{t−1}, u_t; θ) for t = 1 … T, a batch of trials at once (fast in value and gradient)."""
+
+    def step(matmul: MatMul, consts: CellParams, h: Any, u: Any) -> tuple[Any, Any]:
+        h = staged(matmul, cell, consts, h, u)
+        return h, h
+
+    _, states = tape_scan(step, cell_weights(params), biases(params), h0, jnp.swapaxes(inputs, 0, 1))
+    return jnp.swapaxes(states, 0, 1)
+
+
+def free_run(
+    model: Linearization,
+    h0: Float[Array, " N"],
+    inputs: Float[Array, "B T U"],
+    u_star: Float[Array, "B U"],
+) -> Float[Array, "B T N"]:
+    """ĥ_t = G(ĥ_{t−1}, u_t) from h_0: the model on its own predictions for t = 1 … T."""
+
+    def trial(us: Any, star: Any) -> Any:
+        def step(state: Any, u: Any) -> tuple[Any, Any]:
+            carry, h = model.step(*state, u, star)
+            return (carry, h), h
+
+        return jax.lax.scan(step, (model.init(h0, star), h0), us)[1]
+
+    return jax.vmap(trial)(inputs, u_star)
+
+
+def one_step(
+    model: Linearization,
+    states: Float[Array, "B T1 N"],
+    inputs: Float[Array, "B T U"],
+    u_star: Float[Array, "B U"],
+) -> Float[Array, "B T N"]:
+    """ĥ_t = G(h_{t−1}, u_t): the model's prediction from the network's own previous state, t = 1 … T.
+
+    A model with a memory keeps it from step to step; only the state is set to the true one.
+    """
+
+    def trial(hs: Any, us: Any, star: Any) -> Any:
+        def step(carry: Any, hu: Any) -> tuple[Any, Any]:
+            return model.step(carry, *hu, star)
+
+        return jax.lax.scan(step, model.init(hs[0], star), (hs[:-1], us))[1]
+
+    return jax.vmap(trial)(states, inputs, u_star)

@@ -1,0 +1,147 @@
+"""Registries of the benchmark's entries: register by decorator, look up by name, suggest near names.
+
+An entry is a frozen dataclass: its fields are its parameters, their defaults the reference values, so
+that a suite's ``key = value`` lines can be validated before anything runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib.metadata
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from jslds_bench.errors import UsageError
+
+T = TypeVar("T")
+
+
+def nearest(word: str, words: list[str]) -> str:
+    """``; did you mean 'x'?`` for the closest of `words`, or the empty string when none is close."""
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+class Registry(Generic[T]):
+    """Named entry classes of one kind (tasks, networks, models or metrics).
+
+    Entries come from this package, from entry points of the group ``jslds_bench.<kind>s``, and from
+    plug-in files that the user names. An entry point is imported only when its name is asked for.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, type[T]] = {}
+
+    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+        """Class decorator: make the dataclass available as `name`; a second entry of a name is refused."""
+
+        def add(entry: type[T]) -> type[T]:
+            if name in self._entries and self._entries[name] is not entry:
+                raise UsageError(
+                    f"{self.kind} {name!r} is registered twice (by {self._entries[name].__module__} "
+                    f"and {entry.__module__}): rename one of them"
+                )
+            if not dataclasses.is_dataclass(entry):
+                raise UsageError(
+                    f"{self.kind} {name!r} must be a dataclass, so that its fields are its parameters"
+                )
+            entry.name = name  # type: ignore[attr-defined]
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def names(self) -> list[str]:
+        """All registered names, in alphabetical order."""
+        return sorted({*self._entries, *self._entry_points()})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def get(self, name: str) -> type[T]:
+        """The entry class called `name`.
+
+        Raises:
+            UsageError: no such name (the message suggests the nearest), or its plug-in does not import.
+        """
+        if name not in self._entries and name in (points := self._entry_points()):
+            try:
+                self.register(name)(points[name].load())
+            except UsageError:
+                raise
+            except Exception as error:
+                raise UsageError(
+                    f"{self.kind} {name!r} of package {points[name].value!r} could not be imported: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+        if name not in self._entries:
+            raise UsageError(
+                f"unknown {self.kind} {name!r}{nearest(name, self.names())} (known: {', '.join(self.names())})"
+            )
+        return self._entries[name]
+
+    def make(self, name: str, parameters: Mapping[str, Any]) -> T:
+        """An instance of entry `name` with `parameters`, each checked for name and type.
+
+        Raises:
+            UsageError: an unknown parameter, a value of the wrong type, or one that the entry refuses.
+        """
+        entry = self.get(name)
+        known = {f.name: f for f in dataclasses.fields(entry) if f.init}  # type: ignore[arg-type]
+        hints = typing.get_type_hints(entry)
+        values = {}
+        for key, value in parameters.items():
+            if key not in known:
+                raise UsageError(
+                    f"{self.kind} {name!r} has no parameter {key!r}{nearest(key, list(known))} "
+                    f"(it has: {', '.join(known) or 'none'})"
+                )
+            values[key] = _checked(value, hints[key], f"parameter {key!r} of {self.kind} {name!r}")
+        try:
+            return entry(**values)
+        except TypeError as error:
+            missing = [
+                k
+                for k, f in known.items()
+                if k not in values
+                and f.default is dataclasses.MISSING
+                and f.default_factory is dataclasses.MISSING
+            ]
+            raise UsageError(f"{self.kind} {name!r} needs {', '.join(missing) or error}") from error
+
+    def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
+        return {e.name: e for e in importlib.metadata.entry_points(group=f"jslds_bench.{self.kind}s")}
+
+
+def _checked(value: Any, hint: Any, what: str) -> Any:
+    """`value` if it is an instance of the type `hint` (an int serves as a float; a list as a tuple)."""
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    for option in options:
+        if option is types.NoneType and value is None:
+            return value
+        origin = typing.get_origin(option) or option
+        if origin is typing.Literal:
+            choices = typing.get_args(option)
+            if value in choices:
+                return value
+            raise UsageError(
+                f"{what} is {value!r}{nearest(str(value), [str(c) for c in choices])} "
+                f"(expected one of {', '.join(map(repr, choices))})"
+            )
+        if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        if origin is int and isinstance(value, bool):
+            continue
+        if origin is tuple and isinstance(value, list | tuple):
+            return tuple(value)
+        if isinstance(value, origin):
+            return value
+    expected = " or ".join("none" if o is types.NoneType else getattr(o, "__name__", str(o)) for o in options)
+    raise UsageError(f"{what} is {value!r} ({type(value).__name__}), expected {expected}")

@@ -1,0 +1,72 @@
+"""Context-dependent integration (paper, section 4.2 and A.4; Mante et al., 2013)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jslds_bench.errors import UsageError
+from jslds_bench.types import TASKS, LossWeights, Setup, Trials
+
+
+@TASKS.register("context_integration")
+@dataclasses.dataclass(frozen=True)
+class ContextIntegration:
+    """Integrate the cued one of two noisy streams and ignore the other.
+
+    Inputs are (motion, color, context one-hot). Each stream is a bias, 0.02 (N(0, 1) − 0.5) once per
+    trial, plus white noise of standard deviation noise/√dt at every step, dt = 1/n_steps. The target is the
+    running sum of the cued stream. u* is the trial's context with zero streams, so there are two.
+    Reference: Smith et al. (2021), section A.4 and the authors' code.
+
+    Attributes:
+        n_steps: T.
+        noise: the noise before division by √dt (0.025 gives 0.125 per step at T = 25).
+        bias: the scale of the biases.
+    """
+
+    n_steps: int = 25
+    noise: float = 0.025
+    bias: float = 0.02
+
+    SMOKE: ClassVar[dict[str, Any]] = {"n_steps": 12}
+
+    def __post_init__(self) -> None:
+        if self.n_steps < 1 or self.noise < 0:
+            raise UsageError(
+                f"context_integration needs n_steps ≥ 1 and noise ≥ 0, got n_steps={self.n_steps}, "
+                f"noise={self.noise}"
+            )
+
+    @property
+    def n_inputs(self) -> int:
+        return 4
+
+    @property
+    def n_outputs(self) -> int:
+        return 1
+
+    @property
+    def setup(self) -> Setup:
+        return Setup("vanilla", 128, LossWeights(rnn=1, jslds=1, e=100, a=10, l2=1e-5), paper_steps=50_000)
+
+    def sample(self, key: PRNGKeyArray, n_trials: int) -> Trials:
+        key_bias, key_noise, key_context = jax.random.split(key, 3)
+        bias = self.bias * (jax.random.normal(key_bias, (n_trials, 1, 2)) - 0.5)
+        noise = self.noise * self.n_steps**0.5 * jax.random.normal(key_noise, (n_trials, self.n_steps, 2))
+        streams = bias + noise
+        context = jax.nn.one_hot(jax.random.randint(key_context, (n_trials,), 0, 2), 2)
+        static = jnp.broadcast_to(context[:, None], streams.shape)
+        return Trials(
+            inputs=jnp.concatenate([streams, static], axis=-1),
+            targets=jnp.cumsum(jnp.sum(streams * static, axis=-1, keepdims=True), axis=1),
+            mask=jnp.ones(self.n_steps),
+            u_star=jnp.concatenate([jnp.zeros((n_trials, 2)), context], axis=-1),
+        )
+
+    def expansion_inputs(self) -> Float[Array, "2 U"]:
+        return jnp.concatenate([jnp.zeros((2, 2)), jnp.eye(2)], axis=-1)
