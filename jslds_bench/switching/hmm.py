@@ -1,0 +1,158 @@
+"""Hidden Markov models with time-varying transitions, in log space: exact for hard gates too.
+
+One trial per call; callers vmap. T steps, K modes. `log_trans[t, i, j]` = log p(z_{t+1}=j | z_t=i), and
+may have a single row i where the previous mode does not matter. Zero probabilities are −inf throughout.
+`mask` is 1 on the valid steps, which come first; padded steps change nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+
+class Posterior(NamedTuple):
+    """Posteriors of one trial's modes.
+
+    Attributes:
+        log_z: log p(observations); −inf where they are impossible, and the posteriors are then all zero.
+        single: p(z_t = k | all), [T, K]; zero at padded steps.
+        pair: p(z_t = i, z_{t+1} = j | all), [T−1, K, K]; zero where t+1 is padded.
+    """
+
+    log_z: Float[Array, ""]
+    single: Float[Array, "T K"]
+    pair: Float[Array, "T-1 K K"]
+
+
+def _log_sum(x: jax.Array, axis: int | tuple[int, ...]) -> jax.Array:
+    """log Σ exp x, with −inf for the empty sum."""
+    top = jnp.max(x, axis=axis, keepdims=True)
+    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    return jnp.squeeze(top, axis) + jnp.log(jnp.sum(jnp.exp(x - top), axis=axis))
+
+
+def _normalised(x: jax.Array, axis: int | tuple[int, ...]) -> jax.Array:
+    """exp x scaled to sum to one; zeros where every x is −inf."""
+    total = jnp.expand_dims(_log_sum(x, axis), axis)
+    return jnp.exp(x - jnp.where(jnp.isfinite(total), total, 0.0))
+
+
+def forward(
+    log_pi: Float[Array, " K"],
+    log_trans: Float[Array, "T-1 I K"],
+    log_lik: Float[Array, "T K"],
+    mask: Float[Array, " T"],
+) -> tuple[Float[Array, ""], Float[Array, "T K"]]:
+    """log p(observations) and the filtered log p(z_t | observations up to t)."""
+
+    def update(predicted: jax.Array, lik: jax.Array) -> tuple[jax.Array, jax.Array]:
+        joint = predicted + lik
+        norm = _log_sum(joint, 0)
+        return joint - jnp.where(jnp.isfinite(norm), norm, 0.0), norm
+
+    def step(alpha: jax.Array, x: tuple[jax.Array, ...]) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        trans, lik, valid = x
+        after, norm = update(_log_sum(alpha[:, None] + trans, 0), lik)
+        alpha = jnp.where(valid > 0, after, alpha)
+        return alpha, (alpha, jnp.where(valid > 0, norm, 0.0))
+
+    first, norm = update(log_pi, log_lik[0])
+    _, (alphas, norms) = jax.lax.scan(step, first, (log_trans, log_lik[1:], mask[1:]))
+    return norm + jnp.sum(norms), jnp.concatenate([first[None], alphas])
+
+
+def _backward(log_trans: jax.Array, log_lik: jax.Array, mask: jax.Array) -> jax.Array:
+    """log p(observations after t | z_t), up to a constant per step, [T, K]."""
+
+    def step(beta: jax.Array, x: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        trans, lik, valid = x
+        before = jnp.broadcast_to(_log_sum(trans + (lik + beta)[None, :], 1), beta.shape)
+        top = jnp.max(before)
+        beta = jnp.where(valid > 0, before - jnp.where(jnp.isfinite(top), top, 0.0), beta)
+        return beta, beta
+
+    last = jnp.zeros_like(log_lik[0])
+    _, betas = jax.lax.scan(step, last, (log_trans, log_lik[1:], mask[1:]), reverse=True)
+    return jnp.concatenate([betas, last[None]])
+
+
+def posterior(
+    log_pi: Float[Array, " K"],
+    log_trans: Float[Array, "T-1 I K"],
+    log_lik: Float[Array, "T K"],
+    mask: Float[Array, " T"],
+) -> Posterior:
+    """Forward–backward: marginals and pairs of the modes given all observations.
+
+    Both passes are normalised step by step, so long trials lose no digits.
+    Reference: Rabiner (1989), eqs. 18–37.
+    """
+    log_z, alpha = forward(log_pi, log_trans, log_lik, mask)
+    beta = _backward(log_trans, log_lik, mask)
+    single = _normalised(alpha + beta, 1) * mask[:, None]
+    joint = alpha[:-1, :, None] + log_trans + (log_lik + beta)[1:, None, :]
+    pair = _normalised(joint, (1, 2)) * mask[1:, None, None]
+    return Posterior(log_z, single, pair)
+
+
+def viterbi(
+    log_pi: Float[Array, " K"],
+    log_trans: Float[Array, "T-1 I K"],
+    log_lik: Float[Array, "T K"],
+    mask: Float[Array, " T"],
+) -> tuple[Int[Array, " T"], Float[Array, ""]]:
+    """The most probable path of modes and its log joint probability; padded steps repeat the last mode."""
+    n_modes = log_lik.shape[1]
+
+    def step(score: jax.Array, x: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        trans, lik, valid = x
+        moves = score[:, None] + trans
+        source = jnp.where(valid > 0, jnp.argmax(moves, axis=0), jnp.arange(n_modes))
+        return jnp.where(valid > 0, jnp.max(moves, axis=0) + lik, score), source
+
+    score, sources = jax.lax.scan(step, log_pi + log_lik[0], (log_trans, log_lik[1:], mask[1:]))
+    last = jnp.argmax(score)
+
+    def back(z: jax.Array, source: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return source[z], source[z]
+
+    _, path = jax.lax.scan(back, last, sources, reverse=True)
+    return jnp.concatenate([path, last[None]]), score[last]
+
+
+def sample(
+    key: PRNGKeyArray,
+    log_pi: Float[Array, " K"],
+    log_trans: Float[Array, "T-1 I K"],
+    log_lik: Float[Array, "T K"],
+    mask: Float[Array, " T"],
+) -> Int[Array, " T"]:
+    """One path of modes drawn from its posterior: filter forward, draw backward."""
+    n_steps, n_modes = log_lik.shape
+    _, alpha = forward(log_pi, log_trans, log_lik, mask)
+    log_trans = jnp.broadcast_to(log_trans, (n_steps - 1, n_modes, n_modes))
+    keys = jax.random.split(key, n_steps)
+    last = jax.random.categorical(keys[-1], alpha[-1])
+
+    def back(z: jax.Array, x: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        filtered, trans, valid, k = x
+        before = jnp.where(valid > 0, jax.random.categorical(k, filtered + trans[:, z]), z)
+        return before, before
+
+    _, path = jax.lax.scan(back, last, (alpha[:-1], log_trans, mask[1:], keys[:-1]), reverse=True)
+    return jnp.concatenate([path, last[None]])
+
+
+def entropy(single: Float[Array, "T K"], pair: Float[Array, "T-1 K K"]) -> Float[Array, ""]:
+    """Entropy of a chain from its marginals: −Σ ξ log ξ + Σ_{0<t<T−1} γ log γ; padded steps give nothing."""
+
+    def plogp(p: jax.Array) -> jax.Array:
+        return jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1.0)), 0.0)
+
+    # Σ_j ξ_t(i, j) is γ_t(i) on valid pairs and 0 on padded ones; without pairs the entropy is γ_0's.
+    sources = jnp.sum(pair, axis=2)
+    return -jnp.sum(plogp(single[0])) - jnp.sum(plogp(pair)) + jnp.sum(plogp(sources))

@@ -1,0 +1,117 @@
+"""The HMM against enumeration of all paths."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jslds_bench.switching import hmm
+from jslds_bench.switching.precision import enable_float64
+
+T, K = 6, 3
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with enable_float64():
+        yield
+
+
+def problem(seed, hard):
+    rng = np.random.default_rng(seed)
+    trans = rng.dirichlet(np.ones(K), size=(T - 1, K))
+    if hard:
+        trans[rng.random(trans.shape) < 0.35] = 0.0
+        trans[..., 0] += 1e-12  # far under the 1e-8 at which a sum-clipping smoother goes wrong
+        trans /= trans.sum(-1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        return np.log(rng.dirichlet(np.ones(K))), np.log(trans), 3.0 * rng.normal(size=(T, K))
+
+
+def enumerate_paths(log_pi, log_trans, log_lik):
+    paths = np.array(list(itertools.product(range(K), repeat=log_lik.shape[0])))
+    score = log_pi[paths[:, 0]] + log_lik[np.arange(log_lik.shape[0]), paths].sum(1)
+    for t in range(log_lik.shape[0] - 1):
+        score = score + log_trans[t, paths[:, t], paths[:, t + 1]]
+    return paths, score
+
+
+@pytest.mark.parametrize("hard", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_posterior_equals_enumeration(seed, hard):
+    log_pi, log_trans, log_lik = problem(seed, hard)
+    paths, score = enumerate_paths(log_pi, log_trans, log_lik)
+    log_z = np.logaddexp.reduce(score)
+    p = np.exp(score - log_z)
+    single = np.array([[p[paths[:, t] == k].sum() for k in range(K)] for t in range(T)])
+    pair = np.zeros((T - 1, K, K))
+    for t, i, j in itertools.product(range(T - 1), range(K), range(K)):
+        pair[t, i, j] = p[(paths[:, t] == i) & (paths[:, t + 1] == j)].sum()
+    got = hmm.posterior(log_pi, log_trans, log_lik, jnp.ones(T))
+    assert abs(got.log_z - log_z) < 1e-12 * max(1, abs(log_z))
+    np.testing.assert_allclose(got.single, single, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(got.pair, pair, rtol=0, atol=1e-12)
+    entropy = -np.sum(p[p > 0] * np.log(p[p > 0]))
+    assert abs(hmm.entropy(got.single, got.pair) - entropy) < 1e-11
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_viterbi_is_the_best_path(hard):
+    log_pi, log_trans, log_lik = problem(7, hard)
+    paths, score = enumerate_paths(log_pi, log_trans, log_lik)
+    path, best = hmm.viterbi(log_pi, log_trans, log_lik, jnp.ones(T))
+    assert path.tolist() == paths[score.argmax()].tolist()
+    assert abs(best - score.max()) < 1e-12
+
+
+def test_samples_follow_the_posterior():
+    log_pi, log_trans, log_lik = problem(3, True)
+    n = 20_000
+    exact = hmm.posterior(log_pi, log_trans, log_lik, jnp.ones(T))
+    draws = jax.vmap(lambda k: hmm.sample(k, log_pi, log_trans, log_lik, jnp.ones(T)))(
+        jax.random.split(jax.random.key(0), n)
+    )
+    freq = (draws[:, :-1, None, None] == np.arange(K)[:, None]) & (draws[:, 1:, None, None] == np.arange(K))
+    assert np.abs(freq.mean(0) - exact.pair).max() < 5 * 0.5 / np.sqrt(n)
+
+
+def test_padding_changes_nothing():
+    log_pi, log_trans, log_lik = problem(5, True)
+    short = hmm.posterior(log_pi, log_trans[:3], log_lik[:4], jnp.ones(4))
+    mask = jnp.array([1.0, 1, 1, 1, 0, 0])
+    padded = hmm.posterior(log_pi, log_trans, log_lik, mask)
+    assert padded.log_z == short.log_z
+    np.testing.assert_array_equal(padded.single[:4], short.single)
+    np.testing.assert_array_equal(padded.pair[:3], short.pair)
+    assert not padded.single[4:].any()
+    assert not padded.pair[3:].any()
+    assert hmm.entropy(padded.single, padded.pair) == pytest.approx(hmm.entropy(short.single, short.pair))
+    path, _ = hmm.viterbi(log_pi, log_trans, log_lik, mask)
+    assert path[:4].tolist() == hmm.viterbi(log_pi, log_trans[:3], log_lik[:4], jnp.ones(4))[0].tolist()
+
+
+def test_a_single_row_stands_for_all_previous_modes():
+    log_pi, log_trans, log_lik = problem(2, False)
+    one = hmm.posterior(log_pi, log_trans[:, :1], log_lik, jnp.ones(T))
+    full = hmm.posterior(log_pi, np.repeat(log_trans[:, :1], K, axis=1), log_lik, jnp.ones(T))
+    np.testing.assert_allclose(one.pair, full.pair, atol=1e-14)
+
+
+def test_impossible_observations_give_minus_infinity_and_no_nan():
+    log_pi, log_trans, log_lik = problem(1, True)
+    got = hmm.posterior(log_pi, log_trans, np.where(np.arange(T)[:, None] == 2, -np.inf, log_lik), jnp.ones(T))
+    assert got.log_z == -np.inf
+    assert np.isfinite(got.single).all()
+
+
+def test_long_trials_keep_their_digits():
+    n = 20_000
+    rng = np.random.default_rng(0)
+    log_lik = 50 * rng.normal(size=(n, K))
+    log_trans = np.log(rng.dirichlet(np.ones(K), size=(1, K)).repeat(n - 1, axis=0))
+    got = hmm.posterior(np.log(np.ones(K) / K), log_trans, log_lik, jnp.ones(n))
+    np.testing.assert_allclose(got.single.sum(1), 1, atol=1e-12)
+    np.testing.assert_allclose(got.pair.sum(2), got.single[:-1], atol=1e-12)
+    np.testing.assert_allclose(got.pair.sum(1), got.single[1:], atol=1e-12)
