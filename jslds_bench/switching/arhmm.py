@@ -1,0 +1,163 @@
+"""Switching dynamics on known states: an autoregressive HMM with inputs, fitted by generalised EM.
+
+No q(x) is needed, the E-step is exact, and every M-step raises its objective, so the penalised
+log-likelihood log p(x) + log prior never falls.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jslds_bench.switching import hmm
+from jslds_bench.switching.linear import (
+    LOG_2PI,
+    Links,
+    clip_below,
+    expected_log_dynamics,
+    linear_log_prior,
+    update_linear,
+)
+from jslds_bench.switching.parameters import Belief, Data, Initial, Linear, Params, Prior, Spec
+from jslds_bench.switching.transitions import (
+    GateRows,
+    expected_log_transitions,
+    gate_log_prior,
+    update_gate,
+)
+
+
+class Potentials(NamedTuple):
+    """The log potentials of z in a batch of trials, and what of the joint does not depend on z.
+
+    Attributes:
+        log_lik: log N(x_t | mode k); zero at t = 0, [B, T, K].
+        log_trans: the gate, [B, T−1, I, K].
+        rest: log p(x_0), [B].
+    """
+
+    log_lik: Float[Array, "B T K"]
+    log_trans: Float[Array, "B T-1 I K"]
+    rest: Float[Array, " B"]
+
+
+class Step(NamedTuple):
+    """One iteration: the parameters after it, and belief and objectives at those before it."""
+
+    params: Params
+    belief: Belief
+    log_lik: Float[Array, " B"]
+    objective: Float[Array, ""]
+
+
+def initial_log_prob(
+    initial: Initial, mean: Float[Array, " D"], cov: Float[Array, "D D"] | None
+) -> Float[Array, ""]:
+    """E log N(x_0 | m, S) for x_0 ~ N(mean, cov)."""
+    root = jnp.linalg.cholesky(initial.cov)
+    white = jax.scipy.linalg.solve_triangular(root, mean - initial.mean, lower=True)
+    out = -0.5 * jnp.sum(white**2) - jnp.sum(jnp.log(jnp.diagonal(root))) - 0.5 * mean.size * LOG_2PI
+    if cov is None:
+        return out
+    return out - 0.5 * jnp.trace(jax.scipy.linalg.cho_solve((root, True), cov))
+
+
+def _rows(x: jax.Array) -> jax.Array:
+    return x.reshape(-1, *x.shape[2:])
+
+
+def potentials(params: Params, data: Data) -> Potentials:
+    """The log potentials of the modes given known states (data.y)."""
+    x, (n_trials, n_steps, _) = data.y, data.y.shape
+    links = Links(_rows(x[:, :-1]), _rows(x[:, 1:]), _rows(data.u[:, 1:]))
+    log_lik = expected_log_dynamics(params.linear, links).reshape(n_trials, n_steps - 1, -1)
+    log_trans = expected_log_transitions(params.gate, x[:, :-1], None, data.u[:, 1:])
+    rest = jax.vmap(lambda x0: initial_log_prob(params.initial, x0, None))(x[:, 0])
+    return Potentials(jnp.pad(log_lik, ((0, 0), (1, 0), (0, 0))), log_trans, rest)
+
+
+def e_step(params: Params, data: Data) -> tuple[Belief, Float[Array, " B"]]:
+    """The exact posterior of the modes, and log p(x) per trial."""
+    pot = potentials(params, data)
+    post = jax.vmap(hmm.posterior, in_axes=(None, 0, 0, 0))(
+        params.initial.log_pi, pot.log_trans, pot.log_lik, data.mask
+    )
+    return Belief(post.single, post.pair), post.log_z + pot.rest
+
+
+def update_initial(
+    first_mean: Float[Array, "B D"],
+    first_cov: Float[Array, "B D D"] | None,
+    belief: Belief,
+    prior: Prior,
+    spec: Spec,
+) -> Initial:
+    """Exact: the mean and floored covariance of x_0, and counts of z_0."""
+    mean = jnp.mean(first_mean, axis=0)
+    cov = jnp.mean((first_mean - mean)[:, :, None] * (first_mean - mean)[:, None, :], axis=0)
+    if first_cov is not None:
+        cov = cov + jnp.mean(first_cov, axis=0)
+    counts = jnp.sum(belief.single[:, 0], axis=0) + spec.pseudo_count
+    return Initial(jnp.log(counts / jnp.sum(counts)), mean, clip_below(cov, prior.state_floor))
+
+
+def gate_pairs(belief: Belief, spec: Spec) -> Float[Array, "R I K"]:
+    """The pair marginals as the gate sees them: summed over the previous mode where it does not matter."""
+    pair = _rows(belief.pair)
+    return jnp.sum(pair, axis=1, keepdims=True) if spec.transitions == "recurrent_only" else pair
+
+
+def m_step(params: Params, belief: Belief, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
+    """Dynamics and initial state exactly, the gate by Newton steps that never lower its objective."""
+    x = data.y
+    before, after, u = _rows(x[:, :-1]), _rows(x[:, 1:]), _rows(data.u[:, 1:])
+    linear = update_linear(_rows(belief.single[:, 1:]), Links(before, after, u), prior)
+    gate = update_gate(params.gate, GateRows(gate_pairs(belief, spec), before, None, u), prior, spec, n_newton)
+    return params._replace(
+        initial=update_initial(x[:, 0], None, belief, prior, spec), gate=gate, linear=linear
+    )
+
+
+def log_prior(params: Params, prior: Prior, spec: Spec) -> Float[Array, ""]:
+    """What is added to the log-likelihood (or the ELBO): ridge, gate and count priors."""
+    return (
+        linear_log_prior(params.linear, prior)
+        + gate_log_prior(params.gate, prior)
+        + spec.pseudo_count * jnp.sum(params.initial.log_pi)
+    )
+
+
+@partial(jax.jit, static_argnames=("spec", "n_newton"))
+def em_step(params: Params, data: Data, prior: Prior, spec: Spec, n_newton: int = 2) -> Step:
+    """E-step at `params`, then the M-step. Reference: Linderman et al. (2017), section 4, with x known."""
+    belief, log_lik = e_step(params, data)
+    objective = jnp.sum(log_lik) + log_prior(params, prior, spec)
+    return Step(m_step(params, belief, data, prior, spec, n_newton), belief, log_lik, objective)
+
+
+@partial(jax.jit, static_argnames=("spec", "n_newton"))
+def first_params(
+    belief: Belief, start: Params, data: Data, prior: Prior, spec: Spec, n_newton: int = 5
+) -> Params:
+    """Parameters from a guess of the modes alone."""
+    return m_step(start, belief, data, prior, spec, n_newton)
+
+
+def blank_params(spec: Spec, n_latent: int, n_observed: int, n_inputs: int) -> Params:
+    """Zero dynamics, unit noise, a flat gate and identity emissions: what first M-steps start from."""
+    k, d = spec.n_modes, n_latent
+    n_from = 1 if spec.transitions == "recurrent_only" else k
+    from jslds_bench.switching.parameters import Emission, Gate
+
+    return Params(
+        Initial(jnp.full(k, -jnp.log(k)), jnp.zeros(d), jnp.eye(d)),
+        Gate(jnp.full((n_from, k), -jnp.log(k)), jnp.zeros((k, d)), jnp.zeros((k, n_inputs))),
+        Linear(
+            jnp.zeros((k, d, d)), jnp.zeros((k, d, n_inputs)), jnp.zeros((k, d)), jnp.tile(jnp.eye(d), (k, 1, 1))
+        ),
+        Emission(jnp.eye(n_observed, d), jnp.zeros(n_observed), jnp.ones(n_observed)),
+    )

@@ -1,0 +1,243 @@
+"""Laplace-EM for switching linear dynamical systems with q(z) q(x), q(x) a Gaussian chain.
+
+q(z) is exact given q(x) (forward–backward on expected log potentials). q(x) starts as a Laplace
+approximation: Newton to the mode x*, J = −∂²/∂x². From there it takes the same Newton step with gradient
+and Hessian averaged over q(x), which is the natural gradient of the ELBO; it is back-tracked on the ELBO
+and dropped if it does not help. With Gaussian emissions and gates that do not read x that one step is
+the exact optimum. Expectations are closed: E exp for Poisson, a lower bound for the recurrent gate
+(`transitions.expected_log_transitions`). So the ELBO is a true lower bound on log p(y) in every case,
+and ELBO + log prior never falls by more than rounding.
+
+Reference: Zoltowski, Pillow and Linderman (2020), section 3; Khan and Lin (2017) for the natural gradient.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jslds_bench.switching import arhmm, hmm
+from jslds_bench.switching import gaussian_chain as gc
+from jslds_bench.switching.emissions import Views, emission_log_prior, expected_log_emission, update_emission
+from jslds_bench.switching.linear import LOG_2PI, Links, expected_log_dynamics, update_linear
+from jslds_bench.switching.parameters import Belief, Data, Params, Prior, Spec
+from jslds_bench.switching.transitions import GateRows, expected_log_transitions, update_gate
+
+_SHORTEST = 1e-3  # the last fraction of a step that back-tracking tries
+
+
+class Variational(NamedTuple):
+    """q: the modes' belief and the states' chain with its moments, all with a leading trial axis."""
+
+    belief: Belief
+    chain: gc.Chain
+    moments: gc.Moments
+
+
+class Step(NamedTuple):
+    """One iteration's result: parameters, q, the ELBO per trial and ELBO + log prior, both at that result."""
+
+    params: Params
+    q: Variational
+    elbo: Float[Array, " B"]
+    objective: Float[Array, ""]
+
+
+_Trial = tuple[jax.Array, jax.Array, jax.Array]  # y [T, N], u [T, U], mask [T]
+_XMoments = tuple[jax.Array, jax.Array, jax.Array]  # mean, cov, cross of one trial
+
+
+def _potentials(
+    params: Params, spec: Spec, x: _XMoments, trial: _Trial
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """E log potentials of z, [T, K] and [T−1, I, K], and E of all that z does not touch."""
+    (mean, cov, cross), (y, u, mask) = x, trial
+    links = Links(mean[:-1], mean[1:], u[1:], cov[:-1], cov[1:], cross)
+    log_lik = jnp.pad(expected_log_dynamics(params.linear, links), ((1, 0), (0, 0)))
+    gate_cov = cov[:-1] if spec.recurrent else None
+    log_trans = expected_log_transitions(params.gate, mean[:-1], gate_cov, u[1:])
+    views = Views(y, mask, mean, cov)
+    rest = jnp.sum(expected_log_emission(spec.emissions, params.emission, views))
+    return log_lik, log_trans, rest + arhmm.initial_log_prob(params.initial, mean[0], cov[0])
+
+
+def _expected_log_joint(
+    params: Params, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial
+) -> jax.Array:
+    """E_q log p(y, x, z) of one trial."""
+    log_lik, log_trans, rest = _potentials(params, spec, x, trial)
+    pair = belief.pair
+    if log_trans.shape[1] == 1:
+        pair = jnp.sum(pair, axis=1, keepdims=True)
+    gated = jnp.where(pair > 0, pair * log_trans, 0.0)
+    start = jnp.where(belief.single[0] > 0, belief.single[0] * params.initial.log_pi, 0.0)
+    return rest + jnp.sum(start) + jnp.sum(belief.single * log_lik) + jnp.sum(gated)
+
+
+def _entropy_x(log_det: jax.Array, mask: jax.Array, n_latent: int) -> jax.Array:
+    return 0.5 * (jnp.sum(mask) * n_latent * (1 + LOG_2PI) - log_det)
+
+
+def _target(
+    params: Params, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial
+) -> tuple[gc.Chain, jax.Array]:
+    """The Newton target as a chain, J = −E ∂²log p and h = J E x + E ∂log p, and E ∂log p.
+
+    Both come from one reverse pass: E ∂² = 2 ∂E/∂Σ. At zero covariance this is Laplace's Newton step.
+    """
+    g_mean, g_cov, g_cross = jax.grad(_expected_log_joint, argnums=3)(params, spec, belief, x, trial)
+    mask, mean = trial[2], x[0]
+    valid = mask[:, None, None] > 0
+    eye = jnp.eye(mean.shape[1])
+    diagonal = jnp.where(valid, -(g_cov + jnp.swapaxes(g_cov, 1, 2)), eye)
+    lower = jnp.where(valid[1:], -jnp.swapaxes(g_cross, 1, 2), 0.0)
+    g_mean = jnp.where(mask[:, None] > 0, g_mean, 0.0)
+    linear = jnp.einsum("tij,tj->ti", diagonal, mean) + g_mean
+    linear = linear.at[1:].add(jnp.einsum("tij,tj->ti", lower, mean[:-1]))
+    linear = linear.at[:-1].add(jnp.einsum("tji,tj->ti", lower, mean[1:]))
+    return gc.Chain(diagonal, lower, linear), g_mean
+
+
+def _laplace_trial(
+    params: Params, spec: Spec, belief: Belief, mean: jax.Array, trial: _Trial, n_newton: int
+) -> tuple[gc.Chain, gc.Moments]:
+    """Newton from `mean` to the mode of E_q(z) log p(y, x, z); the chain there."""
+    d = mean.shape[1]
+    cov, cross = jnp.zeros((*mean.shape, d)), jnp.zeros((mean.shape[0] - 1, d, d))
+
+    def value(mean: jax.Array) -> jax.Array:
+        return _expected_log_joint(params, spec, belief, (mean, cov, cross), trial)
+
+    def body(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        mean, now, _, n = state
+        chain, gradient = _target(params, spec, belief, (mean, cov, cross), trial)
+        direction = gc.solve(gc.factorise(chain.diagonal, chain.lower), gradient)
+
+        def short(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
+            return ~(carry[1] >= now) & (carry[0] > _SHORTEST)
+
+        def shrink(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            scale = 0.5 * carry[0]
+            return scale, value(mean + scale * direction)
+
+        scale, after = jax.lax.while_loop(short, shrink, (jnp.ones(()), value(mean + direction)))
+        better = after >= now
+        gain = jnp.where(better, after - now, 0.0)
+        mean = jnp.where(better, mean + scale * direction, mean)
+        return mean, jnp.where(better, after, now), gain, n + 1
+
+    def unfinished(state: tuple[jax.Array, ...]) -> jax.Array:
+        return (state[3] < n_newton) & (state[2] > 1e-8 * jnp.abs(state[1]))
+
+    start = (mean, value(mean), jnp.full((), jnp.inf), 0)
+    mean = jax.lax.while_loop(unfinished, body, start)[0]
+    chain, _ = _target(params, spec, belief, (mean, cov, cross), trial)
+    return chain, gc.moments(chain)
+
+
+@partial(jax.jit, static_argnames=("spec", "n_newton"))
+def laplace(
+    params: Params, belief: Belief, mean: Float[Array, "B T D"], data: Data, spec: Spec, n_newton: int = 30
+) -> Variational:
+    """q(x) by Laplace's approximation, from a guess of the means; q(z) as given."""
+    chain, moments = jax.vmap(
+        lambda b, m, *trial: _laplace_trial(params, spec, b, m, trial, n_newton)
+    )(belief, mean, *data)
+    return Variational(belief, chain, moments)
+
+
+def _update_x_trial(
+    params: Params, spec: Spec, belief: Belief, chain: gc.Chain, moments: gc.Moments, trial: _Trial
+) -> tuple[gc.Chain, gc.Moments]:
+    """One natural-gradient step of q(x), back-tracked; the old q(x) where no fraction of it helps."""
+
+    def elbo(m: gc.Moments) -> jax.Array:
+        joint = _expected_log_joint(params, spec, belief, (m.mean, m.cov, m.cross), trial)
+        return joint + _entropy_x(m.log_det, trial[2], m.mean.shape[1])
+
+    x = (moments.mean, moments.cov, moments.cross)
+    target, _ = _target(params, spec, belief, x, trial)
+    now = elbo(moments)
+
+    def attempt(scale: jax.Array) -> tuple[jax.Array, gc.Chain, gc.Moments, jax.Array]:
+        moved = jax.tree.map(lambda old, new: old + scale * (new - old), chain, target)
+        after = gc.moments(moved)
+        return scale, moved, after, elbo(after)
+
+    _, moved, after, value = jax.lax.while_loop(
+        lambda c: ~(c[3] >= now) & (c[0] > _SHORTEST), lambda c: attempt(0.5 * c[0]), attempt(jnp.ones(()))
+    )
+    keep = value >= now
+    return jax.tree.map(lambda new, old: jnp.where(keep, new, old), (moved, after), (chain, moments))
+
+
+def _update_z(
+    params: Params, spec: Spec, moments: gc.Moments, data: Data
+) -> tuple[Belief, Float[Array, " B"]]:
+    """The exact q(z) given q(x), and the ELBO per trial there (log Z of the expected potentials holds it)."""
+
+    def trial(m: gc.Moments, *t: jax.Array) -> tuple[Belief, jax.Array]:
+        log_lik, log_trans, rest = _potentials(params, spec, (m.mean, m.cov, m.cross), t)
+        post = hmm.posterior(params.initial.log_pi, log_trans, log_lik * t[2][:, None], t[2])
+        return Belief(post.single, post.pair), post.log_z + rest + _entropy_x(m.log_det, t[2], m.mean.shape[1])
+
+    return jax.vmap(trial)(moments, *data)
+
+
+def _e_step(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Variational, jax.Array]:
+    chain, moments = jax.vmap(
+        lambda b, c, m, *trial: _update_x_trial(params, spec, b, c, m, trial)
+    )(q.belief, q.chain, q.moments, *data)
+    belief, elbo = _update_z(params, spec, moments, data)
+    return Variational(belief, chain, moments), elbo
+
+
+@partial(jax.jit, static_argnames=("spec",))
+def e_step(
+    params: Params, q: Variational, data: Data, spec: Spec
+) -> tuple[Variational, Float[Array, " B"]]:
+    """q(x), then q(z), at fixed parameters; the ELBO per trial of the result."""
+    return _e_step(params, q, data, spec)
+
+
+@partial(jax.jit, static_argnames=("spec",))
+def update_z(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Variational, Float[Array, " B"]]:
+    """q(z) alone; the ELBO per trial of the result."""
+    belief, elbo = _update_z(params, spec, q.moments, data)
+    return q._replace(belief=belief), elbo
+
+
+def _flat(x: jax.Array) -> jax.Array:
+    return x.reshape(-1, *x.shape[2:])
+
+
+def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
+    """Exact for dynamics, initial state and Gaussian emissions; ascending for the gate and Poisson ones."""
+    m, u = q.moments, _flat(data.u[:, 1:])
+    before, cov_before = _flat(m.mean[:, :-1]), _flat(m.cov[:, :-1])
+    links = Links(before, _flat(m.mean[:, 1:]), u, cov_before, _flat(m.cov[:, 1:]), _flat(m.cross))
+    gate_rows = GateRows(
+        arhmm.gate_pairs(q.belief, spec), before, cov_before if spec.recurrent else None, u
+    )
+    views = Views(_flat(data.y), _flat(data.mask), _flat(m.mean), _flat(m.cov))
+    return Params(
+        arhmm.update_initial(m.mean[:, 0], m.cov[:, 0], q.belief, prior, spec),
+        update_gate(params.gate, gate_rows, prior, spec, n_newton),
+        update_linear(_flat(q.belief.single[:, 1:]), links, prior),
+        update_emission(spec.emissions, params.emission, views, prior),
+    )
+
+
+@partial(jax.jit, static_argnames=("spec", "n_newton"))
+def em_step(
+    params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int = 2
+) -> Step:
+    """M-step at `q`, then q(x), then q(z): each raises ELBO + log prior, or leaves it."""
+    params = m_step(params, q, data, prior, spec, n_newton)
+    q, elbo = _e_step(params, q, data, spec)
+    penalty = arhmm.log_prior(params, prior, spec) + emission_log_prior(spec.emissions, params.emission, prior)
+    return Step(params, q, elbo, jnp.sum(elbo) + penalty)

@@ -1,0 +1,114 @@
+"""The linear dynamics of each mode: expected log-likelihood, sufficient statistics and exact M-step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import cho_solve, solve_triangular
+from jaxtyping import Array, Float
+
+from jslds_bench.switching.parameters import Linear, Prior
+
+LOG_2PI = 1.8378770664093453
+
+
+class Links(NamedTuple):
+    """Moments of x_{t−1} → x_t, trials and steps flattened to R rows.
+
+    Attributes:
+        before, after: E x_{t−1}, E x_t, [R, D].
+        u: u_t, [R, U].
+        cov_before, cov_after: Cov(x_{t−1}), Cov(x_t), [R, D, D]; all three None for known states.
+        cross: Cov(x_{t−1}, x_t), [R, D, D].
+    """
+
+    before: Float[Array, "R D"]
+    after: Float[Array, "R D"]
+    u: Float[Array, "R U"]
+    cov_before: Float[Array, "R D D"] | None = None
+    cov_after: Float[Array, "R D D"] | None = None
+    cross: Float[Array, "R D D"] | None = None
+
+
+def predict(
+    linear: Linear, x: Float[Array, "*batch D"], u: Float[Array, "*batch U"]
+) -> Float[Array, "*batch K D"]:
+    """A_k x + V_k u + b_k for every mode."""
+    return (
+        jnp.einsum("kij,...j->...ki", linear.a, x)
+        + jnp.einsum("kij,...j->...ki", linear.v, u)
+        + linear.b
+    )
+
+
+def expected_log_dynamics(linear: Linear, links: Links) -> Float[Array, "R K"]:
+    """E log N(x_t | A_k x_{t−1} + V_k u_t + b_k, Q_k) for every mode, exact."""
+    chol = jnp.linalg.cholesky(linear.q)
+
+    def mode(a: jax.Array, v: jax.Array, b: jax.Array, root: jax.Array) -> jax.Array:
+        residual = links.after - links.before @ a.T - links.u @ v.T - b
+        white = solve_triangular(root, residual.T, lower=True)
+        return -0.5 * jnp.sum(white**2, axis=0) - jnp.sum(jnp.log(jnp.diagonal(root)))
+
+    out = jax.vmap(mode, out_axes=1)(linear.a, linear.v, linear.b, chol)
+    out = out - 0.5 * linear.b.shape[1] * LOG_2PI
+    if links.cross is None:
+        return out
+    eye = jnp.eye(linear.b.shape[1])
+    precision = jax.vmap(lambda root: cho_solve((root, True), eye))(chol)
+    pull = precision @ linear.a  # Q⁻¹ A
+    inner = jnp.swapaxes(linear.a, 1, 2) @ pull  # Aᵀ Q⁻¹ A
+
+    def flat(x: jax.Array) -> jax.Array:
+        return x.reshape(x.shape[0], -1)
+
+    trace = flat(links.cov_after) @ flat(precision).T + flat(links.cov_before) @ flat(inner).T
+    return out - 0.5 * trace + flat(links.cross) @ flat(jnp.swapaxes(pull, 1, 2)).T
+
+
+def clip_below(cov: Float[Array, "*batch D D"], floor: Float[Array, " D"]) -> Float[Array, "*batch D D"]:
+    """The maximiser of −log|Q| − tr(Q⁻¹ cov) over Q ⪰ diag(floor): eigenvalues under the floor are raised."""
+    root = jnp.sqrt(floor)
+    values, vectors = jnp.linalg.eigh(cov / (root[:, None] * root))
+    raised = (vectors * jnp.maximum(values, 1.0)[..., None, :]) @ jnp.swapaxes(vectors, -1, -2)
+    raised = raised * (root[:, None] * root)
+    return 0.5 * (raised + jnp.swapaxes(raised, -1, -2))
+
+
+def update_linear(weights: Float[Array, "R K"], links: Links, prior: Prior) -> Linear:
+    """Exact weighted least squares per mode, M = S_yx (S_xx + Λ)⁻¹, with ridge Λ and noise Q ⪰ F.
+
+    Q = (S_yy − M S_xy − S_yx Mᵀ + M (S_xx + Λ) Mᵀ)/n is the joint maximiser under the penalty
+    −½ tr(Q⁻¹ M Λ Mᵀ). A mode without points gets M = 0 and Q = F.
+    """
+    (n_rows, d), n_inputs = links.before.shape, links.u.shape[1]
+    phi = jnp.concatenate([links.before, links.u, jnp.ones((n_rows, 1))], axis=1)
+
+    def flat_sum(w: jax.Array, x: jax.Array) -> jax.Array:
+        return (w @ x.reshape(n_rows, -1)).reshape(d, d)
+
+    def mode(w: jax.Array) -> tuple[jax.Array, jax.Array]:
+        weighted = phi * w[:, None]
+        s_xx, s_yx = weighted.T @ phi, links.after.T @ weighted
+        s_yy = (links.after * w[:, None]).T @ links.after
+        if links.cross is not None:
+            s_xx = s_xx.at[:d, :d].add(flat_sum(w, links.cov_before))
+            s_yx = s_yx.at[:, :d].add(flat_sum(w, links.cross).T)
+            s_yy = s_yy + flat_sum(w, links.cov_after)
+        s_xx = s_xx + jnp.diag(prior.linear)
+        m = cho_solve((jnp.linalg.cholesky(s_xx), True), s_yx.T).T
+        cross = m @ s_yx.T
+        q = (s_yy - cross - cross.T + m @ s_xx @ m.T) / jnp.maximum(jnp.sum(w), 1e-12)
+        return m, clip_below(0.5 * (q + q.T), prior.state_floor)
+
+    m, q = jax.vmap(mode, in_axes=1)(weights)
+    return Linear(m[:, :, :d], m[:, :, d : d + n_inputs], m[:, :, -1], q)
+
+
+def linear_log_prior(linear: Linear, prior: Prior) -> Float[Array, ""]:
+    """−½ Σ_k tr(Q_k⁻¹ M_k Λ M_kᵀ)."""
+    m = jnp.concatenate([linear.a, linear.v, linear.b[..., None]], axis=2)
+    white = solve_triangular(jnp.linalg.cholesky(linear.q), m, lower=True)
+    return -0.5 * jnp.sum(white**2 * prior.linear)

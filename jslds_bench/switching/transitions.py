@@ -1,0 +1,172 @@
+"""The gate: log p(z_t | z_{t−1}, x_{t−1}, u_t), its expectation under a Gaussian x, and its M-step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jslds_bench.switching.parameters import Gate, Prior, Spec
+
+
+def gate_logits(
+    gate: Gate, x: Float[Array, "*batch D"], u: Float[Array, "*batch U"]
+) -> Float[Array, "*batch I K"]:
+    """log_p[i, k] + r[k]·x + w[k]·u, not normalised."""
+    return gate.log_p + (x @ gate.r.T + u @ gate.w.T)[..., None, :]
+
+
+def expected_log_transitions(
+    gate: Gate,
+    mean: Float[Array, "*batch D"],
+    cov: Float[Array, "*batch D D"] | None,
+    u: Float[Array, "*batch U"],
+) -> Float[Array, "*batch I K"]:
+    """A lower bound on E log p(z_t | z_{t−1}, x, u) for x ~ N(mean, cov); exact where cov is None or R = 0.
+
+    With m the logits at the mean, S = R cov Rᵀ and any distribution a over the modes,
+
+        E log Σ_k exp m_k(x) ≤ log Σ_k exp(m_k + ½ (e_k − a)ᵀ S (e_k − a));
+
+    here a = softmax(m), where the bound is close. The ELBO made with it stays a lower bound on log p(y).
+    Reference: Jensen's inequality after a linear shift, as in Knowles and Minka (2011), eq. 16.
+    """
+    m = gate_logits(gate, mean, u)
+    if cov is None:
+        return jax.nn.log_softmax(m, axis=-1)
+    s = jnp.einsum("kd,...de,le->...kl", gate.r, cov, gate.r)
+    a = jax.nn.softmax(m, axis=-1)
+    sa = jnp.einsum("...kl,...il->...ik", s, a)
+    spread = jnp.diagonal(s, axis1=-2, axis2=-1)[..., None, :] - 2 * sa
+    spread = spread + jnp.sum(a * sa, axis=-1, keepdims=True)
+    return m - jax.nn.logsumexp(m + 0.5 * spread, axis=-1, keepdims=True)
+
+
+class GateRows(NamedTuple):
+    """What the gate's M-step sees, trials and steps flattened to R rows.
+
+    Attributes:
+        pair: p(z_{t−1} = i, z_t = k), summed over i where I = 1; zero at padded rows, [R, I, K].
+        x: E x_{t−1}, [R, D].
+        cov: Cov(x_{t−1}), [R, D, D], or None where the states are known.
+        u: u_t, [R, U].
+    """
+
+    pair: Float[Array, "R I K"]
+    x: Float[Array, "R D"]
+    cov: Float[Array, "R D D"] | None
+    u: Float[Array, "R U"]
+
+
+def gate_log_prior(gate: Gate, prior: Prior) -> Float[Array, ""]:
+    """Dirichlet counts on the rows of softmax(log_p), Gaussian on R and W (both without their constants)."""
+    rows = jax.nn.log_softmax(gate.log_p, axis=-1)
+    weights = jnp.concatenate([gate.r, gate.w], axis=1)
+    counted = jnp.where(prior.counts > 0, prior.counts * rows, 0.0)
+    return jnp.sum(counted) - 0.5 * jnp.sum(prior.gate * weights**2)
+
+
+def _objective(gate: Gate, rows: GateRows, prior: Prior) -> jax.Array:
+    expected = expected_log_transitions(gate, rows.x, rows.cov, rows.u)
+    return jnp.sum(rows.pair * expected) + gate_log_prior(gate, prior)
+
+
+def _curvature(gate: Gate, rows: GateRows, prior: Prior) -> jax.Array:
+    """−∂²/∂θ² of the logistic likelihood at the means, θ = (R | W | log_p) flat, [P, P]; a positive bound.
+
+    The part of x's covariance that enters the curvature is Cov(x) added to x xᵀ.
+    """
+    phi = jnp.concatenate([rows.x, rows.u], axis=1)
+    (n_rows, n_phi), (n_from, n_modes) = phi.shape, gate.log_p.shape
+    p = jax.nn.softmax(gate_logits(gate, rows.x, rows.u), axis=-1)
+    weight = jnp.sum(rows.pair, axis=2)
+    wp = weight[..., None] * p
+    h = jnp.sum(wp, axis=1)[:, :, None] * jnp.eye(n_modes) - jnp.einsum("rik,ril->rkl", wp, p)
+
+    def block(h_k: jax.Array) -> jax.Array:
+        out = jnp.einsum("rl,rm,rn->lmn", h_k, phi, phi)
+        if rows.cov is not None:
+            n = rows.x.shape[1]
+            extra = (h_k.T @ rows.cov.reshape(n_rows, -1)).reshape(n_modes, n, n)
+            out = out.at[:, :n, :n].add(extra)
+        return out
+
+    top = jax.lax.map(block, jnp.swapaxes(h, 0, 1))  # [K, K, M, M]
+    top = jnp.transpose(top, (0, 2, 1, 3)).reshape(n_modes * n_phi, n_modes * n_phi)
+    top = top + jnp.diag(jnp.tile(prior.gate, n_modes))
+    eye = jnp.eye(n_modes)
+
+    def biases(wp_i: jax.Array, p_i: jax.Array) -> tuple[jax.Array, jax.Array]:
+        h_i = wp_i[:, :, None] * eye - wp_i[:, :, None] * p_i[:, None, :]
+        return jnp.einsum("rkl,rm->kml", h_i, phi), jnp.sum(h_i, axis=0)
+
+    side, corner = jax.lax.map(lambda x: biases(*x), (jnp.swapaxes(wp, 0, 1), jnp.swapaxes(p, 0, 1)))
+    rows_p = jax.nn.softmax(gate.log_p, axis=-1)
+    total = jnp.sum(prior.counts, axis=1)
+    corner = corner + total[:, None, None] * (
+        rows_p[:, :, None] * eye - rows_p[:, :, None] * rows_p[:, None, :]
+    )
+    side = jnp.transpose(side, (1, 2, 0, 3)).reshape(n_modes * n_phi, n_from * n_modes)
+    corner = jnp.einsum("ikl,ij->ikjl", corner, jnp.eye(n_from)).reshape(n_from * n_modes, -1)
+    return jnp.block([[top, side], [side.T, corner]])
+
+
+def _flat(gate: Gate) -> jax.Array:
+    return jnp.concatenate([jnp.concatenate([gate.r, gate.w], axis=1).ravel(), gate.log_p.ravel()])
+
+
+def _unflat(theta: jax.Array, like: Gate) -> Gate:
+    (n_modes, d), n_inputs = like.r.shape, like.w.shape[1]
+    split = n_modes * (d + n_inputs)
+    weights = theta[:split].reshape(n_modes, d + n_inputs)
+    log_p = theta[split:].reshape(like.log_p.shape)
+    return Gate(log_p - jax.nn.logsumexp(log_p, axis=-1, keepdims=True), weights[:, :d], weights[:, d:])
+
+
+def _free(like: Gate, spec: Spec) -> jax.Array:
+    """1 for the entries of θ that the kind of gate learns."""
+    r = jnp.full(like.r.shape, float(spec.recurrent))
+    w = jnp.full(like.w.shape, float(spec.gate_inputs))
+    return _flat(Gate(jnp.ones_like(like.log_p), r, w))
+
+
+def update_gate(gate: Gate, rows: GateRows, prior: Prior, spec: Spec, n_newton: int) -> Gate:
+    """The gate that raises its expected log-likelihood plus log prior; never one that lowers it.
+
+    Without states or inputs: P in closed form. Otherwise `n_newton` back-tracked Newton steps of the
+    weighted multinomial logistic regression, from the present gate. Reference: Böhning (1992), eq. 2.4.
+    """
+    if not spec.learned_gate:
+        counts = jnp.sum(rows.pair, axis=0) + prior.counts
+        total = jnp.sum(counts, axis=1, keepdims=True)
+        rows_p = jnp.where(total > 0, counts / jnp.where(total > 0, total, 1.0), 1.0 / counts.shape[1])
+        return gate._replace(log_p=jnp.log(rows_p))
+    free = _free(gate, spec)
+
+    def value(theta: jax.Array) -> jax.Array:
+        return _objective(_unflat(theta, gate), rows, prior)
+
+    def newton(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        theta, now = state
+        gradient = jax.grad(value)(theta) * free
+        h = _curvature(_unflat(theta, gate), rows, prior) * free[:, None] * free
+        h = h + jnp.diag(jnp.where(free > 0, 1e-9 * jnp.trace(h) / jnp.sum(free) + 1e-9, 1.0))
+        direction = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(h), True), gradient)
+        slope = jnp.vdot(gradient, direction)
+
+        def shrink(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            scale = 0.5 * carry[0]
+            return scale, value(theta + scale * direction)
+
+        def short(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
+            return ~(carry[1] >= now + 1e-4 * carry[0] * slope) & (carry[0] > 1e-6)
+
+        scale, after = jax.lax.while_loop(short, shrink, (jnp.ones(()), value(theta + direction)))
+        better = after > now
+        return jnp.where(better, theta + scale * direction, theta), jnp.where(better, after, now)
+
+    theta = _flat(gate)
+    theta, _ = jax.lax.fori_loop(0, n_newton, newton, (theta, value(theta)))
+    return _unflat(theta, gate)

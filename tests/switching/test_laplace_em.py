@@ -1,0 +1,46 @@
+"""The ELBO: against a plain Kalman filter for K = 1, and never falling."""
+
+import numpy as np
+import pytest
+
+from jslds_bench.switching import laplace_em as em
+from jslds_bench.switching.parameters import Belief, Data, Emission, Gate, Initial, Linear, Params, Spec
+from jslds_bench.switching.precision import enable_float64
+
+
+def kalman_log_likelihood(y, u, a, v, b, q, m, s, c, d, r):
+    """The textbook filter, one trial, plain NumPy. u_t drives the step into x_t."""
+    total, mean, cov = 0.0, m, s
+    for t in range(len(y)):
+        if t > 0:
+            mean, cov = a @ mean + v @ u[t] + b, a @ cov @ a.T + q
+        error, spread = y[t] - c @ mean - d, c @ cov @ c.T + np.diag(r)
+        gain = np.linalg.solve(spread, c @ cov).T
+        total -= 0.5 * (error @ np.linalg.solve(spread, error) + np.linalg.slogdet(2 * np.pi * spread)[1])
+        mean, cov = mean + gain @ error, cov - gain @ c @ cov
+    return total
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_one_mode_gaussian_elbo_is_the_kalman_log_likelihood(seed):
+    rng = np.random.default_rng(seed)
+    n_trials, n_steps, n, d, n_inputs = 3, 40, 6, 3, 2
+    a = 0.9 * np.linalg.qr(rng.normal(size=(d, d)))[0]
+    v, b, c = rng.normal(size=(d, n_inputs)), rng.normal(size=d), rng.normal(size=(n, d))
+    q, s = (0.1 * np.eye(d) + 0.02 * g @ g.T for g in rng.normal(size=(2, d, d)))
+    r, m, off = rng.uniform(0.05, 0.5, n), rng.normal(size=d), rng.normal(size=n)
+    y, u = 3 * rng.normal(size=(n_trials, n_steps, n)), rng.normal(size=(n_trials, n_steps, n_inputs))
+    expected = [kalman_log_likelihood(y[i], u[i], a, v, b, q, m, s, c, off, r) for i in range(n_trials)]
+    params = Params(
+        Initial(np.zeros(1), m, s),
+        Gate(np.zeros((1, 1)), np.zeros((1, d)), np.zeros((1, n_inputs))),
+        Linear(a[None], v[None], b[None], q[None]),
+        Emission(c, off, r),
+    )
+    belief = Belief(np.ones((n_trials, n_steps, 1)), np.ones((n_trials, n_steps - 1, 1, 1)))
+    data = Data(y, u, np.ones((n_trials, n_steps)))
+    spec = Spec(n_modes=1, n_latent=d, emissions="gaussian")
+    with enable_float64():
+        start = em.laplace(params, belief, np.zeros((n_trials, n_steps, d)), data, spec)
+        _, elbo = em.e_step(params, start, data, spec)
+    np.testing.assert_allclose(elbo, expected, rtol=1e-9)
