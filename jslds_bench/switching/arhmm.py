@@ -67,7 +67,7 @@ def initial_log_prob(
 
 
 def _rows(x: jax.Array) -> jax.Array:
-    return x.reshape(-1, *x.shape[2:])
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
 def potentials(params: Params, data: Data) -> Potentials:

@@ -212,7 +212,7 @@ def update_z(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Va
 
 
 def _flat(x: jax.Array) -> jax.Array:
-    return x.reshape(-1, *x.shape[2:])
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
 def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
