@@ -22,7 +22,7 @@ from jslds_bench.switching.linear import (
     linear_log_prior,
     update_linear,
 )
-from jslds_bench.switching.parameters import Belief, Data, Initial, Linear, Params, Prior, Spec
+from jslds_bench.switching.parameters import Belief, Data, Emission, Gate, Initial, Linear, Params, Prior, Spec
 from jslds_bench.switching.transitions import (
     GateRows,
     expected_log_transitions,
@@ -80,6 +80,7 @@ def potentials(params: Params, data: Data) -> Potentials:
     return Potentials(jnp.pad(log_lik, ((0, 0), (1, 0), (0, 0))), log_trans, rest)
 
 
+@jax.jit
 def e_step(params: Params, data: Data) -> tuple[Belief, Float[Array, " B"]]:
     """The exact posterior of the modes, and log p(x) per trial."""
     pot = potentials(params, data)
@@ -111,6 +112,7 @@ def gate_pairs(belief: Belief, spec: Spec) -> Float[Array, "R I K"]:
     return jnp.sum(pair, axis=1, keepdims=True) if spec.transitions == "recurrent_only" else pair
 
 
+@partial(jax.jit, static_argnames=("spec",))
 def m_step(params: Params, belief: Belief, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
     """Dynamics and initial state exactly, the gate by Newton steps that never lower its objective."""
     x = data.y
@@ -122,6 +124,7 @@ def m_step(params: Params, belief: Belief, data: Data, prior: Prior, spec: Spec,
     )
 
 
+@partial(jax.jit, static_argnames=("spec",))
 def log_prior(params: Params, prior: Prior, spec: Spec) -> Float[Array, ""]:
     """What is added to the log-likelihood (or the ELBO): ridge, gate and count priors."""
     return (
@@ -131,28 +134,17 @@ def log_prior(params: Params, prior: Prior, spec: Spec) -> Float[Array, ""]:
     )
 
 
-@partial(jax.jit, static_argnames=("spec", "n_newton"))
-def em_step(params: Params, data: Data, prior: Prior, spec: Spec, n_newton: int = 2) -> Step:
+def em_step(params: Params, data: Data, prior: Prior, spec: Spec, n_newton: int = 1) -> Step:
     """E-step at `params`, then the M-step. Reference: Linderman et al. (2017), section 4, with x known."""
     belief, log_lik = e_step(params, data)
     objective = jnp.sum(log_lik) + log_prior(params, prior, spec)
     return Step(m_step(params, belief, data, prior, spec, n_newton), belief, log_lik, objective)
 
 
-@partial(jax.jit, static_argnames=("spec", "n_newton"))
-def first_params(
-    belief: Belief, start: Params, data: Data, prior: Prior, spec: Spec, n_newton: int = 5
-) -> Params:
-    """Parameters from a guess of the modes alone."""
-    return m_step(start, belief, data, prior, spec, n_newton)
-
-
 def blank_params(spec: Spec, n_latent: int, n_observed: int, n_inputs: int) -> Params:
     """Zero dynamics, unit noise, a flat gate and identity emissions: what first M-steps start from."""
     k, d = spec.n_modes, n_latent
     n_from = 1 if spec.transitions == "recurrent_only" else k
-    from jslds_bench.switching.parameters import Emission, Gate
-
     return Params(
         Initial(jnp.full(k, -jnp.log(k)), jnp.zeros(d), jnp.eye(d)),
         Gate(jnp.full((n_from, k), -jnp.log(k)), jnp.zeros((k, d)), jnp.zeros((k, n_inputs))),

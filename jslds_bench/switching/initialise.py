@@ -97,7 +97,7 @@ def _poisson_start(spec: Spec, data: Data, d: int, n_iterations: int) -> tuple[A
     belief = Belief(data.mask[..., None], data.mask[:, 1:, None, None])
     known = Data(x, data.u, data.mask)
     blank = arhmm.blank_params(known_states(lds), d, d, data.u.shape[2])
-    params = arhmm.first_params(belief, blank, known, prior, known_states(lds))._replace(emission=first)
+    params = arhmm.m_step(blank, belief, known, prior, known_states(lds), 5)._replace(emission=first)
     q = em.laplace(params, belief, x, data, lds)
     for _ in range(n_iterations):
         params, q, _, _ = em.em_step(params, q, data, prior, lds)
@@ -217,13 +217,13 @@ def start_modes(
     prior, blank = make_prior(sticky, known, x), arhmm.blank_params(sticky, d, d, n_inputs)
     reseeded = 0
     for _ in range(3):
-        params = arhmm.first_params(belief, blank, known, prior, sticky)
+        params = arhmm.m_step(blank, belief, known, prior, sticky, 5)
         params, belief, _ = run_arhmm(params, known, prior, sticky, n_iterations, 1e-4)
         belief, n_empty = reseed_empty(params, belief, known)
         reseeded += n_empty
         if not n_empty:
             break
     prior, blank = make_prior(target, known, x), arhmm.blank_params(target, d, d, n_inputs)
-    params = arhmm.first_params(belief, blank, known, prior, target, n_newton=10)
+    params = arhmm.m_step(blank, belief, known, prior, target, 10)
     params, belief, _ = run_arhmm(params, known, prior, target, n_iterations, 1e-4)
     return params, belief, reseeded

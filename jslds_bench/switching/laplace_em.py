@@ -14,7 +14,7 @@ Reference: Zoltowski, Pillow and Linderman (2020), section 3; Khan and Lin (2017
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -84,12 +84,14 @@ def _entropy_x(log_det: jax.Array, mask: jax.Array, n_latent: int) -> jax.Array:
 
 def _target(
     params: Params, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial
-) -> tuple[gc.Chain, jax.Array]:
-    """The Newton target as a chain, J = −E ∂²log p and h = J E x + E ∂log p, and E ∂log p.
+) -> tuple[jax.Array, gc.Chain, jax.Array]:
+    """E log p, the Newton target as a chain, J = −E ∂²log p and h = J E x + E ∂log p, and E ∂log p.
 
-    Both come from one reverse pass: E ∂² = 2 ∂E/∂Σ. At zero covariance this is Laplace's Newton step.
+    All come from one reverse pass: E ∂² = 2 ∂E/∂Σ. At zero covariance this is Laplace's Newton step.
     """
-    g_mean, g_cov, g_cross = jax.grad(_expected_log_joint, argnums=3)(params, spec, belief, x, trial)
+    value, (g_mean, g_cov, g_cross) = jax.value_and_grad(_expected_log_joint, argnums=3)(
+        params, spec, belief, x, trial
+    )
     mask, mean = trial[2], x[0]
     valid = mask[:, None, None] > 0
     eye = jnp.eye(mean.shape[1])
@@ -99,7 +101,7 @@ def _target(
     linear = jnp.einsum("tij,tj->ti", diagonal, mean) + g_mean
     linear = linear.at[1:].add(jnp.einsum("tij,tj->ti", lower, mean[:-1]))
     linear = linear.at[:-1].add(jnp.einsum("tji,tj->ti", lower, mean[1:]))
-    return gc.Chain(diagonal, lower, linear), g_mean
+    return value, gc.Chain(diagonal, lower, linear), g_mean
 
 
 def _laplace_trial(
@@ -109,33 +111,25 @@ def _laplace_trial(
     d = mean.shape[1]
     cov, cross = jnp.zeros((*mean.shape, d)), jnp.zeros((mean.shape[0] - 1, d, d))
 
-    def value(mean: jax.Array) -> jax.Array:
-        return _expected_log_joint(params, spec, belief, (mean, cov, cross), trial)
-
     def body(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        mean, now, _, n = state
-        chain, gradient = _target(params, spec, belief, (mean, cov, cross), trial)
+        mean, _, n = state
+        now, chain, gradient = _target(params, spec, belief, (mean, cov, cross), trial)
         direction = gc.solve(gc.factorise(chain.diagonal, chain.lower), gradient)
 
-        def short(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
-            return ~(carry[1] >= now) & (carry[0] > _SHORTEST)
-
-        def shrink(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        def attempt(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             scale = 0.5 * carry[0]
-            return scale, value(mean + scale * direction)
+            return scale, _expected_log_joint(
+                params, spec, belief, (mean + scale * direction, cov, cross), trial
+            )
 
-        scale, after = jax.lax.while_loop(short, shrink, (jnp.ones(()), value(mean + direction)))
-        better = after >= now
-        gain = jnp.where(better, after - now, 0.0)
-        mean = jnp.where(better, mean + scale * direction, mean)
-        return mean, jnp.where(better, after, now), gain, n + 1
+        scale, after = jax.lax.while_loop(
+            lambda c: ~(c[1] >= now) & (c[0] > _SHORTEST), attempt, (jnp.full((), 2.0), jnp.full((), jnp.nan))
+        )
+        moved = jnp.where(after >= now, mean + scale * direction, mean)
+        return moved, (after - now > 1e-8 * jnp.abs(now)), n + 1
 
-    def unfinished(state: tuple[jax.Array, ...]) -> jax.Array:
-        return (state[3] < n_newton) & (state[2] > 1e-8 * jnp.abs(state[1]))
-
-    start = (mean, value(mean), jnp.full((), jnp.inf), 0)
-    mean = jax.lax.while_loop(unfinished, body, start)[0]
-    chain, _ = _target(params, spec, belief, (mean, cov, cross), trial)
+    mean = jax.lax.while_loop(lambda c: c[1] & (c[2] < n_newton), body, (mean, jnp.array(True), 0))[0]
+    _, chain, _ = _target(params, spec, belief, (mean, cov, cross), trial)
     return chain, gc.moments(chain)
 
 
@@ -155,21 +149,22 @@ def _update_x_trial(
 ) -> tuple[gc.Chain, gc.Moments]:
     """One natural-gradient step of q(x), back-tracked; the old q(x) where no fraction of it helps."""
 
-    def elbo(m: gc.Moments) -> jax.Array:
-        joint = _expected_log_joint(params, spec, belief, (m.mean, m.cov, m.cross), trial)
-        return joint + _entropy_x(m.log_det, trial[2], m.mean.shape[1])
+    def with_entropy(joint: jax.Array, log_det: jax.Array) -> jax.Array:
+        return joint + _entropy_x(log_det, trial[2], moments.mean.shape[1])
 
-    x = (moments.mean, moments.cov, moments.cross)
-    target, _ = _target(params, spec, belief, x, trial)
-    now = elbo(moments)
+    joint, target, _ = _target(params, spec, belief, moments[:3], trial)
+    now = with_entropy(joint, moments.log_det)
 
-    def attempt(scale: jax.Array) -> tuple[jax.Array, gc.Chain, gc.Moments, jax.Array]:
+    def attempt(carry: tuple[Any, ...]) -> tuple[Any, ...]:
+        scale = 0.5 * carry[0]
         moved = jax.tree.map(lambda old, new: old + scale * (new - old), chain, target)
-        after = gc.moments(moved)
-        return scale, moved, after, elbo(after)
+        m = gc.moments(moved)
+        joint = _expected_log_joint(params, spec, belief, m[:3], trial)
+        return scale, moved, m, with_entropy(joint, m.log_det)
 
+    start = (jnp.full((), 2.0), chain, moments, jnp.full((), jnp.nan))
     _, moved, after, value = jax.lax.while_loop(
-        lambda c: ~(c[3] >= now) & (c[0] > _SHORTEST), lambda c: attempt(0.5 * c[0]), attempt(jnp.ones(()))
+        lambda c: ~(c[3] >= now) & (c[0] > _SHORTEST), attempt, start
     )
     keep = value >= now
     return jax.tree.map(lambda new, old: jnp.where(keep, new, old), (moved, after), (chain, moments))
@@ -188,7 +183,11 @@ def _update_z(
     return jax.vmap(trial)(moments, *data)
 
 
-def _e_step(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Variational, jax.Array]:
+@partial(jax.jit, static_argnames=("spec",))
+def e_step(
+    params: Params, q: Variational, data: Data, spec: Spec
+) -> tuple[Variational, Float[Array, " B"]]:
+    """q(x), then q(z), at fixed parameters; the ELBO per trial of the result."""
     chain, moments = jax.vmap(
         lambda b, c, m, *trial: _update_x_trial(params, spec, b, c, m, trial)
     )(q.belief, q.chain, q.moments, *data)
@@ -196,25 +195,11 @@ def _e_step(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Var
     return Variational(belief, chain, moments), elbo
 
 
-@partial(jax.jit, static_argnames=("spec",))
-def e_step(
-    params: Params, q: Variational, data: Data, spec: Spec
-) -> tuple[Variational, Float[Array, " B"]]:
-    """q(x), then q(z), at fixed parameters; the ELBO per trial of the result."""
-    return _e_step(params, q, data, spec)
-
-
-@partial(jax.jit, static_argnames=("spec",))
-def update_z(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Variational, Float[Array, " B"]]:
-    """q(z) alone; the ELBO per trial of the result."""
-    belief, elbo = _update_z(params, spec, q.moments, data)
-    return q._replace(belief=belief), elbo
-
-
 def _flat(x: jax.Array) -> jax.Array:
     return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
+@partial(jax.jit, static_argnames=("spec",))
 def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
     """Exact for dynamics, initial state and Gaussian emissions; ascending for the gate and Poisson ones."""
     m, u = q.moments, _flat(data.u[:, 1:])
@@ -232,12 +217,17 @@ def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec,
     )
 
 
-@partial(jax.jit, static_argnames=("spec", "n_newton"))
+@partial(jax.jit, static_argnames=("spec",))
+def log_prior(params: Params, prior: Prior, spec: Spec) -> Float[Array, ""]:
+    """What is added to the ELBO in the objective."""
+    emission = emission_log_prior(spec.emissions, params.emission, prior)
+    return arhmm.log_prior(params, prior, spec) + emission
+
+
 def em_step(
-    params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int = 2
+    params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int = 1
 ) -> Step:
     """M-step at `q`, then q(x), then q(z): each raises ELBO + log prior, or leaves it."""
     params = m_step(params, q, data, prior, spec, n_newton)
-    q, elbo = _e_step(params, q, data, spec)
-    penalty = arhmm.log_prior(params, prior, spec) + emission_log_prior(spec.emissions, params.emission, prior)
-    return Step(params, q, elbo, jnp.sum(elbo) + penalty)
+    q, elbo = e_step(params, q, data, spec)
+    return Step(params, q, elbo, jnp.sum(elbo) + log_prior(params, prior, spec))

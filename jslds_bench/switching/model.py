@@ -15,7 +15,6 @@ from jslds_bench.errors import UsageError
 from jslds_bench.switching import arhmm, hmm, initialise, rollout
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.checks import check_data, check_enough
-from jslds_bench.switching.emissions import emission_log_prior
 from jslds_bench.switching.parameters import Belief, Data, Params, Prior, Spec, as_numpy
 from jslds_bench.switching.precision import in_float64
 from jslds_bench.switching.rollout import Paths
@@ -169,7 +168,7 @@ def _run_known(
         return out.params, out.objective
 
     params, trace, converged, finite = _climb(step, params, settings, n_steps, report)
-    belief, log_lik = _arhmm_e_step(params, data)
+    belief, log_lik = arhmm.e_step(params, data)
     total = float(jnp.sum(log_lik) + arhmm.log_prior(params, prior, spec)) / n_steps
     return params, belief, float(jnp.sum(log_lik)), [*trace, total], converged, finite
 
@@ -187,8 +186,7 @@ def _run_latent(
 ) -> tuple[Params, Belief, float, list[float], bool, bool]:
     q = em.laplace(params, belief, x, data, spec)
     q, elbo = em.e_step(params, q, data, spec)
-    penalty = arhmm.log_prior(params, prior, spec) + emission_log_prior(spec.emissions, params.emission, prior)
-    first = float(jnp.sum(elbo) + penalty) / n_steps
+    first = float(jnp.sum(elbo) + em.log_prior(params, prior, spec)) / n_steps
 
     def step(state: Any) -> tuple[Any, Any]:
         out = em.em_step(state[0], state[1], data, prior, spec)
@@ -197,9 +195,6 @@ def _run_latent(
     state, trace, converged, finite = _climb(step, (params, q, elbo), settings, n_steps, report)
     params, q, elbo = state
     return params, q.belief, float(jnp.sum(elbo)), [first, *trace], converged, finite
-
-
-_arhmm_e_step = jax.jit(arhmm.e_step)
 
 
 @in_float64
@@ -291,7 +286,7 @@ def infer(
     if data.y.shape[2] != n:
         raise UsageError(f"observations have width {data.y.shape[2]}, expected {n}, as the model was fitted")
     if fitted.spec.emissions == "identity":
-        belief, log_lik = _arhmm_e_step(fitted.params, data)
+        belief, log_lik = arhmm.e_step(fitted.params, data)
         zeros = np.zeros((*data.y.shape, n))
         return Inference(np.asarray(log_lik), np.asarray(belief.single), data.y, zeros, data.mask)
     k = fitted.spec.n_modes
@@ -300,7 +295,7 @@ def infer(
     )
     first = _settle(fitted, data, flat, _project(fitted, data), max_iterations, tolerance)
     guess = _project(fitted, data) if fitted.spec.emissions == "gaussian" else first.mean
-    sharp, _ = _arhmm_e_step(fitted.params, Data(guess, data.u, data.mask))
+    sharp, _ = arhmm.e_step(fitted.params, Data(guess, data.u, data.mask))
     second = _settle(fitted, data, sharp, guess, max_iterations, tolerance)
     better = second.elbo > first.elbo
     return Inference(
@@ -312,7 +307,7 @@ def _settle(
     fitted: Fit, data: Data, belief: Belief, mean: Any, max_iterations: int, tolerance: float
 ) -> Inference:
     q = em.laplace(fitted.params, belief, mean, data, fitted.spec)
-    q, elbo = em.update_z(fitted.params, q, data, fitted.spec)
+    elbo = jnp.full(len(data.y), -jnp.inf)
     for _ in range(max_iterations):
         before = elbo
         q, elbo = em.e_step(fitted.params, q, data, fitted.spec)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jslds_bench.switching.parameters import Gate, Prior, Spec
@@ -85,16 +86,15 @@ def _curvature(gate: Gate, rows: GateRows, prior: Prior) -> jax.Array:
     wp = weight[..., None] * p
     h = jnp.sum(wp, axis=1)[:, :, None] * jnp.eye(n_modes) - jnp.einsum("rik,ril->rkl", wp, p)
 
-    def block(h_k: jax.Array) -> jax.Array:
-        out = jnp.einsum("rl,rm,rn->lmn", h_k, phi, phi)
-        if rows.cov is not None:
-            n = rows.x.shape[1]
-            extra = (h_k.T @ rows.cov.reshape(n_rows, -1)).reshape(n_modes, n, n)
-            out = out.at[:, :n, :n].add(extra)
-        return out
-
-    top = jax.lax.map(block, jnp.swapaxes(h, 0, 1))  # [K, K, M, M]
-    top = jnp.transpose(top, (0, 2, 1, 3)).reshape(n_modes * n_phi, n_modes * n_phi)
+    # blocks (k, l) are symmetric and equal (l, k): half of them, each one matrix product
+    k, l = np.tril_indices(n_modes)
+    pairs = jnp.swapaxes(h[:, k, l], 0, 1)
+    blocks = jax.lax.map(lambda h_kl: (phi * h_kl[:, None]).T @ phi, pairs)
+    if rows.cov is not None:
+        n = rows.x.shape[1]
+        blocks = blocks.at[:, :n, :n].add((pairs @ rows.cov.reshape(n_rows, -1)).reshape(-1, n, n))
+    top = jnp.zeros((n_modes, n_phi, n_modes, n_phi)).at[k, :, l].set(blocks).at[l, :, k].set(blocks)
+    top = top.reshape(n_modes * n_phi, n_modes * n_phi)
     top = top + jnp.diag(jnp.tile(prior.gate, n_modes))
     eye = jnp.eye(n_modes)
 
@@ -132,7 +132,7 @@ def _free(like: Gate, spec: Spec) -> jax.Array:
     return _flat(Gate(jnp.ones_like(like.log_p), r, w))
 
 
-def update_gate(gate: Gate, rows: GateRows, prior: Prior, spec: Spec, n_newton: int) -> Gate:
+def update_gate(gate: Gate, rows: GateRows, prior: Prior, spec: Spec, n_newton: Any) -> Gate:
     """The gate that raises its expected log-likelihood plus log prior; never one that lowers it.
 
     Without states or inputs: P in closed form. Otherwise `n_newton` back-tracked Newton steps of the
@@ -148,25 +148,22 @@ def update_gate(gate: Gate, rows: GateRows, prior: Prior, spec: Spec, n_newton: 
     def value(theta: jax.Array) -> jax.Array:
         return _objective(_unflat(theta, gate), rows, prior)
 
-    def newton(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        theta, now = state
-        gradient = jax.grad(value)(theta) * free
+    def newton(_: int, theta: jax.Array) -> jax.Array:
+        now, gradient = jax.value_and_grad(value)(theta)
+        gradient = gradient * free
         h = _curvature(_unflat(theta, gate), rows, prior) * free[:, None] * free
         h = h + jnp.diag(jnp.where(free > 0, 1e-9 * jnp.trace(h) / jnp.sum(free) + 1e-9, 1.0))
         direction = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(h), True), gradient)
         slope = jnp.vdot(gradient, direction)
 
-        def shrink(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        def attempt(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             scale = 0.5 * carry[0]
             return scale, value(theta + scale * direction)
 
         def short(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
             return ~(carry[1] >= now + 1e-4 * carry[0] * slope) & (carry[0] > 1e-6)
 
-        scale, after = jax.lax.while_loop(short, shrink, (jnp.ones(()), value(theta + direction)))
-        better = after > now
-        return jnp.where(better, theta + scale * direction, theta), jnp.where(better, after, now)
+        scale, after = jax.lax.while_loop(short, attempt, (jnp.full((), 2.0), jnp.full((), jnp.nan)))
+        return jnp.where(after > now, theta + scale * direction, theta)
 
-    theta = _flat(gate)
-    theta, _ = jax.lax.fori_loop(0, n_newton, newton, (theta, value(theta)))
-    return _unflat(theta, gate)
+    return _unflat(jax.lax.fori_loop(0, n_newton, newton, _flat(gate)), gate)
