@@ -22,7 +22,17 @@ from jslds_bench.switching.linear import (
     linear_log_prior,
     update_linear,
 )
-from jslds_bench.switching.parameters import Belief, Data, Emission, Gate, Initial, Linear, Params, Prior, Spec
+from jslds_bench.switching.parameters import (
+    Belief,
+    Data,
+    Emission,
+    Gate,
+    Initial,
+    Linear,
+    Params,
+    Prior,
+    Spec,
+)
 from jslds_bench.switching.transitions import (
     GateRows,
     expected_log_transitions,
@@ -118,7 +128,9 @@ def m_step(params: Params, belief: Belief, data: Data, prior: Prior, spec: Spec,
     x = data.y
     before, after, u = _rows(x[:, :-1]), _rows(x[:, 1:]), _rows(data.u[:, 1:])
     linear = update_linear(_rows(belief.single[:, 1:]), Links(before, after, u), prior)
-    gate = update_gate(params.gate, GateRows(gate_pairs(belief, spec), before, None, u), prior, spec, n_newton)
+    gate = update_gate(
+        params.gate, GateRows(gate_pairs(belief, spec), before, None, u), prior, spec, n_newton
+    )
     return params._replace(
         initial=update_initial(x[:, 0], None, belief, prior, spec), gate=gate, linear=linear
     )
@@ -149,7 +161,10 @@ def blank_params(spec: Spec, n_latent: int, n_observed: int, n_inputs: int) -> P
         Initial(jnp.full(k, -jnp.log(k)), jnp.zeros(d), jnp.eye(d)),
         Gate(jnp.full((n_from, k), -jnp.log(k)), jnp.zeros((k, d)), jnp.zeros((k, n_inputs))),
         Linear(
-            jnp.zeros((k, d, d)), jnp.zeros((k, d, n_inputs)), jnp.zeros((k, d)), jnp.tile(jnp.eye(d), (k, 1, 1))
+            jnp.zeros((k, d, d)),
+            jnp.zeros((k, d, n_inputs)),
+            jnp.zeros((k, d)),
+            jnp.tile(jnp.eye(d), (k, 1, 1)),
         ),
         Emission(jnp.eye(n_observed, d), jnp.zeros(n_observed), jnp.ones(n_observed)),
     )

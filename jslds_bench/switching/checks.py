@@ -24,7 +24,8 @@ def _mask(lengths: Any, n_trials: int, n_steps: int) -> np.ndarray:
     lengths = np.asarray(lengths)
     if lengths.shape != (n_trials,) or not np.issubdtype(lengths.dtype, np.integer):
         raise UsageError(
-            f"lengths are {lengths.dtype} of shape {lengths.shape}, expected one whole number per trial ({n_trials})"
+            f"lengths are {lengths.dtype} of shape {lengths.shape}, "
+            f"expected one whole number per trial ({n_trials})"
         )
     if lengths.min() < 2 or lengths.max() > n_steps:
         raise UsageError(
@@ -48,12 +49,14 @@ def check_data(spec: Spec, observations: Any, inputs: Any, lengths: Any, n_input
     u = np.zeros((*y.shape[:2], 0)) if inputs is None else _trials("inputs", inputs, "[B, T, U]")
     if u.shape[:2] != y.shape[:2]:
         raise UsageError(
-            f"inputs have shape {u.shape}, expected {y.shape[0]} trials of {y.shape[1]} steps as the observations "
-            "have; u_t drives the step into x_t, so put a row of zeros before the first step's input"
+            f"inputs have shape {u.shape}, expected {y.shape[0]} trials of {y.shape[1]} steps "
+            "as the observations have; u_t drives the step into x_t, so put a row of zeros before the first "
+            "step's input"
         )
     if n_inputs is not None and u.shape[2] != n_inputs:
         raise UsageError(
-            f"inputs have width {u.shape[2]}, expected {n_inputs}, as the model was fitted: give the same columns"
+            f"inputs have width {u.shape[2]}, expected {n_inputs}, as the model was fitted: "
+            "give the same columns"
         )
     mask = _mask(lengths, *y.shape[:2])
     valid = mask[..., None] > 0
@@ -71,8 +74,8 @@ def check_data(spec: Spec, observations: Any, inputs: Any, lengths: Any, n_input
         if len(bad):
             b, t, i = bad[0]
             raise UsageError(
-                f"observations[{b}, {t}, {i}] is {y[b, t, i]:g}, expected counts (0, 1, 2, …) for Poisson emissions: "
-                "bin the spikes without smoothing, or use gaussian emissions"
+                f"observations[{b}, {t}, {i}] is {y[b, t, i]:g}, expected counts (0, 1, 2, …) for Poisson "
+                "emissions: bin the spikes without smoothing, or use gaussian emissions"
             )
     return Data(y, u, mask)
 
@@ -93,10 +96,12 @@ def check_enough(spec: Spec, data: Data) -> tuple[str, ...]:
     steps, each = int(data.mask[:, 1:].sum()), n_latent + data.u.shape[2] + 1
     if steps < spec.n_modes * each:
         raise UsageError(
-            f"{steps} steps are too few for {spec.n_modes} modes with {each} coefficients per equation: expected at "
-            f"least {spec.n_modes * each}; take fewer modes or dimensions, or more data"
+            f"{steps} steps are too few for {spec.n_modes} modes with {each} coefficients per equation: "
+            f"expected at least {spec.n_modes * each}; take fewer modes or dimensions, or more data"
         )
     flat = np.flatnonzero(spread <= 1e-12 * (1 + np.abs(rows.mean(axis=0))))
     if len(flat):
-        return (f"{len(flat)} observed units are constant (first: {flat[0]}): their noise is held at the floor",)
+        return (
+            f"{len(flat)} observed units are constant (first: {flat[0]}): their noise is held at the floor",
+        )
     return ()

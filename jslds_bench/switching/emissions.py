@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +16,10 @@ from jslds_bench.switching.parameters import Emission, EmissionKind, Prior
 class Views(NamedTuple):
     """Observed steps flattened to R rows: y [R, N], weight (the mask) [R], E x [R, D], Cov(x) [R, D, D]."""
 
-    y: Float[Array, "R N"]
-    weight: Float[Array, " R"]
-    x: Float[Array, "R D"]
-    cov: Float[Array, "R D D"]
+    y: Float[Any, "R N"]
+    weight: Float[Any, " R"]
+    x: Float[Any, "R D"]
+    cov: Float[Any, "R D D"]
 
 
 def expected_log_emission(kind: EmissionKind, emission: Emission, views: Views) -> Float[Array, " R"]:
@@ -41,7 +41,9 @@ def emission_log_prior(kind: EmissionKind, emission: Emission, prior: Prior) -> 
     if kind == "poisson":
         shift = d - prior.log_rate
         return -0.5 * jnp.sum(prior.emission * jnp.concatenate([c, shift[:, None]], axis=1) ** 2)
-    return -0.5 * jnp.sum(prior.emission * jnp.concatenate([c, d[:, None]], axis=1) ** 2 / emission.r[:, None])
+    return -0.5 * jnp.sum(
+        prior.emission * jnp.concatenate([c, d[:, None]], axis=1) ** 2 / emission.r[:, None]
+    )
 
 
 def update_emission(kind: EmissionKind, emission: Emission, views: Views, prior: Prior) -> Emission:
@@ -68,7 +70,7 @@ def _least_squares(views: Views, prior: Prior) -> Emission:
 
 
 def _poisson_newton(emission: Emission, views: Views, prior: Prior, n_newton: int) -> Emission:
-    """Newton on the concave E log p(y | x) + log prior of each unit's (c, d); no step that lowers it is taken."""
+    """Newton on the concave E log p(y | x) + log prior of each unit's (c, d); no step lowers it."""
     phi = jnp.concatenate([views.x, jnp.ones((views.x.shape[0], 1))], axis=1)
     pad = jnp.pad(views.cov, ((0, 0), (0, 1), (0, 1)))
 

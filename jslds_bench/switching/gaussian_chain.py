@@ -54,7 +54,9 @@ class Moments(NamedTuple):
 def factorise(diagonal: Float[Array, "T D D"], lower: Float[Array, "T-1 D D"]) -> Factor:
     """Block Cholesky of J, forward in time; NaN where J is not positive definite."""
 
-    def step(before: jax.Array, x: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    def step(
+        before: jax.Array, x: tuple[jax.Array, jax.Array]
+    ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         block, link = x
         w = solve_triangular(before, link.T, lower=True).T
         after = jnp.linalg.cholesky(block - w @ w.T)

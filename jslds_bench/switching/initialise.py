@@ -76,7 +76,9 @@ def make_prior(spec: Spec, data: Data, x: Float[Any, "B T D"]) -> Prior:
         counts=counts,
         emission=np.append(spec.ridge * squares[:d] + 1e-9, tail),
         noise_floor=floor(y),
-        log_rate=np.log(np.maximum(y.mean(axis=0), 0.5 / len(y))) if spec.emissions == "poisson" else y.mean(axis=0),
+        log_rate=np.log(np.maximum(y.mean(axis=0), 0.5 / len(y)))
+        if spec.emissions == "poisson"
+        else y.mean(axis=0),
     )
 
 
@@ -89,7 +91,10 @@ def _poisson_start(spec: Spec, data: Data, d: int, n_iterations: int) -> tuple[A
     lds = dataclasses.replace(spec, n_modes=1, transitions="standard")
     prior = make_prior(lds, data, x)
     flat = Views(
-        data.y.reshape(-1, data.y.shape[2]), data.mask.ravel(), x.reshape(-1, d), np.zeros((data.mask.size, d, d))
+        data.y.reshape(-1, data.y.shape[2]),
+        data.mask.ravel(),
+        x.reshape(-1, d),
+        np.zeros((data.mask.size, d, d)),
     )
     first = Emission(0.1 * basis.loadings, prior.log_rate, np.ones(data.y.shape[2]))
     for _ in range(3):
@@ -118,7 +123,9 @@ def start_states(spec: Spec, data: Data, n_iterations: int = 15) -> Start:
     if spec.emissions == "poisson":
         x, emission = _poisson_start(spec, data, spec.n_latent, n_iterations)
         silent = int(np.sum(data.y.sum(axis=(0, 1)) == 0))
-        return Start(x, emission, (f"{silent} units never spike: the prior alone sets them",) if silent else ())
+        return Start(
+            x, emission, (f"{silent} units never spike: the prior alone sets them",) if silent else ()
+        )
     basis = pca(data.y[data.mask > 0], spec.n_latent)
     x = (data.y - basis.mean) @ basis.loadings * data.mask[..., None]
     error = np.maximum(np.var((data.y - x @ basis.loadings.T - basis.mean)[data.mask > 0], axis=0), 1e-12)
@@ -133,7 +140,9 @@ def _rank_note(variances: Any, n: int, what: str) -> tuple[str, ...]:
     return (f"the covariance is singular: {rank} of {n} {what} vary; ridge and noise floor hold the others",)
 
 
-def cluster_modes(x: Float[Any, "B T D"], mask: Any, n_modes: int, seed: int, variant: int) -> Int[Any, "B T"]:
+def cluster_modes(
+    x: Float[Any, "B T D"], mask: Any, n_modes: int, seed: int, variant: int
+) -> Int[Any, "B T"]:
     """Labels by k-means; restarts differ in seed and in the features: place, place and step, or step."""
     scale = x[mask > 0].std(axis=0).max()
     place, step = x[:, :-1] / scale, np.diff(x, axis=1)

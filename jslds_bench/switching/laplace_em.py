@@ -47,8 +47,8 @@ class Step(NamedTuple):
     objective: Float[Array, ""]
 
 
-_Trial = tuple[jax.Array, jax.Array, jax.Array]  # y [T, N], u [T, U], mask [T]
-_XMoments = tuple[jax.Array, jax.Array, jax.Array]  # mean, cov, cross of one trial
+_Trial = tuple[jax.Array, ...]  # y [T, N], u [T, U], mask [T]
+_XMoments = tuple[jax.Array, ...]  # mean, cov, cross of one trial
 
 
 def _potentials(
@@ -65,9 +65,7 @@ def _potentials(
     return log_lik, log_trans, rest + arhmm.initial_log_prob(params.initial, mean[0], cov[0])
 
 
-def _expected_log_joint(
-    params: Params, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial
-) -> jax.Array:
+def _expected_log_joint(params: Params, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial) -> jax.Array:
     """E_q log p(y, x, z) of one trial."""
     log_lik, log_trans, rest = _potentials(params, spec, x, trial)
     pair = belief.pair
@@ -111,7 +109,7 @@ def _laplace_trial(
     d = mean.shape[1]
     cov, cross = jnp.zeros((*mean.shape, d)), jnp.zeros((mean.shape[0] - 1, d, d))
 
-    def body(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    def body(state: tuple[Any, ...]) -> tuple[Any, ...]:
         mean, _, n = state
         now, chain, gradient = _target(params, spec, belief, (mean, cov, cross), trial)
         direction = gc.solve(gc.factorise(chain.diagonal, chain.lower), gradient)
@@ -138,9 +136,9 @@ def laplace(
     params: Params, belief: Belief, mean: Float[Array, "B T D"], data: Data, spec: Spec, n_newton: int = 30
 ) -> Variational:
     """q(x) by Laplace's approximation, from a guess of the means; q(z) as given."""
-    chain, moments = jax.vmap(
-        lambda b, m, *trial: _laplace_trial(params, spec, b, m, trial, n_newton)
-    )(belief, mean, *data)
+    chain, moments = jax.vmap(lambda b, m, *trial: _laplace_trial(params, spec, b, m, trial, n_newton))(
+        belief, mean, *data
+    )
     return Variational(belief, chain, moments)
 
 
@@ -163,9 +161,7 @@ def _update_x_trial(
         return scale, moved, m, with_entropy(joint, m.log_det)
 
     start = (jnp.full((), 2.0), chain, moments, jnp.full((), jnp.nan))
-    _, moved, after, value = jax.lax.while_loop(
-        lambda c: ~(c[3] >= now) & (c[0] > _SHORTEST), attempt, start
-    )
+    _, moved, after, value = jax.lax.while_loop(lambda c: ~(c[3] >= now) & (c[0] > _SHORTEST), attempt, start)
     keep = value >= now
     return jax.tree.map(lambda new, old: jnp.where(keep, new, old), (moved, after), (chain, moments))
 
@@ -178,19 +174,19 @@ def _update_z(
     def trial(m: gc.Moments, *t: jax.Array) -> tuple[Belief, jax.Array]:
         log_lik, log_trans, rest = _potentials(params, spec, (m.mean, m.cov, m.cross), t)
         post = hmm.posterior(params.initial.log_pi, log_trans, log_lik * t[2][:, None], t[2])
-        return Belief(post.single, post.pair), post.log_z + rest + _entropy_x(m.log_det, t[2], m.mean.shape[1])
+        return Belief(post.single, post.pair), post.log_z + rest + _entropy_x(
+            m.log_det, t[2], m.mean.shape[1]
+        )
 
     return jax.vmap(trial)(moments, *data)
 
 
 @partial(jax.jit, static_argnames=("spec",))
-def e_step(
-    params: Params, q: Variational, data: Data, spec: Spec
-) -> tuple[Variational, Float[Array, " B"]]:
+def e_step(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Variational, Float[Array, " B"]]:
     """q(x), then q(z), at fixed parameters; the ELBO per trial of the result."""
-    chain, moments = jax.vmap(
-        lambda b, c, m, *trial: _update_x_trial(params, spec, b, c, m, trial)
-    )(q.belief, q.chain, q.moments, *data)
+    chain, moments = jax.vmap(lambda b, c, m, *trial: _update_x_trial(params, spec, b, c, m, trial))(
+        q.belief, q.chain, q.moments, *data
+    )
     belief, elbo = _update_z(params, spec, moments, data)
     return Variational(belief, chain, moments), elbo
 
@@ -205,9 +201,7 @@ def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec,
     m, u = q.moments, _flat(data.u[:, 1:])
     before, cov_before = _flat(m.mean[:, :-1]), _flat(m.cov[:, :-1])
     links = Links(before, _flat(m.mean[:, 1:]), u, cov_before, _flat(m.cov[:, 1:]), _flat(m.cross))
-    gate_rows = GateRows(
-        arhmm.gate_pairs(q.belief, spec), before, cov_before if spec.recurrent else None, u
-    )
+    gate_rows = GateRows(arhmm.gate_pairs(q.belief, spec), before, cov_before if spec.recurrent else None, u)
     views = Views(_flat(data.y), _flat(data.mask), _flat(m.mean), _flat(m.cov))
     return Params(
         arhmm.update_initial(m.mean[:, 0], m.cov[:, 0], q.belief, prior, spec),
@@ -224,9 +218,7 @@ def log_prior(params: Params, prior: Prior, spec: Spec) -> Float[Array, ""]:
     return arhmm.log_prior(params, prior, spec) + emission
 
 
-def em_step(
-    params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int = 1
-) -> Step:
+def em_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int = 1) -> Step:
     """M-step at `q`, then q(x), then q(z): each raises ELBO + log prior, or leaves it."""
     params = m_step(params, q, data, prior, spec, n_newton)
     q, elbo = e_step(params, q, data, spec)

@@ -36,11 +36,7 @@ def predict(
     linear: Linear, x: Float[Array, "*batch D"], u: Float[Array, "*batch U"]
 ) -> Float[Array, "*batch K D"]:
     """A_k x + V_k u + b_k for every mode."""
-    return (
-        jnp.einsum("kij,...j->...ki", linear.a, x)
-        + jnp.einsum("kij,...j->...ki", linear.v, u)
-        + linear.b
-    )
+    return jnp.einsum("kij,...j->...ki", linear.a, x) + jnp.einsum("kij,...j->...ki", linear.v, u) + linear.b
 
 
 def expected_log_dynamics(linear: Linear, links: Links) -> Float[Array, "R K"]:
@@ -54,7 +50,7 @@ def expected_log_dynamics(linear: Linear, links: Links) -> Float[Array, "R K"]:
 
     out = jax.vmap(mode, out_axes=1)(linear.a, linear.v, linear.b, chol)
     out = out - 0.5 * linear.b.shape[1] * LOG_2PI
-    if links.cross is None:
+    if links.cross is None or links.cov_before is None or links.cov_after is None:
         return out
     eye = jnp.eye(linear.b.shape[1])
     precision = jax.vmap(lambda root: cho_solve((root, True), eye))(chol)
@@ -93,7 +89,7 @@ def update_linear(weights: Float[Array, "R K"], links: Links, prior: Prior) -> L
         weighted = phi * w[:, None]
         s_xx, s_yx = weighted.T @ phi, links.after.T @ weighted
         s_yy = (links.after * w[:, None]).T @ links.after
-        if links.cross is not None:
+        if links.cross is not None and links.cov_before is not None and links.cov_after is not None:
             s_xx = s_xx.at[:d, :d].add(flat_sum(w, links.cov_before))
             s_yx = s_yx.at[:, :d].add(flat_sum(w, links.cross).T)
             s_yy = s_yy + flat_sum(w, links.cov_after)

@@ -44,6 +44,9 @@ class FitSettings:
                 raise UsageError(f"{field} is {getattr(self, field)!r}, expected at least 1")
 
 
+DEFAULT_SETTINGS = FitSettings()
+
+
 @dataclasses.dataclass(frozen=True)
 class Fit:
     """A fitted switching system. Arrays are float64 on the host.
@@ -118,7 +121,7 @@ class _Run(NamedTuple):
 def _climb(
     step: Any, state: Any, settings: FitSettings, n_steps: float, report: Any
 ) -> tuple[Any, list[float], bool, bool]:
-    """Iterates `step` to convergence: the last finite state, the trace, converged, and whether all was finite.
+    """Iterates `step` to convergence: the last finite state, the trace, converged, and if all was finite.
 
     `step(state)` returns (next state, objective of `state` or of the next one: either never falls).
     """
@@ -139,7 +142,13 @@ def _climb(
 
 
 def _one_run(
-    spec: Spec, data: Data, start: initialise.Start, seed: int, variant: int, settings: FitSettings, report: Any
+    spec: Spec,
+    data: Data,
+    start: initialise.Start,
+    seed: int,
+    variant: int,
+    settings: FitSettings,
+    report: Any,
 ) -> _Run:
     params, belief, reseeded = initialise.start_modes(
         spec, start.x, data, seed, variant, settings.init_iterations
@@ -156,7 +165,10 @@ def _one_run(
             spec, params, belief, start.x, data, prior, settings, n_steps, report
         )
     if not finite:
-        notes = (*notes, f"the objective left the finite numbers after {len(trace)} iterations: the last good is kept")
+        notes = (
+            *notes,
+            f"the objective left the finite numbers after {len(trace)} iterations: the last good is kept",
+        )
     return _Run(params, belief, elbo / n_steps, trace, converged, notes)
 
 
@@ -205,7 +217,7 @@ def fit(
     lengths: Int[Any, " B"] | None = None,
     *,
     key: PRNGKeyArray,
-    settings: FitSettings = FitSettings(),
+    settings: FitSettings = DEFAULT_SETTINGS,
     progress: Progress = silent,
 ) -> Fit:
     """Fit a switching system by (Laplace-)EM from PCA → ARHMM starts; the best restart by ELBO is kept.
@@ -240,7 +252,9 @@ def fit(
     occupancy = initialise.occupancy(best.belief)
     each = best.params.linear.a.shape[1] + data.u.shape[2] + 1
     idle = tuple(
-        f"mode {k} holds {n:.1f} steps, fewer than its {each} coefficients" for k, n in enumerate(occupancy) if n < each
+        f"mode {k} holds {n:.1f} steps, fewer than its {each} coefficients"
+        for k, n in enumerate(occupancy)
+        if n < each
     )
     return Fit(
         spec,
@@ -291,7 +305,8 @@ def infer(
         return Inference(np.asarray(log_lik), np.asarray(belief.single), data.y, zeros, data.mask)
     k = fitted.spec.n_modes
     flat = Belief(
-        np.repeat(data.mask[..., None] / k, k, axis=2), np.tile(data.mask[:, 1:, None, None] / k**2, (1, 1, k, k))
+        np.repeat(data.mask[..., None] / k, k, axis=2),
+        np.tile(data.mask[:, 1:, None, None] / k**2, (1, 1, k, k)),
     )
     first = _settle(fitted, data, flat, _project(fitted, data), max_iterations, tolerance)
     guess = _project(fitted, data) if fitted.spec.emissions == "gaussian" else first.mean
@@ -370,7 +385,9 @@ def forecast(
     _check_inputs(fitted, inputs, 3)
     d = fitted.params.initial.mean.size
     if states.shape != (inputs.shape[0], d):
-        raise UsageError(f"states have shape {states.shape}, expected {(inputs.shape[0], d)}: one per row of inputs")
+        raise UsageError(
+            f"states have shape {states.shape}, expected {(inputs.shape[0], d)}: one per row of inputs"
+        )
     if beliefs is None:
         beliefs = np.tile(np.exp(fitted.params.initial.log_pi), (len(states), 1))
     modes, x = _forecast(fitted.params, states, np.asarray(beliefs, np.float64), inputs)
@@ -412,7 +429,8 @@ def _check_inputs(fitted: Fit, inputs: Any, ndim: int) -> None:
     width = fitted.params.linear.v.shape[2]
     if inputs.ndim != ndim or inputs.shape[-1] != width:
         raise UsageError(
-            f"inputs have shape {inputs.shape}, expected {ndim} axes, the last of width {width} as the model was fitted"
+            f"inputs have shape {inputs.shape}, expected {ndim} axes, "
+            f"the last of width {width} as the model was fitted"
         )
     if not np.isfinite(inputs).all():
         raise UsageError("inputs hold values that are not finite: drop or fill those steps")

@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from jslds_bench.errors import UsageError
 from jslds_bench.registry import nearest
@@ -53,7 +53,8 @@ class Spec:
             value, known = getattr(self, field), get_args(kinds)
             if value not in known:
                 raise UsageError(
-                    f"{field} is {value!r}{nearest(str(value), list(known))} (expected one of {', '.join(known)})"
+                    f"{field} is {value!r}{nearest(str(value), list(known))} "
+                    f"(expected one of {', '.join(known)})"
                 )
         for field in ("n_modes", "n_latent"):
             value = getattr(self, field)
@@ -83,34 +84,34 @@ class Spec:
 class Initial(NamedTuple):
     """z_0 ~ π and x_0 ~ N(mean, cov), independent of z_0."""
 
-    log_pi: Float[Array, " K"]
-    mean: Float[Array, " D"]
-    cov: Float[Array, "D D"]
+    log_pi: Float[Any, " K"]
+    mean: Float[Any, " D"]
+    cov: Float[Any, "D D"]
 
 
 class Gate(NamedTuple):
     """log p(z_t = k | z_{t−1} = i, x_{t−1}, u_t) ∝ log_p[i, k] + r[k]·x_{t−1} + w[k]·u_t."""
 
-    log_p: Float[Array, "I K"]
-    r: Float[Array, "K D"]
-    w: Float[Array, "K U"]
+    log_p: Float[Any, "I K"]
+    r: Float[Any, "K D"]
+    w: Float[Any, "K U"]
 
 
 class Linear(NamedTuple):
     """x_t = a[k] x_{t−1} + v[k] u_t + b[k] + N(0, q[k])."""
 
-    a: Float[Array, "K D D"]
-    v: Float[Array, "K D U"]
-    b: Float[Array, "K D"]
-    q: Float[Array, "K D D"]
+    a: Float[Any, "K D D"]
+    v: Float[Any, "K D U"]
+    b: Float[Any, "K D"]
+    q: Float[Any, "K D D"]
 
 
 class Emission(NamedTuple):
     """c x + d: the mean (noise variances r) or the log rate; the identity for known states."""
 
-    c: Float[Array, "N D"]
-    d: Float[Array, " N"]
-    r: Float[Array, " N"]
+    c: Float[Any, "N D"]
+    d: Float[Any, " N"]
+    r: Float[Any, " N"]
 
 
 class Params(NamedTuple):
@@ -135,28 +136,28 @@ class Prior(NamedTuple):
         log_rate: what the Poisson prior pulls d to, [N].
     """
 
-    state_floor: Float[Array, " D"]
-    linear: Float[Array, " M"]
-    gate: Float[Array, " M-1"]
-    counts: Float[Array, "I K"]
-    emission: Float[Array, " D+1"]
-    noise_floor: Float[Array, " N"]
-    log_rate: Float[Array, " N"]
+    state_floor: Float[Any, " D"]
+    linear: Float[Any, " M"]
+    gate: Float[Any, " M-1"]
+    counts: Float[Any, "I K"]
+    emission: Float[Any, " D+1"]
+    noise_floor: Float[Any, " N"]
+    log_rate: Float[Any, " N"]
 
 
 class Data(NamedTuple):
-    """Observations y [B, T, N], inputs u [B, T, U], mask [B, T]. u_t drives the step into x_t; u_0 is unused."""
+    """Observations, inputs and mask. u_t drives the step into x_t; u_0 is unused. Arrays of either kind."""
 
-    y: Float[Array, "B T N"]
-    u: Float[Array, "B T U"]
-    mask: Float[Array, "B T"]
+    y: Float[Any, "B T N"]
+    u: Float[Any, "B T U"]
+    mask: Float[Any, "B T"]
 
 
 class Belief(NamedTuple):
     """q(z): single [B, T, K] and pair [B, T−1, K, K] marginals."""
 
-    single: Float[Array, "B T K"]
-    pair: Float[Array, "B T-1 K K"]
+    single: Float[Any, "B T K"]
+    pair: Float[Any, "B T-1 K K"]
 
 
 def as_numpy(tree: Any) -> Any:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, ParamSpec, TypeVar
 
 import jax
+import jax.experimental
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,9 +18,7 @@ def enable_float64() -> AbstractContextManager[Any]:
     """A context in which JAX keeps float64 (older JAX has the switch under `jax.experimental`)."""
     if hasattr(jax, "enable_x64"):
         return jax.enable_x64(True)
-    from jax.experimental import enable_x64
-
-    return enable_x64(True)
+    return getattr(jax.experimental, "enable_x64")(True)  # noqa: B009
 
 
 def in_float64(function: Callable[P, R]) -> Callable[P, R]:

@@ -5,7 +5,7 @@ The pure functions here take either precision; `step_mode` and `advance` are wha
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,9 @@ from jslds_bench.switching.transitions import gate_logits
 class Paths(NamedTuple):
     """Modes z [*, T], states x [*, T, D] and observations y [*, T, N]."""
 
-    modes: Int[Array, "*batch T"]
-    states: Float[Array, "*batch T D"]
-    observations: Float[Array, "*batch T N"]
+    modes: Int[Any, "*batch T"]
+    states: Float[Any, "*batch T D"]
+    observations: Float[Any, "*batch T N"]
 
 
 def step_mode(
@@ -32,7 +32,11 @@ def step_mode(
 
 
 def reveal(
-    params: Params, predicted: Float[Array, " K"], x: Float[Array, " D"], u: Float[Array, " U"], x_next: jax.Array
+    params: Params,
+    predicted: Float[Array, " K"],
+    x: Float[Array, " D"],
+    u: Float[Array, " U"],
+    x_next: jax.Array,
 ) -> Float[Array, " K"]:
     """The belief about z_t once x_t is seen: what one-step prediction of a chain that ignores x needs."""
     residual = x_next - (params.linear.a @ x + params.linear.v @ u + params.linear.b)
@@ -84,9 +88,7 @@ def observe(
     return eta + jnp.sqrt(emission.r) * jax.random.normal(key, eta.shape)
 
 
-def simulate(
-    key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Float[Array, "T U"]
-) -> Paths:
+def simulate(key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Float[Array, "T U"]) -> Paths:
     """One trial drawn from the model; u_t drives the step into x_t, so u_0 is unused."""
     k_z, k_x, k_y, k_steps = jax.random.split(key, 4)
     roots = jnp.linalg.cholesky(params.linear.q)

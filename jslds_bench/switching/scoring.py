@@ -14,7 +14,7 @@ from jslds_bench.switching.parameters import Linear
 
 
 class ModeMatch(NamedTuple):
-    """`order[k]` is the fitted mode that stands for true mode k (−1: none); accuracy is the share agreeing."""
+    """`order[k]`: the fitted mode for true mode k (−1: none). `accuracy`: how often they then agree."""
 
     order: Int[Any, " K"]
     accuracy: float
@@ -45,7 +45,9 @@ def mode_points(linear: Linear, u: Float[Any, " U"]) -> Float[Any, "K D"]:
     """(I − A_k)⁻¹ (V_k u + b_k); the least-squares solution where I − A_k is singular."""
     a, v, b = (np.asarray(x) for x in linear[:3])
     gaps = np.eye(a.shape[1]) - a
-    return np.stack([np.linalg.lstsq(g, vk @ u + bk, rcond=None)[0] for g, vk, bk in zip(gaps, v, b, strict=True)])
+    return np.stack(
+        [np.linalg.lstsq(g, vk @ u + bk, rcond=None)[0] for g, vk, bk in zip(gaps, v, b, strict=True)]
+    )
 
 
 def mode_errors(
@@ -63,10 +65,12 @@ def mode_errors(
     spectra = [eigenvalues(m.a) for m in (true, fitted)]
     points = true_view(mode_points(true, u)), fitted_view(mode_points(fitted, u))
     eig = [
-        matched_distance(spectra[0][k], spectra[1][j]) / np.abs(spectra[0][k]).mean() for k, j in enumerate(order)
+        matched_distance(spectra[0][k], spectra[1][j]) / np.abs(spectra[0][k]).mean()
+        for k, j in enumerate(order)
     ]
     fix = [
-        np.linalg.norm(points[1][j] - points[0][k]) / np.linalg.norm(points[0][k]) for k, j in enumerate(order)
+        np.linalg.norm(points[1][j] - points[0][k]) / np.linalg.norm(points[0][k])
+        for k, j in enumerate(order)
     ]
     return ModeErrors(np.array(eig), np.array(fix))
 

@@ -106,10 +106,10 @@ def known_switching(
     n_observed: int = 10,
     emissions: EmissionKind = "identity",
 ) -> System:
-    """Three stable spirals in three sectors of the plane, each towards a point in the next sector, with input.
+    """Three stable spirals in sectors of the plane, each towards a point in the next sector, with an input.
 
     Eigenvalues 0.95 e^{±0.1i}, 0.9 e^{±0.2i}, 0.92 e^{±0.3i}; fixed points of length 3, all virtual, so that
-    the state circulates; one input that changes every 10 steps; noise variance 4e-4; recurrent-only gate.
+    the state circulates; one input that changes every 10 steps; noise variance 1e-4; recurrent-only gate.
     """
     k_emission, k_inputs, k_path = jax.random.split(key, 3)
     angles = jnp.array([jnp.pi / 2, jnp.pi / 2 + 2 * jnp.pi / 3, jnp.pi / 2 + 4 * jnp.pi / 3])
@@ -120,7 +120,9 @@ def known_switching(
     params = Params(
         Initial(jnp.full(3, -jnp.log(3.0)), jnp.zeros(2), jnp.eye(2)),
         Gate(jnp.zeros((1, 3)), r, jnp.zeros((3, 1))),
-        Linear(a, v, jnp.einsum("kij,kj->ki", jnp.eye(2) - a, points), jnp.tile(4e-4 * jnp.eye(2), (3, 1, 1))),
+        Linear(
+            a, v, jnp.einsum("kij,kj->ki", jnp.eye(2) - a, points), jnp.tile(1e-4 * jnp.eye(2), (3, 1, 1))
+        ),
         _emission(k_emission, emissions, n_observed, 2, gain=1.0 if emissions == "gaussian" else 0.5),
     )
     held = jax.random.rademacher(k_inputs, (n_trials, -(-n_steps // 10), 1)).astype(jnp.float64)
@@ -146,7 +148,7 @@ def lorenz(
         return jnp.array([10 * (x[1] - x[0]), x[0] * (28 - x[2]) - x[1], x[0] * x[1] - 8 / 3 * x[2]])
 
     def step(x: Any, _: None) -> tuple[Any, Any]:
-        for _ in range(2):  # two half steps
+        for _half in range(2):
             h = dt / 2
             k1 = flow(x)
             k2 = flow(x + h / 2 * k1)

@@ -86,14 +86,14 @@ def _curvature(gate: Gate, rows: GateRows, prior: Prior) -> jax.Array:
     wp = weight[..., None] * p
     h = jnp.sum(wp, axis=1)[:, :, None] * jnp.eye(n_modes) - jnp.einsum("rik,ril->rkl", wp, p)
 
-    # blocks (k, l) are symmetric and equal (l, k): half of them, each one matrix product
-    k, l = np.tril_indices(n_modes)
-    pairs = jnp.swapaxes(h[:, k, l], 0, 1)
-    blocks = jax.lax.map(lambda h_kl: (phi * h_kl[:, None]).T @ phi, pairs)
+    # blocks (k, j) are symmetric and equal (j, k): half of them, each one matrix product
+    k, j = np.tril_indices(n_modes)
+    pairs = jnp.swapaxes(h[:, k, j], 0, 1)
+    blocks = jax.lax.map(lambda h_kj: (phi * h_kj[:, None]).T @ phi, pairs)
     if rows.cov is not None:
         n = rows.x.shape[1]
         blocks = blocks.at[:, :n, :n].add((pairs @ rows.cov.reshape(n_rows, -1)).reshape(-1, n, n))
-    top = jnp.zeros((n_modes, n_phi, n_modes, n_phi)).at[k, :, l].set(blocks).at[l, :, k].set(blocks)
+    top = jnp.zeros((n_modes, n_phi, n_modes, n_phi)).at[k, :, j].set(blocks).at[j, :, k].set(blocks)
     top = top.reshape(n_modes * n_phi, n_modes * n_phi)
     top = top + jnp.diag(jnp.tile(prior.gate, n_modes))
     eye = jnp.eye(n_modes)

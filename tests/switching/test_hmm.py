@@ -101,7 +101,9 @@ def test_a_single_row_stands_for_all_previous_modes():
 
 def test_impossible_observations_give_minus_infinity_and_no_nan():
     log_pi, log_trans, log_lik = problem(1, True)
-    got = hmm.posterior(log_pi, log_trans, np.where(np.arange(T)[:, None] == 2, -np.inf, log_lik), jnp.ones(T))
+    got = hmm.posterior(
+        log_pi, log_trans, np.where(np.arange(T)[:, None] == 2, -np.inf, log_lik), jnp.ones(T)
+    )
     assert got.log_z == -np.inf
     assert np.isfinite(got.single).all()
 
