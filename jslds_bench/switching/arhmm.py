@@ -105,14 +105,13 @@ def update_initial(
     first_cov: Float[Array, "B D D"] | None,
     belief: Belief,
     prior: Prior,
-    spec: Spec,
 ) -> Initial:
     """Exact: the mean and floored covariance of x_0, and counts of z_0."""
     mean = jnp.mean(first_mean, axis=0)
     cov = jnp.mean((first_mean - mean)[:, :, None] * (first_mean - mean)[:, None, :], axis=0)
     if first_cov is not None:
         cov = cov + jnp.mean(first_cov, axis=0)
-    counts = jnp.sum(belief.single[:, 0], axis=0) + spec.pseudo_count
+    counts = jnp.sum(belief.single[:, 0], axis=0) + prior.first
     return Initial(jnp.log(counts / jnp.sum(counts)), mean, clip_below(cov, prior.state_floor))
 
 
@@ -131,25 +130,23 @@ def m_step(params: Params, belief: Belief, data: Data, prior: Prior, spec: Spec,
     gate = update_gate(
         params.gate, GateRows(gate_pairs(belief, spec), before, None, u), prior, spec, n_newton
     )
-    return params._replace(
-        initial=update_initial(x[:, 0], None, belief, prior, spec), gate=gate, linear=linear
-    )
+    return params._replace(initial=update_initial(x[:, 0], None, belief, prior), gate=gate, linear=linear)
 
 
-@partial(jax.jit, static_argnames=("spec",))
-def log_prior(params: Params, prior: Prior, spec: Spec) -> Float[Array, ""]:
+@jax.jit
+def log_prior(params: Params, prior: Prior) -> Float[Array, ""]:
     """What is added to the log-likelihood (or the ELBO): ridge, gate and count priors."""
     return (
         linear_log_prior(params.linear, prior)
         + gate_log_prior(params.gate, prior)
-        + spec.pseudo_count * jnp.sum(params.initial.log_pi)
+        + jnp.sum(jnp.where(prior.first > 0, prior.first * params.initial.log_pi, 0.0))
     )
 
 
 def em_step(params: Params, data: Data, prior: Prior, spec: Spec, n_newton: int = 1) -> Step:
     """E-step at `params`, then the M-step. Reference: Linderman et al. (2017), section 4, with x known."""
     belief, log_lik = e_step(params, data)
-    objective = jnp.sum(log_lik) + log_prior(params, prior, spec)
+    objective = jnp.sum(log_lik) + log_prior(params, prior)
     return Step(m_step(params, belief, data, prior, spec, n_newton), belief, log_lik, objective)
 
 

@@ -74,6 +74,7 @@ def make_prior(spec: Spec, data: Data, x: Float[Any, "B T D"]) -> Prior:
         linear=np.append(spec.ridge * squares + 1e-9, 1e-9),
         gate=spec.gate_ridge * squares,
         counts=counts,
+        first=np.full(k, spec.pseudo_count),
         emission=np.append(spec.ridge * squares[:d] + 1e-9, tail),
         noise_floor=floor(y),
         log_rate=np.log(np.maximum(y.mean(axis=0), 0.5 / len(y)))
@@ -89,7 +90,7 @@ def _poisson_start(spec: Spec, data: Data, d: int, n_iterations: int) -> tuple[A
     basis = pca(logs[data.mask > 0], d)
     x = (logs - basis.mean) @ basis.loadings * data.mask[..., None]
     lds = dataclasses.replace(spec, n_modes=1, transitions="standard")
-    prior = make_prior(lds, data, x)
+    prior, lds = make_prior(lds, data, x), lds.structure
     flat = Views(
         data.y.reshape(-1, data.y.shape[2]),
         data.mask.ravel(),
@@ -177,7 +178,7 @@ def run_arhmm(
     steps, calm = float(np.sum(data.mask)), 0
     belief = None
     for _ in range(n_iterations):
-        out = arhmm.em_step(params, data, prior, spec)
+        out = arhmm.em_step(params, data, prior, spec.structure)
         objective = float(out.objective)
         if not np.isfinite(objective):
             break
@@ -226,13 +227,13 @@ def start_modes(
     prior, blank = make_prior(sticky, known, x), arhmm.blank_params(sticky, d, d, n_inputs)
     reseeded = 0
     for _ in range(3):
-        params = arhmm.m_step(blank, belief, known, prior, sticky, 5)
+        params = arhmm.m_step(blank, belief, known, prior, sticky.structure, 5)
         params, belief, _ = run_arhmm(params, known, prior, sticky, n_iterations, 1e-4)
         belief, n_empty = reseed_empty(params, belief, known)
         reseeded += n_empty
         if not n_empty:
             break
     prior, blank = make_prior(target, known, x), arhmm.blank_params(target, d, d, n_inputs)
-    params = arhmm.m_step(blank, belief, known, prior, target, 10)
+    params = arhmm.m_step(blank, belief, known, prior, target.structure, 10)
     params, belief, _ = run_arhmm(params, known, prior, target, n_iterations, 1e-4)
     return params, belief, reseeded

@@ -204,7 +204,7 @@ def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec,
     gate_rows = GateRows(arhmm.gate_pairs(q.belief, spec), before, cov_before if spec.recurrent else None, u)
     views = Views(_flat(data.y), _flat(data.mask), _flat(m.mean), _flat(m.cov))
     return Params(
-        arhmm.update_initial(m.mean[:, 0], m.cov[:, 0], q.belief, prior, spec),
+        arhmm.update_initial(m.mean[:, 0], m.cov[:, 0], q.belief, prior),
         update_gate(params.gate, gate_rows, prior, spec, n_newton),
         update_linear(_flat(q.belief.single[:, 1:]), links, prior),
         update_emission(spec.emissions, params.emission, views, prior),
@@ -215,7 +215,7 @@ def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec,
 def log_prior(params: Params, prior: Prior, spec: Spec) -> Float[Array, ""]:
     """What is added to the ELBO in the objective."""
     emission = emission_log_prior(spec.emissions, params.emission, prior)
-    return arhmm.log_prior(params, prior, spec) + emission
+    return arhmm.log_prior(params, prior) + emission
 
 
 def em_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int = 1) -> Step:

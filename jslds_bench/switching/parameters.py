@@ -72,6 +72,11 @@ class Spec:
             raise UsageError("noise_floor is 0: noise-free data would drive Q to 0; use a small positive one")
 
     @property
+    def structure(self) -> Spec:
+        """The same model with default numbers: what compiled steps depend on, and so share."""
+        return Spec(self.n_modes, self.n_latent, self.transitions, self.emissions, self.gate_inputs)
+
+    @property
     def recurrent(self) -> bool:
         return self.transitions in ("recurrent", "recurrent_only") and self.n_modes > 1
 
@@ -131,6 +136,7 @@ class Prior(NamedTuple):
         linear: Λ of the penalty −½ tr(Q⁻¹ M Λ Mᵀ) on M = (A, V, b), [D+U+1].
         gate: precisions of R and W's columns, [D+U].
         counts: Dirichlet counts of P's rows, [I, K].
+        first: Dirichlet counts of π, [K].
         emission: penalty on C and d: Gaussian −½ Λ c²/r, Poisson −½ Λ (c − c_0)², [D+1].
         noise_floor: least observation variances, [N].
         log_rate: what the Poisson prior pulls d to, [N].
@@ -140,6 +146,7 @@ class Prior(NamedTuple):
     linear: Float[Any, " M"]
     gate: Float[Any, " M-1"]
     counts: Float[Any, "I K"]
+    first: Float[Any, " K"]
     emission: Float[Any, " D+1"]
     noise_floor: Float[Any, " N"]
     log_rate: Float[Any, " N"]

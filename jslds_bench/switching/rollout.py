@@ -5,6 +5,7 @@ The pure functions here take either precision; `step_mode` and `advance` are wha
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -88,7 +89,15 @@ def observe(
     return eta + jnp.sqrt(emission.r) * jax.random.normal(key, eta.shape)
 
 
-def simulate(key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Float[Array, "T U"]) -> Paths:
+@partial(jax.jit, static_argnames=("kind",))
+def simulate(keys: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Float[Array, "B T U"]) -> Paths:
+    """Trials drawn from the model, one per key and row of inputs."""
+    return jax.vmap(lambda key, u: _simulate_trial(key, kind, params, u))(keys, inputs)
+
+
+def _simulate_trial(
+    key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Float[Array, "T U"]
+) -> Paths:
     """One trial drawn from the model; u_t drives the step into x_t, so u_0 is unused."""
     k_z, k_x, k_y, k_steps = jax.random.split(key, 4)
     roots = jnp.linalg.cholesky(params.linear.q)

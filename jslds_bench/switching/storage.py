@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jslds_bench.errors import UsageError
-from jslds_bench.switching.model import Fit
+from jslds_bench.switching.fitting import Fit
 from jslds_bench.switching.parameters import Emission, Gate, Initial, Linear, Params, Spec
 
 SCHEMA = 1

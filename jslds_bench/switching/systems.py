@@ -54,7 +54,7 @@ def _emission(key: PRNGKeyArray, kind: EmissionKind, n_observed: int, d: int, ga
 
 def _draw(key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Any) -> System:
     keys = jax.random.split(key, inputs.shape[0])
-    paths = jax.jit(jax.vmap(lambda k, u: simulate(k, kind, params, u)))(keys, inputs)
+    paths = simulate(keys, kind, params, inputs)
     return System(
         np.asarray(paths.observations),
         np.asarray(paths.states),
@@ -105,11 +105,12 @@ def known_switching(
     n_steps: int = 100,
     n_observed: int = 10,
     emissions: EmissionKind = "identity",
+    noise: float = 1e-4,
 ) -> System:
     """Three stable spirals in sectors of the plane, each towards a point in the next sector, with an input.
 
     Eigenvalues 0.95 e^{±0.1i}, 0.9 e^{±0.2i}, 0.92 e^{±0.3i}; fixed points of length 3, all virtual, so that
-    the state circulates; one input that changes every 10 steps; noise variance 1e-4; recurrent-only gate.
+    the state circulates; one input that changes every 10 steps; noise of variance `noise`; recurrent-only gate.
     """
     k_emission, k_inputs, k_path = jax.random.split(key, 3)
     angles = jnp.array([jnp.pi / 2, jnp.pi / 2 + 2 * jnp.pi / 3, jnp.pi / 2 + 4 * jnp.pi / 3])
@@ -121,7 +122,7 @@ def known_switching(
         Initial(jnp.full(3, -jnp.log(3.0)), jnp.zeros(2), jnp.eye(2)),
         Gate(jnp.zeros((1, 3)), r, jnp.zeros((3, 1))),
         Linear(
-            a, v, jnp.einsum("kij,kj->ki", jnp.eye(2) - a, points), jnp.tile(1e-4 * jnp.eye(2), (3, 1, 1))
+            a, v, jnp.einsum("kij,kj->ki", jnp.eye(2) - a, points), jnp.tile(noise * jnp.eye(2), (3, 1, 1))
         ),
         _emission(k_emission, emissions, n_observed, 2, gain=1.0 if emissions == "gaussian" else 0.5),
     )

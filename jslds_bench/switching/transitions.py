@@ -31,18 +31,23 @@ def expected_log_transitions(
 
         E log Σ_k exp m_k(x) ≤ log Σ_k exp(m_k + ½ (e_k − a)ᵀ S (e_k − a));
 
-    here a = softmax(m), where the bound is close. The ELBO made with it stays a lower bound on log p(y).
-    Reference: Jensen's inequality after a linear shift, as in Knowles and Minka (2011), eq. 16.
+    here a is softmax(m), moved 0.3 of the way to where the bound at softmax(m) points: one step of the
+    damped fixed-point iteration for the best a, which already makes most of its gain. The ELBO made with
+    it stays a lower bound on log p(y). Reference: Knowles and Minka (2011), the tilted bound for softmax.
     """
     m = gate_logits(gate, mean, u)
     if cov is None:
         return jax.nn.log_softmax(m, axis=-1)
     s = jnp.einsum("kd,...de,le->...kl", gate.r, cov, gate.r)
+    own = jnp.diagonal(s, axis1=-2, axis2=-1)[..., None, :]
+
+    def spread(a: jax.Array) -> jax.Array:
+        sa = jnp.einsum("...kl,...il->...ik", s, a)
+        return own - 2 * sa + jnp.sum(a * sa, axis=-1, keepdims=True)
+
     a = jax.nn.softmax(m, axis=-1)
-    sa = jnp.einsum("...kl,...il->...ik", s, a)
-    spread = jnp.diagonal(s, axis1=-2, axis2=-1)[..., None, :] - 2 * sa
-    spread = spread + jnp.sum(a * sa, axis=-1, keepdims=True)
-    return m - jax.nn.logsumexp(m + 0.5 * spread, axis=-1, keepdims=True)
+    a = a + 0.3 * (jax.nn.softmax(m + 0.5 * spread(a), axis=-1) - a)
+    return m - jax.nn.logsumexp(m + 0.5 * spread(a), axis=-1, keepdims=True)
 
 
 class GateRows(NamedTuple):

@@ -11,6 +11,7 @@ from jslds_bench.switching import hmm
 from jslds_bench.switching.precision import enable_float64
 
 T, K = 6, 3
+posterior, viterbi, entropy = jax.jit(hmm.posterior), jax.jit(hmm.viterbi), jax.jit(hmm.entropy)
 
 
 @pytest.fixture(autouse=True)
@@ -49,19 +50,19 @@ def test_posterior_equals_enumeration(seed, hard):
     pair = np.zeros((T - 1, K, K))
     for t, i, j in itertools.product(range(T - 1), range(K), range(K)):
         pair[t, i, j] = p[(paths[:, t] == i) & (paths[:, t + 1] == j)].sum()
-    got = hmm.posterior(log_pi, log_trans, log_lik, jnp.ones(T))
+    got = posterior(log_pi, log_trans, log_lik, jnp.ones(T))
     assert abs(got.log_z - log_z) < 1e-12 * max(1, abs(log_z))
     np.testing.assert_allclose(got.single, single, rtol=0, atol=1e-12)
     np.testing.assert_allclose(got.pair, pair, rtol=0, atol=1e-12)
-    entropy = -np.sum(p[p > 0] * np.log(p[p > 0]))
-    assert abs(hmm.entropy(got.single, got.pair) - entropy) < 1e-11
+    exact = -np.sum(p[p > 0] * np.log(p[p > 0]))
+    assert abs(entropy(got.single, got.pair) - exact) < 1e-11
 
 
 @pytest.mark.parametrize("hard", [False, True])
 def test_viterbi_is_the_best_path(hard):
     log_pi, log_trans, log_lik = problem(7, hard)
     paths, score = enumerate_paths(log_pi, log_trans, log_lik)
-    path, best = hmm.viterbi(log_pi, log_trans, log_lik, jnp.ones(T))
+    path, best = viterbi(log_pi, log_trans, log_lik, jnp.ones(T))
     assert path.tolist() == paths[score.argmax()].tolist()
     assert abs(best - score.max()) < 1e-12
 
@@ -69,8 +70,8 @@ def test_viterbi_is_the_best_path(hard):
 def test_samples_follow_the_posterior():
     log_pi, log_trans, log_lik = problem(3, True)
     n = 20_000
-    exact = hmm.posterior(log_pi, log_trans, log_lik, jnp.ones(T))
-    draws = jax.vmap(lambda k: hmm.sample(k, log_pi, log_trans, log_lik, jnp.ones(T)))(
+    exact = posterior(log_pi, log_trans, log_lik, jnp.ones(T))
+    draws = jax.jit(jax.vmap(lambda k: hmm.sample(k, log_pi, log_trans, log_lik, jnp.ones(T))))(
         jax.random.split(jax.random.key(0), n)
     )
     freq = (draws[:, :-1, None, None] == np.arange(K)[:, None]) & (draws[:, 1:, None, None] == np.arange(K))
@@ -79,31 +80,29 @@ def test_samples_follow_the_posterior():
 
 def test_padding_changes_nothing():
     log_pi, log_trans, log_lik = problem(5, True)
-    short = hmm.posterior(log_pi, log_trans[:3], log_lik[:4], jnp.ones(4))
+    short = posterior(log_pi, log_trans[:3], log_lik[:4], jnp.ones(4))
     mask = jnp.array([1.0, 1, 1, 1, 0, 0])
-    padded = hmm.posterior(log_pi, log_trans, log_lik, mask)
+    padded = posterior(log_pi, log_trans, log_lik, mask)
     assert padded.log_z == short.log_z
     np.testing.assert_array_equal(padded.single[:4], short.single)
     np.testing.assert_array_equal(padded.pair[:3], short.pair)
     assert not padded.single[4:].any()
     assert not padded.pair[3:].any()
-    assert hmm.entropy(padded.single, padded.pair) == pytest.approx(hmm.entropy(short.single, short.pair))
-    path, _ = hmm.viterbi(log_pi, log_trans, log_lik, mask)
-    assert path[:4].tolist() == hmm.viterbi(log_pi, log_trans[:3], log_lik[:4], jnp.ones(4))[0].tolist()
+    assert entropy(padded.single, padded.pair) == pytest.approx(entropy(short.single, short.pair))
+    path, _ = viterbi(log_pi, log_trans, log_lik, mask)
+    assert path[:4].tolist() == viterbi(log_pi, log_trans[:3], log_lik[:4], jnp.ones(4))[0].tolist()
 
 
 def test_a_single_row_stands_for_all_previous_modes():
     log_pi, log_trans, log_lik = problem(2, False)
-    one = hmm.posterior(log_pi, log_trans[:, :1], log_lik, jnp.ones(T))
-    full = hmm.posterior(log_pi, np.repeat(log_trans[:, :1], K, axis=1), log_lik, jnp.ones(T))
+    one = posterior(log_pi, log_trans[:, :1], log_lik, jnp.ones(T))
+    full = posterior(log_pi, np.repeat(log_trans[:, :1], K, axis=1), log_lik, jnp.ones(T))
     np.testing.assert_allclose(one.pair, full.pair, atol=1e-14)
 
 
 def test_impossible_observations_give_minus_infinity_and_no_nan():
     log_pi, log_trans, log_lik = problem(1, True)
-    got = hmm.posterior(
-        log_pi, log_trans, np.where(np.arange(T)[:, None] == 2, -np.inf, log_lik), jnp.ones(T)
-    )
+    got = posterior(log_pi, log_trans, np.where(np.arange(T)[:, None] == 2, -np.inf, log_lik), jnp.ones(T))
     assert got.log_z == -np.inf
     assert np.isfinite(got.single).all()
 
@@ -113,7 +112,7 @@ def test_long_trials_keep_their_digits():
     rng = np.random.default_rng(0)
     log_lik = 50 * rng.normal(size=(n, K))
     log_trans = np.log(rng.dirichlet(np.ones(K), size=(1, K)).repeat(n - 1, axis=0))
-    got = hmm.posterior(np.log(np.ones(K) / K), log_trans, log_lik, jnp.ones(n))
+    got = posterior(np.log(np.ones(K) / K), log_trans, log_lik, jnp.ones(n))
     np.testing.assert_allclose(got.single.sum(1), 1, atol=1e-12)
     np.testing.assert_allclose(got.pair.sum(2), got.single[:-1], atol=1e-12)
     np.testing.assert_allclose(got.pair.sum(1), got.single[1:], atol=1e-12)

@@ -1,0 +1,168 @@
+"""The public face on a known system: recovery, frozen inference, masks, forecasts, fixed points."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jslds_bench.switching import model, scoring
+from jslds_bench.switching.parameters import Emission, Gate, Initial, Linear, Params
+
+
+def test_known_system_is_recovered(known):
+    system, fitted = known
+    found = model.most_likely_states(fitted, system.observations, system.inputs)
+    match = scoring.match_modes(system.modes, found)
+    assert match.accuracy > 0.98
+    errors = scoring.mode_errors(system.params.linear, fitted.params.linear, match.order, np.zeros(1))
+    assert errors.eigenvalues.max() < 0.02
+    assert errors.fixed_points.max() < 0.02
+    np.testing.assert_allclose(fitted.params.linear.v[match.order], system.params.linear.v, atol=0.01)
+    assert fitted.converged
+    assert fitted.notes == ()
+    assert fitted.elbo == fitted.restart_elbos.max()
+
+
+def test_trace_never_falls(known, latent):
+    for _, fitted in (known, latent):
+        assert np.diff(fitted.objective).min() > -1e-9
+        assert len(fitted.objective) > 2
+
+
+def test_frozen_inference_of_the_training_data_gives_the_training_bound(known, latent):
+    system, fitted = known
+    found = model.infer(fitted, system.observations, system.inputs)
+    assert found.elbo_per_step == pytest.approx(fitted.elbo, rel=1e-12)
+    system, fitted = latent
+    found = model.infer(fitted, system.observations, system.inputs)
+    assert found.elbo_per_step == pytest.approx(fitted.elbo, abs=0.02)
+    rebuilt = model.expected_observations(fitted, found.mean, found.cov)
+    assert scoring.explained_variance(system.observations, rebuilt, found.mask) > 0.97
+
+
+def test_padded_trials_equal_unpadded_ones(known):
+    system, fitted = known
+    y, u, lengths = padded(system, 25)
+    long = model.infer(fitted, y, u, lengths)
+    short = model.infer(fitted, y[:, :25], u[:, :25])
+    np.testing.assert_allclose(long.elbo, short.elbo, rtol=1e-12)
+    np.testing.assert_allclose(long.modes[:, :25], short.modes, atol=1e-12)
+    path = model.most_likely_states(fitted, y, u, lengths)
+    assert (path[:, 25:] == -1).all()
+    assert (path[:, :25] >= 0).all()
+
+
+def test_what_stands_in_the_padding_does_not_matter(latent):
+    """That padding is exact for latent states too is in test_laplace_em: against a Kalman filter."""
+    system, fitted = latent
+    y, u, lengths = padded(system, 25)
+    junk = model.infer(fitted, y, u, lengths)
+    zeros = model.infer(fitted, np.nan_to_num(y), np.nan_to_num(u), lengths)
+    np.testing.assert_array_equal(junk.elbo, zeros.elbo)
+    assert not junk.modes[:, 25:].any()
+    assert not junk.mean[:, 25:].any()
+    whole = model.infer(fitted, system.observations, system.inputs)
+    assert not np.allclose(whole.elbo, junk.elbo)
+
+
+def padded(system, n):
+    y, u = system.observations.copy(), system.inputs.copy()
+    y[:, n:], u[:, n:] = np.nan, np.nan
+    return y, u, np.full(len(y), n)
+
+
+def test_forecast_follows_the_system_without_noise(known):
+    system, fitted = known
+    match = scoring.match_modes(
+        system.modes, model.most_likely_states(fitted, system.observations, system.inputs)
+    )
+    x0, u = system.states[:, 0], system.inputs[:, 1:41]
+    got = model.forecast(fitted, x0, u)
+    linear, gate = system.params.linear, system.params.gate
+    x, wrong = x0, 0
+    for t in range(40):
+        k = (gate.log_p[0] + x @ gate.r.T + u[:, t] @ gate.w.T).argmax(1)
+        x = (
+            np.einsum("bij,bj->bi", linear.a[k], x)
+            + np.einsum("bij,bj->bi", linear.v[k], u[:, t])
+            + linear.b[k]
+        )
+        wrong += (got.modes[:, t] != match.order[k]).sum()
+        close = np.linalg.norm(got.states[:, t] - x, axis=1)
+        assert np.median(close) < 0.1
+    assert wrong < 0.03 * 40 * len(x0)
+    np.testing.assert_array_equal(got.observations, got.states)
+
+
+def test_a_chain_that_ignores_x_forecasts_on_its_own_marginal():
+    """Sticky, 0.9 to stay in mode 0 and 1.0 in mode 1: argmax of each step alone would never leave mode 0."""
+    fitted = sticky_fit()
+    got = model.forecast(fitted, np.zeros((1, 1)), np.zeros((1, 12, 0)), np.array([[1.0, 0.0]]))
+    expected = [0 if 0.9**t > 0.5 else 1 for t in range(1, 13)]
+    assert got.modes[0].tolist() == expected
+    assert got.states[0, -1, 0] == pytest.approx(sum(1.0 if z == 1 else -1.0 for z in expected))
+
+
+def sticky_fit():
+    with np.errstate(divide="ignore"):
+        log_p = np.log(np.array([[0.9, 0.1], [0.0, 1.0]]))
+    params = Params(
+        Initial(np.log([0.5, 0.5]), np.zeros(1), np.eye(1)),
+        Gate(log_p, np.zeros((2, 1)), np.zeros((2, 0))),
+        Linear(np.ones((2, 1, 1)), np.zeros((2, 1, 0)), np.array([[-1.0], [1.0]]), np.full((2, 1, 1), 0.1)),
+        Emission(np.eye(1), np.zeros(1), np.ones(1)),
+    )
+    spec = model.Spec(n_modes=2, transitions="sticky")
+    return model.Fit(spec, params, 0.0, np.zeros(1), True, np.zeros(1), np.ones(2))
+
+
+def test_fixed_points_and_which_are_real(known):
+    _, fitted = known
+    got = model.fixed_points(fitted, np.zeros(1))
+    linear = fitted.params.linear
+    np.testing.assert_allclose(
+        np.einsum("kij,kj->ki", linear.a, got.points) + linear.b, got.points, atol=1e-9
+    )
+    assert not got.real.any()  # every point lies in the next mode's sector
+    homely = known_at_home(fitted)
+    assert model.fixed_points(homely, np.zeros(1)).real.all()
+
+
+def known_at_home(fitted):
+    """The same modes, each with its fixed point deep in its own sector."""
+    linear, gate = fitted.params.linear, fitted.params.gate
+    centred = gate.r - gate.r.mean(0)
+    points = 20 * centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    b = np.einsum("kij,kj->ki", np.eye(2) - linear.a, points)
+    return dataclasses.replace(fitted, params=fitted.params._replace(linear=linear._replace(b=b)))
+
+
+def test_samples_look_like_the_data(known):
+    system, fitted = known
+    drawn = model.sample(fitted, jax.random.key(5), system.inputs)
+    np.testing.assert_allclose(drawn.states.mean((0, 1)), system.states.mean((0, 1)), atol=0.15)
+    np.testing.assert_allclose(drawn.states.std((0, 1)), system.states.std((0, 1)), rtol=0.1)
+    again = model.sample(fitted, jax.random.key(5), system.inputs)
+    np.testing.assert_array_equal(drawn.observations, again.observations)
+
+
+def test_float32_outside_stays_float32(latent):
+    assert jnp.ones(2).dtype == jnp.float32
+    _, fitted = latent
+    assert fitted.params.linear.a.dtype == np.float64
+
+
+def test_progress_counts_to_the_end_of_each_restart(known):
+    system, _ = known
+    seen = []
+    model.fit(
+        model.Spec(n_modes=3),
+        system.observations,
+        system.inputs,
+        key=jax.random.key(1),
+        settings=model.FitSettings(max_iterations=2),
+        progress=lambda done, total, text: seen.append((done, total)),
+    )
+    assert seen == [(1, 2), (2, 2)]

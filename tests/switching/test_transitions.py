@@ -1,0 +1,130 @@
+"""The gate: its bound against sampling, its curvature against autodiff, its M-step against closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from jslds_bench.switching import transitions as tr
+from jslds_bench.switching.parameters import Gate, Prior, Spec
+from jslds_bench.switching.precision import enable_float64
+
+R, D, U, K = 40, 3, 2, 4
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with enable_float64():
+        yield
+
+
+def problem(n_from, seed=0, with_cov=True):
+    rng = np.random.default_rng(seed)
+    gate = Gate(rng.normal(size=(n_from, K)), rng.normal(size=(K, D)), rng.normal(size=(K, U)))
+    root = 0.7 * rng.normal(size=(R, D, D))
+    cov = root @ np.swapaxes(root, 1, 2) if with_cov else None
+    pair = rng.dirichlet(np.ones(n_from * K), size=R).reshape(R, n_from, K)
+    rows = tr.GateRows(pair, rng.normal(size=(R, D)), cov, rng.normal(size=(R, U)))
+    prior = Prior(**dict.fromkeys(Prior._fields, np.zeros(1)))
+    prior = prior._replace(gate=np.full(D + U, 0.3), counts=np.full((n_from, K), 0.2))
+    return gate, rows, prior
+
+
+@pytest.mark.parametrize("n_from", [1, K])
+def test_expected_log_transitions_bound_the_sampled_expectation_closely(n_from):
+    gate, rows, _ = problem(n_from)
+    n = 20_000
+    noise = np.random.default_rng(0).normal(size=(R, n, D))
+    draws = rows.x[:, None] + np.einsum("rij,rnj->rni", np.linalg.cholesky(rows.cov), noise)
+    logits = tr.gate_logits(gate, draws, rows.u[:, None])
+    sampled = jax.nn.log_softmax(logits, axis=-1)
+    truth, error = sampled.mean(1), sampled.std(1) / np.sqrt(n)
+    bound = tr.expected_log_transitions(gate, rows.x, rows.cov, rows.u)
+    assert (bound <= truth + 4 * error).all()
+    plug_in = tr.expected_log_transitions(gate, rows.x, None, rows.u)
+    assert (plug_in > truth + 4 * error).any()  # what the bound is for: the plug-in is not one
+    plain = tr.gate_logits(gate, rows.x, rows.u)
+    own = jnp.einsum("kd,rde,ke->rk", gate.r, rows.cov, gate.r)[:, None, :]
+    plain = plain - jax.nn.logsumexp(plain + 0.5 * own, axis=-1, keepdims=True)
+    assert jnp.mean(truth - bound) < 0.8 * jnp.mean(truth - plain)  # what the shift is for
+
+
+def test_a_gate_that_does_not_read_x_is_exact():
+    gate, rows, _ = problem(K)
+    gate = gate._replace(r=np.zeros((K, D)))
+    exact = jax.nn.log_softmax(tr.gate_logits(gate, rows.x, rows.u), axis=-1)
+    got = tr.expected_log_transitions(gate, rows.x, rows.cov, rows.u)
+    np.testing.assert_allclose(got, exact, atol=1e-13)
+
+
+@pytest.mark.parametrize("n_from", [1, K])
+def test_curvature_is_the_hessian_where_states_are_known(n_from):
+    gate, rows, prior = problem(n_from, with_cov=False)
+
+    def value(theta):
+        weights = theta[: K * (D + U)].reshape(K, D + U)
+        log_p = theta[K * (D + U) :].reshape(n_from, K)
+        g = Gate(log_p, weights[:, :D], weights[:, D:])
+        expected = tr.expected_log_transitions(g, rows.x, None, rows.u)
+        return jnp.sum(rows.pair * expected) + tr.gate_log_prior(g, prior)
+
+    theta = np.concatenate([np.concatenate([gate.r, gate.w], axis=1).ravel(), gate.log_p.ravel()])
+    hessian = -jax.jit(jax.hessian(value))(theta)
+    np.testing.assert_allclose(jax.jit(tr._curvature)(gate, rows, prior), hessian, atol=1e-11)
+
+
+def test_curvature_adds_the_covariance_of_x():
+    gate, rows, prior = problem(1)
+    curvature = jax.jit(tr._curvature)
+    extra = curvature(gate, rows, prior) - curvature(gate, rows._replace(cov=None), prior)
+    p = np.asarray(jax.nn.softmax(tr.gate_logits(gate, rows.x, rows.u)[:, 0], axis=-1))
+    weight = rows.pair.sum((1, 2))
+    h = weight[:, None, None] * (p[:, :, None] * np.eye(K) - p[:, :, None] * p[:, None, :])
+    expected = np.zeros((K, D + U, K, D + U))
+    expected[:, :D, :, :D] = np.einsum("rkl,rij->kilj", h, rows.cov)
+    np.testing.assert_allclose(
+        extra[: K * (D + U), : K * (D + U)], expected.reshape(K * (D + U), -1), atol=1e-12
+    )
+    assert not np.any(extra[K * (D + U) :])
+
+
+def test_newton_climbs_to_a_stationary_gate():
+    gate, rows, prior = problem(K)
+    spec = Spec(n_modes=K, transitions="recurrent")
+
+    def value(g):
+        return tr._objective(g, rows, prior)
+
+    update = jax.jit(tr.update_gate, static_argnames="spec")
+    value = jax.jit(value)
+    values, here = [value(gate)], gate
+    for _ in range(4):
+        here = update(here, rows, prior, spec, 10)
+        values.append(value(here))
+    assert (np.diff(values) >= -1e-12).all()
+    assert values[-1] > values[0] + 1
+    gradient, _ = ravel_pytree(jax.jit(jax.grad(value))(here))
+    assert np.abs(gradient).max() < 1e-5
+
+
+def test_plain_chains_count():
+    gate, rows, prior = problem(K)
+    gate = Gate(gate.log_p, np.zeros((K, D)), np.zeros((K, 0)))
+    spec = Spec(n_modes=K, transitions="standard", gate_inputs=False)
+    got = tr.update_gate(gate, rows._replace(u=np.zeros((R, 0))), prior, spec, 1)
+    counts = rows.pair.sum(0) + 0.2
+    np.testing.assert_allclose(np.exp(got.log_p), counts / counts.sum(1, keepdims=True), rtol=1e-13)
+
+
+def test_a_gate_learns_only_what_its_kind_reads():
+    gate, rows, prior = problem(K)
+    start = Gate(gate.log_p, np.zeros((K, D)), np.zeros((K, U)))
+    rows = rows._replace(cov=None)
+    update = jax.jit(tr.update_gate, static_argnames="spec")
+    got = update(start, rows, prior, Spec(n_modes=K, transitions="sticky"), 3)
+    assert not np.any(got.r)
+    assert np.any(got.w)
+    got = update(start, rows, prior, Spec(n_modes=K, transitions="recurrent", gate_inputs=False), 3)
+    assert np.any(got.r)
+    assert not np.any(got.w)
