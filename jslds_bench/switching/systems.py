@@ -110,7 +110,7 @@ def known_switching(
     """Three stable spirals in sectors of the plane, each towards a point in the next sector, with an input.
 
     Eigenvalues 0.95 e^{±0.1i}, 0.9 e^{±0.2i}, 0.92 e^{±0.3i}; fixed points of length 3, all virtual, so that
-    the state circulates; one input that changes every 10 steps; noise of variance `noise`; recurrent-only gate.
+    the state circulates; one input that changes every 10 steps; noise variance `noise`; recurrent-only gate.
     """
     k_emission, k_inputs, k_path = jax.random.split(key, 3)
     angles = jnp.array([jnp.pi / 2, jnp.pi / 2 + 2 * jnp.pi / 3, jnp.pi / 2 + 4 * jnp.pi / 3])
