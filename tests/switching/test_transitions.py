@@ -118,13 +118,13 @@ def test_plain_chains_count():
 
 
 def test_a_gate_learns_only_what_its_kind_reads():
-    gate, rows, prior = problem(K)
-    start = Gate(gate.log_p, np.zeros((K, D)), np.zeros((K, U)))
-    rows = rows._replace(cov=None)
-    update = jax.jit(tr.update_gate, static_argnames="spec")
-    got = update(start, rows, prior, Spec(n_modes=K, transitions="sticky"), 3)
-    assert not np.any(got.r)
-    assert np.any(got.w)
-    got = update(start, rows, prior, Spec(n_modes=K, transitions="recurrent", gate_inputs=False), 3)
-    assert np.any(got.r)
-    assert not np.any(got.w)
+    gate, _, _ = problem(K)
+    for kind, inputs, expected in (
+        ("sticky", True, (0, 1)),
+        ("recurrent", False, (1, 0)),
+        ("standard", False, (0, 0)),
+    ):
+        free = tr._free(gate, Spec(n_modes=K, transitions=kind, gate_inputs=inputs))
+        learned = tr._unflat(free, gate)
+        assert (learned.r == expected[0]).all()
+        assert (learned.w == expected[1]).all()
