@@ -144,12 +144,12 @@ def _rank_note(variances: Any, n: int, what: str) -> tuple[str, ...]:
 def cluster_modes(
     x: Float[Any, "B T D"], mask: Any, n_modes: int, seed: int, variant: int
 ) -> Int[Any, "B T"]:
-    """Labels by k-means; restarts differ in seed and in the features: place, place and step, or step."""
+    """Labels by k-means; restarts differ in seed and in the features: place and step, place, or step."""
     scale = x[mask > 0].std(axis=0).max()
     place, step = x[:, :-1] / scale, np.diff(x, axis=1)
     valid = mask[:, 1:] > 0
     step = step / max(step[valid].std(axis=0).max(), 1e-12)
-    features = [place, np.concatenate([place, step], axis=2), step][variant % 3][valid]
+    features = [np.concatenate([place, step], axis=2), place, step][variant % 3][valid]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an empty cluster is reseeded later
         _, labels = scipy.cluster.vq.kmeans2(features, n_modes, minit="++", rng=np.random.default_rng(seed))

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jslds_bench.switching.linear import predict
 from jslds_bench.switching.parameters import Emission, EmissionKind, Linear, Params
 from jslds_bench.switching.transitions import gate_logits
 
@@ -40,7 +41,7 @@ def reveal(
     x_next: jax.Array,
 ) -> Float[Array, " K"]:
     """The belief about z_t once x_t is seen: what one-step prediction of a chain that ignores x needs."""
-    residual = x_next - (params.linear.a @ x + params.linear.v @ u + params.linear.b)
+    residual = x_next - predict(params.linear, x, u)
     root = jnp.linalg.cholesky(params.linear.q)
     white = jax.vmap(lambda r, e: jax.scipy.linalg.solve_triangular(r, e, lower=True))(root, residual)
     log_lik = -0.5 * jnp.sum(white**2, axis=1) - jnp.sum(
