@@ -100,22 +100,21 @@ def _simulate_trial(
     key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Float[Array, "T U"]
 ) -> Paths:
     """One trial drawn from the model; u_t drives the step into x_t, so u_0 is unused."""
-    k_z, k_x, k_y, k_steps = jax.random.split(key, 4)
+    k_z, k_x, k_y = jax.random.split(key, 3)
+    n_steps, (n_from, n_modes), d = inputs.shape[0], params.gate.log_p.shape, params.initial.mean.size
+    # all noise is drawn at once: z_t is the argmax of logits plus Gumbel noise
+    gumbel, normal = jax.random.gumbel(k_z, (n_steps, n_modes)), jax.random.normal(k_x, (n_steps, d))
     roots = jnp.linalg.cholesky(params.linear.q)
-    z = jax.random.categorical(k_z, params.initial.log_pi)
-    d = params.initial.mean.size
-    x = params.initial.mean + jnp.linalg.cholesky(params.initial.cov) @ jax.random.normal(k_x, (d,))
-    n_from = params.gate.log_p.shape[0]
 
-    def step(carry: tuple[jax.Array, jax.Array], at: tuple[jax.Array, jax.Array]) -> tuple[tuple, tuple]:
-        (z, x), (u, k) = carry, at
-        k_gate, k_noise = jax.random.split(k)
-        z = jax.random.categorical(k_gate, gate_logits(params.gate, x, u)[z % n_from])
-        x = advance(params.linear, z, x, u) + roots[z] @ jax.random.normal(k_noise, (d,))
+    def step(carry: tuple[jax.Array, jax.Array], at: tuple[jax.Array, ...]) -> tuple[tuple, tuple]:
+        (z, x), (u, g, e) = carry, at
+        z = jnp.argmax(gate_logits(params.gate, x, u)[z % n_from] + g)
+        x = advance(params.linear, z, x, u) + roots[z] @ e
         return (z, x), (z, x)
 
-    keys = jax.random.split(k_steps, inputs.shape[0] - 1)
-    _, (zs, xs) = jax.lax.scan(step, (z, x), (inputs[1:], keys))
+    z = jnp.argmax(params.initial.log_pi + gumbel[0])
+    x = params.initial.mean + jnp.linalg.cholesky(params.initial.cov) @ normal[0]
+    _, (zs, xs) = jax.lax.scan(step, (z, x), (inputs[1:], gumbel[1:], normal[1:]))
     states = jnp.concatenate([x[None], xs])
     modes = jnp.concatenate([z[None], zs])
     return Paths(modes, states, observe(k_y, kind, params.emission, states))

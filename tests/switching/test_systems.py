@@ -56,7 +56,9 @@ def test_lorenz_follows_its_equations():
     assert system.params is None
 
 
+@pytest.mark.slow
 def test_counts_follow_the_rates():
+    """Slow to compile only: jax's Poisson sampler."""
     system = systems.known_switching(
         jax.random.key(4), n_trials=20, n_steps=50, n_observed=5, emissions="poisson"
     )
