@@ -11,15 +11,17 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jslds_bench.switching import hmm
 from jslds_bench.switching.linear import (
-    LOG_2PI,
+    Forms,
     Links,
     clip_below,
     expected_log_dynamics,
     linear_log_prior,
+    make_forms,
     update_linear,
 )
 from jslds_bench.switching.parameters import (
@@ -64,29 +66,26 @@ class Step(NamedTuple):
     objective: Float[Array, ""]
 
 
-def initial_log_prob(
-    initial: Initial, mean: Float[Array, " D"], cov: Float[Array, "D D"] | None
-) -> Float[Array, ""]:
-    """E log N(x_0 | m, S) for x_0 ~ N(mean, cov)."""
-    root = jnp.linalg.cholesky(initial.cov)
-    white = jax.scipy.linalg.solve_triangular(root, mean - initial.mean, lower=True)
-    out = -0.5 * jnp.sum(white**2) - jnp.sum(jnp.log(jnp.diagonal(root))) - 0.5 * mean.size * LOG_2PI
-    if cov is None:
-        return out
-    return out - 0.5 * jnp.trace(jax.scipy.linalg.cho_solve((root, True), cov))
+def initial_forms(initial: Initial) -> Forms:
+    """x_0 ~ N(m, S) as a mode with A = 0 and no inputs, K = 1."""
+    d = initial.mean.shape[0]
+    still = Linear(jnp.zeros((1, d, d)), jnp.zeros((1, d, 0)), initial.mean[None], initial.cov[None])
+    return make_forms(still)
 
 
 def _rows(x: jax.Array) -> jax.Array:
     return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
+@jax.jit
 def potentials(params: Params, data: Data) -> Potentials:
     """The log potentials of the modes given known states (data.y)."""
     x, (n_trials, n_steps, _) = data.y, data.y.shape
     links = Links(_rows(x[:, :-1]), _rows(x[:, 1:]), _rows(data.u[:, 1:]))
-    log_lik = expected_log_dynamics(params.linear, links).reshape(n_trials, n_steps - 1, -1)
+    log_lik = expected_log_dynamics(make_forms(params.linear), links).reshape(n_trials, n_steps - 1, -1)
     log_trans = expected_log_transitions(params.gate, x[:, :-1], None, data.u[:, 1:])
-    rest = jax.vmap(lambda x0: initial_log_prob(params.initial, x0, None))(x[:, 0])
+    first = Links(jnp.zeros_like(x[:, 0]), x[:, 0], jnp.zeros((n_trials, 0)))
+    rest = expected_log_dynamics(initial_forms(params.initial), first)[:, 0]
     return Potentials(jnp.pad(log_lik, ((0, 0), (1, 0), (0, 0))), log_trans, rest)
 
 
@@ -150,18 +149,21 @@ def em_step(params: Params, data: Data, prior: Prior, spec: Spec, n_newton: int 
     return Step(m_step(params, belief, data, prior, spec, n_newton), belief, log_lik, objective)
 
 
-def blank_params(spec: Spec, n_latent: int, n_observed: int, n_inputs: int) -> Params:
+def on_known_states(params: Params) -> Params:
+    """The same system with its states observed: emissions become the identity."""
+    d = params.initial.mean.shape[0]
+    return params._replace(emission=Emission(np.eye(d), np.zeros(d), np.ones(d)))
+
+
+def blank_params(spec: Spec, n_latent: int, n_inputs: int) -> Params:
     """Zero dynamics, unit noise, a flat gate and identity emissions: what first M-steps start from."""
     k, d = spec.n_modes, n_latent
     n_from = 1 if spec.transitions == "recurrent_only" else k
     return Params(
-        Initial(jnp.full(k, -jnp.log(k)), jnp.zeros(d), jnp.eye(d)),
-        Gate(jnp.full((n_from, k), -jnp.log(k)), jnp.zeros((k, d)), jnp.zeros((k, n_inputs))),
+        Initial(np.full(k, -np.log(k)), np.zeros(d), np.eye(d)),
+        Gate(np.full((n_from, k), -np.log(k)), np.zeros((k, d)), np.zeros((k, n_inputs))),
         Linear(
-            jnp.zeros((k, d, d)),
-            jnp.zeros((k, d, n_inputs)),
-            jnp.zeros((k, d)),
-            jnp.tile(jnp.eye(d), (k, 1, 1)),
+            np.zeros((k, d, d)), np.zeros((k, d, n_inputs)), np.zeros((k, d)), np.tile(np.eye(d), (k, 1, 1))
         ),
-        Emission(jnp.eye(n_observed, d), jnp.zeros(n_observed), jnp.ones(n_observed)),
+        Emission(np.eye(d), np.zeros(d), np.ones(d)),
     )

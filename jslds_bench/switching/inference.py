@@ -83,7 +83,7 @@ def infer(
     )
     first = _settle(fitted, data, flat, _project(fitted, data), max_iterations, tolerance)
     guess = _project(fitted, data) if fitted.spec.emissions == "gaussian" else first.mean
-    sharp, _ = arhmm.e_step(fitted.params, Data(guess, data.u, data.mask))
+    sharp, _ = arhmm.e_step(arhmm.on_known_states(fitted.params), Data(guess, data.u, data.mask))
     second = _settle(fitted, data, sharp, guess, max_iterations, tolerance)
     better = second.elbo > first.elbo
     return Inference(
@@ -111,6 +111,9 @@ def _settle(
     )
 
 
+_viterbi = jax.jit(jax.vmap(hmm.viterbi, in_axes=(None, 0, 0, 0)))
+
+
 @in_float64
 def most_likely_states(
     fitted: Fit,
@@ -121,8 +124,8 @@ def most_likely_states(
     """The most probable path of modes (Viterbi; at q(x) where the states are latent); −1 at padded steps."""
     found = infer(fitted, observations, inputs, lengths)
     data = check_data(fitted.spec, observations, inputs, lengths)
-    pot = arhmm.potentials(fitted.params, Data(jnp.asarray(found.mean), data.u, data.mask))
-    paths, _ = jax.vmap(hmm.viterbi, in_axes=(None, 0, 0, 0))(
+    pot = arhmm.potentials(arhmm.on_known_states(fitted.params), Data(found.mean, data.u, data.mask))
+    paths, _ = _viterbi(
         fitted.params.initial.log_pi, pot.log_trans, pot.log_lik * data.mask[..., None], data.mask
     )
     return np.where(data.mask > 0, np.asarray(paths), -1)

@@ -102,7 +102,7 @@ def _poisson_start(spec: Spec, data: Data, d: int, n_iterations: int) -> tuple[A
         first = _update_poisson(first, flat, prior)
     belief = Belief(data.mask[..., None], data.mask[:, 1:, None, None])
     known = Data(x, data.u, data.mask)
-    blank = arhmm.blank_params(known_states(lds), d, d, data.u.shape[2])
+    blank = arhmm.blank_params(known_states(lds), d, data.u.shape[2])
     params = arhmm.m_step(blank, belief, known, prior, known_states(lds), 5)._replace(emission=first)
     q = em.laplace(params, belief, x, data, lds)
     for _ in range(n_iterations):
@@ -224,16 +224,16 @@ def start_modes(
     target = known_states(spec)
     sticky = dataclasses.replace(target, transitions="sticky", gate_inputs=False)
     belief = hard_belief(cluster_modes(x, data.mask, spec.n_modes, seed, variant), data.mask, spec.n_modes)
-    prior, blank = make_prior(sticky, known, x), arhmm.blank_params(sticky, d, d, n_inputs)
+    prior, blank = make_prior(sticky, known, x), arhmm.blank_params(sticky, d, n_inputs)
     reseeded = 0
-    for _ in range(3):
+    for _ in range(3 if spec.n_modes > 1 else 0):
         params = arhmm.m_step(blank, belief, known, prior, sticky.structure, 5)
         params, belief, _ = run_arhmm(params, known, prior, sticky, n_iterations, 1e-4)
         belief, n_empty = reseed_empty(params, belief, known)
         reseeded += n_empty
         if not n_empty:
             break
-    prior, blank = make_prior(target, known, x), arhmm.blank_params(target, d, d, n_inputs)
+    prior, blank = make_prior(target, known, x), arhmm.blank_params(target, d, n_inputs)
     params = arhmm.m_step(blank, belief, known, prior, target.structure, 10)
     params, belief, _ = run_arhmm(params, known, prior, target, n_iterations, 1e-4)
     return params, belief, reseeded

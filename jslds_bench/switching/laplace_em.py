@@ -23,7 +23,14 @@ from jaxtyping import Array, Float
 from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching import gaussian_chain as gc
 from jslds_bench.switching.emissions import Views, emission_log_prior, expected_log_emission, update_emission
-from jslds_bench.switching.linear import LOG_2PI, Links, expected_log_dynamics, update_linear
+from jslds_bench.switching.linear import (
+    LOG_2PI,
+    Forms,
+    Links,
+    expected_log_dynamics,
+    make_forms,
+    update_linear,
+)
 from jslds_bench.switching.parameters import Belief, Data, Params, Prior, Spec
 from jslds_bench.switching.transitions import GateRows, expected_log_transitions, update_gate
 
@@ -51,28 +58,44 @@ _Trial = tuple[jax.Array, ...]  # y [T, N], u [T, U], mask [T]
 _XMoments = tuple[jax.Array, ...]  # mean, cov, cross of one trial
 
 
+class _Ready(NamedTuple):
+    """Parameters with the inverses that every evaluation at them shares."""
+
+    params: Params
+    modes: Forms
+    first: Forms
+
+
+def _prepare(params: Params) -> _Ready:
+    return _Ready(params, make_forms(params.linear), arhmm.initial_forms(params.initial))
+
+
 def _potentials(
-    params: Params, spec: Spec, x: _XMoments, trial: _Trial
+    ready: _Ready, spec: Spec, x: _XMoments, trial: _Trial
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """E log potentials of z, [T, K] and [T−1, I, K], and E of all that z does not touch."""
     (mean, cov, cross), (y, u, mask) = x, trial
     links = Links(mean[:-1], mean[1:], u[1:], cov[:-1], cov[1:], cross)
-    log_lik = jnp.pad(expected_log_dynamics(params.linear, links), ((1, 0), (0, 0)))
+    log_lik = jnp.pad(expected_log_dynamics(ready.modes, links), ((1, 0), (0, 0)))
     gate_cov = cov[:-1] if spec.recurrent else None
-    log_trans = expected_log_transitions(params.gate, mean[:-1], gate_cov, u[1:])
+    log_trans = expected_log_transitions(ready.params.gate, mean[:-1], gate_cov, u[1:])
     views = Views(y, mask, mean, cov)
-    rest = jnp.sum(expected_log_emission(spec.emissions, params.emission, views))
-    return log_lik, log_trans, rest + arhmm.initial_log_prob(params.initial, mean[0], cov[0])
+    rest = jnp.sum(expected_log_emission(spec.emissions, ready.params.emission, views))
+    still = jnp.zeros_like(mean[:1])
+    first = expected_log_dynamics(
+        ready.first, Links(still, mean[:1], u[:1, :0], 0 * cov[:1], cov[:1], 0 * cov[:1])
+    )
+    return log_lik, log_trans, rest + first[0, 0]
 
 
-def _expected_log_joint(params: Params, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial) -> jax.Array:
+def _expected_log_joint(ready: _Ready, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial) -> jax.Array:
     """E_q log p(y, x, z) of one trial."""
-    log_lik, log_trans, rest = _potentials(params, spec, x, trial)
+    log_lik, log_trans, rest = _potentials(ready, spec, x, trial)
     pair = belief.pair
     if log_trans.shape[1] == 1:
         pair = jnp.sum(pair, axis=1, keepdims=True)
     gated = jnp.where(pair > 0, pair * log_trans, 0.0)
-    start = jnp.where(belief.single[0] > 0, belief.single[0] * params.initial.log_pi, 0.0)
+    start = jnp.where(belief.single[0] > 0, belief.single[0] * ready.params.initial.log_pi, 0.0)
     return rest + jnp.sum(start) + jnp.sum(belief.single * log_lik) + jnp.sum(gated)
 
 
@@ -81,14 +104,14 @@ def _entropy_x(log_det: jax.Array, mask: jax.Array, n_latent: int) -> jax.Array:
 
 
 def _target(
-    params: Params, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial
+    ready: _Ready, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial
 ) -> tuple[jax.Array, gc.Chain, jax.Array]:
     """E log p, the Newton target as a chain, J = −E ∂²log p and h = J E x + E ∂log p, and E ∂log p.
 
     All come from one reverse pass: E ∂² = 2 ∂E/∂Σ. At zero covariance this is Laplace's Newton step.
     """
     value, (g_mean, g_cov, g_cross) = jax.value_and_grad(_expected_log_joint, argnums=3)(
-        params, spec, belief, x, trial
+        ready, spec, belief, x, trial
     )
     mask, mean = trial[2], x[0]
     valid = mask[:, None, None] > 0
@@ -103,31 +126,31 @@ def _target(
 
 
 def _laplace_trial(
-    params: Params, spec: Spec, belief: Belief, mean: jax.Array, trial: _Trial, n_newton: int
+    ready: _Ready, spec: Spec, belief: Belief, mean: jax.Array, trial: _Trial, n_newton: int
 ) -> tuple[gc.Chain, gc.Moments]:
-    """Newton from `mean` to the mode of E_q(z) log p(y, x, z); the chain there."""
+    """Newton from `mean` to the mode of E_q(z) log p(y, x, z); the quadratic model of the last step."""
     d = mean.shape[1]
     cov, cross = jnp.zeros((*mean.shape, d)), jnp.zeros((mean.shape[0] - 1, d, d))
 
     def body(state: tuple[Any, ...]) -> tuple[Any, ...]:
-        mean, _, n = state
-        now, chain, gradient = _target(params, spec, belief, (mean, cov, cross), trial)
+        mean, _, _, n = state
+        now, chain, gradient = _target(ready, spec, belief, (mean, cov, cross), trial)
         direction = gc.solve(gc.factorise(chain.diagonal, chain.lower), gradient)
 
         def attempt(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             scale = 0.5 * carry[0]
             return scale, _expected_log_joint(
-                params, spec, belief, (mean + scale * direction, cov, cross), trial
+                ready, spec, belief, (mean + scale * direction, cov, cross), trial
             )
 
         scale, after = jax.lax.while_loop(
             lambda c: ~(c[1] >= now) & (c[0] > _SHORTEST), attempt, (jnp.full((), 2.0), jnp.full((), jnp.nan))
         )
         moved = jnp.where(after >= now, mean + scale * direction, mean)
-        return moved, (after - now > 1e-8 * jnp.abs(now)), n + 1
+        return moved, chain, (after - now > 1e-8 * jnp.abs(now)), n + 1
 
-    mean = jax.lax.while_loop(lambda c: c[1] & (c[2] < n_newton), body, (mean, jnp.array(True), 0))[0]
-    _, chain, _ = _target(params, spec, belief, (mean, cov, cross), trial)
+    start = (mean, gc.Chain(cov, cross, mean), jnp.array(True), 0)
+    _, chain, _, _ = jax.lax.while_loop(lambda c: c[2] & (c[3] < n_newton), body, start)
     return chain, gc.moments(chain)
 
 
@@ -136,28 +159,29 @@ def laplace(
     params: Params, belief: Belief, mean: Float[Array, "B T D"], data: Data, spec: Spec, n_newton: int = 30
 ) -> Variational:
     """q(x) by Laplace's approximation, from a guess of the means; q(z) as given."""
-    chain, moments = jax.vmap(lambda b, m, *trial: _laplace_trial(params, spec, b, m, trial, n_newton))(
+    ready = _prepare(params)
+    chain, moments = jax.vmap(lambda b, m, *trial: _laplace_trial(ready, spec, b, m, trial, n_newton))(
         belief, mean, *data
     )
     return Variational(belief, chain, moments)
 
 
 def _update_x_trial(
-    params: Params, spec: Spec, belief: Belief, chain: gc.Chain, moments: gc.Moments, trial: _Trial
+    ready: _Ready, spec: Spec, belief: Belief, chain: gc.Chain, moments: gc.Moments, trial: _Trial
 ) -> tuple[gc.Chain, gc.Moments]:
     """One natural-gradient step of q(x), back-tracked; the old q(x) where no fraction of it helps."""
 
     def with_entropy(joint: jax.Array, log_det: jax.Array) -> jax.Array:
         return joint + _entropy_x(log_det, trial[2], moments.mean.shape[1])
 
-    joint, target, _ = _target(params, spec, belief, moments[:3], trial)
+    joint, target, _ = _target(ready, spec, belief, moments[:3], trial)
     now = with_entropy(joint, moments.log_det)
 
     def attempt(carry: tuple[Any, ...]) -> tuple[Any, ...]:
         scale = 0.5 * carry[0]
         moved = jax.tree.map(lambda old, new: old + scale * (new - old), chain, target)
         m = gc.moments(moved)
-        joint = _expected_log_joint(params, spec, belief, m[:3], trial)
+        joint = _expected_log_joint(ready, spec, belief, m[:3], trial)
         return scale, moved, m, with_entropy(joint, m.log_det)
 
     start = (jnp.full((), 2.0), chain, moments, jnp.full((), jnp.nan))
@@ -167,13 +191,13 @@ def _update_x_trial(
 
 
 def _update_z(
-    params: Params, spec: Spec, moments: gc.Moments, data: Data
+    ready: _Ready, spec: Spec, moments: gc.Moments, data: Data
 ) -> tuple[Belief, Float[Array, " B"]]:
     """The exact q(z) given q(x), and the ELBO per trial there (log Z of the expected potentials holds it)."""
 
     def trial(m: gc.Moments, *t: jax.Array) -> tuple[Belief, jax.Array]:
-        log_lik, log_trans, rest = _potentials(params, spec, (m.mean, m.cov, m.cross), t)
-        post = hmm.posterior(params.initial.log_pi, log_trans, log_lik * t[2][:, None], t[2])
+        log_lik, log_trans, rest = _potentials(ready, spec, (m.mean, m.cov, m.cross), t)
+        post = hmm.posterior(ready.params.initial.log_pi, log_trans, log_lik * t[2][:, None], t[2])
         return Belief(post.single, post.pair), post.log_z + rest + _entropy_x(
             m.log_det, t[2], m.mean.shape[1]
         )
@@ -184,10 +208,11 @@ def _update_z(
 @partial(jax.jit, static_argnames=("spec",))
 def e_step(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Variational, Float[Array, " B"]]:
     """q(x), then q(z), at fixed parameters; the ELBO per trial of the result."""
-    chain, moments = jax.vmap(lambda b, c, m, *trial: _update_x_trial(params, spec, b, c, m, trial))(
+    ready = _prepare(params)
+    chain, moments = jax.vmap(lambda b, c, m, *trial: _update_x_trial(ready, spec, b, c, m, trial))(
         q.belief, q.chain, q.moments, *data
     )
-    belief, elbo = _update_z(params, spec, moments, data)
+    belief, elbo = _update_z(ready, spec, moments, data)
     return Variational(belief, chain, moments), elbo
 
 

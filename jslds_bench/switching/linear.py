@@ -39,29 +39,53 @@ def predict(
     return jnp.einsum("kij,...j->...ki", linear.a, x) + jnp.einsum("kij,...j->...ki", linear.v, u) + linear.b
 
 
-def expected_log_dynamics(linear: Linear, links: Links) -> Float[Array, "R K"]:
+class Forms(NamedTuple):
+    """The inverses in log N(x_t | mode k), made once for all evaluations at the same parameters.
+
+    Attributes:
+        linear: what they belong to.
+        whiten: the inverse Cholesky factor L⁻¹ of Q = L Lᵀ, [K, D, D].
+        log_norm: −½ log|2π Q|, [K].
+        precision, pull, inner: Q⁻¹, Q⁻¹ A and Aᵀ Q⁻¹ A, [K, D, D].
+    """
+
+    linear: Linear
+    whiten: Float[Array, "K D D"]
+    log_norm: Float[Array, " K"]
+    precision: Float[Array, "K D D"]
+    pull: Float[Array, "K D D"]
+    inner: Float[Array, "K D D"]
+
+
+def make_forms(linear: Linear) -> Forms:
+    """The `Forms` of `linear`."""
+    root = jnp.linalg.cholesky(linear.q)
+    eye = jnp.broadcast_to(jnp.eye(root.shape[1]), root.shape)
+    whiten = solve_triangular(root, eye, lower=True)
+    log_norm = -jnp.sum(jnp.log(jnp.diagonal(root, axis1=1, axis2=2)), axis=1) - 0.5 * root.shape[1] * LOG_2PI
+    white_a, turned = whiten @ linear.a, jnp.swapaxes(whiten, 1, 2)
+    inner = jnp.swapaxes(white_a, 1, 2) @ white_a
+    return Forms(linear, whiten, log_norm, turned @ whiten, turned @ white_a, inner)
+
+
+def expected_log_dynamics(forms: Forms, links: Links) -> Float[Array, "R K"]:
     """E log N(x_t | A_k x_{t−1} + V_k u_t + b_k, Q_k) for every mode, exact."""
-    chol = jnp.linalg.cholesky(linear.q)
 
-    def mode(a: jax.Array, v: jax.Array, b: jax.Array, root: jax.Array) -> jax.Array:
+    def mode(a: jax.Array, v: jax.Array, b: jax.Array, whiten: jax.Array) -> jax.Array:
         residual = links.after - links.before @ a.T - links.u @ v.T - b
-        white = solve_triangular(root, residual.T, lower=True)
-        return -0.5 * jnp.sum(white**2, axis=0) - jnp.sum(jnp.log(jnp.diagonal(root)))
+        return jnp.sum((residual @ whiten.T) ** 2, axis=1)
 
-    out = jax.vmap(mode, out_axes=1)(linear.a, linear.v, linear.b, chol)
-    out = out - 0.5 * linear.b.shape[1] * LOG_2PI
+    linear = forms.linear
+    square = jax.vmap(mode, out_axes=1)(linear.a, linear.v, linear.b, forms.whiten)
     if links.cross is None or links.cov_before is None or links.cov_after is None:
-        return out
-    eye = jnp.eye(linear.b.shape[1])
-    precision = jax.vmap(lambda root: cho_solve((root, True), eye))(chol)
-    pull = precision @ linear.a  # Q⁻¹ A
-    inner = jnp.swapaxes(linear.a, 1, 2) @ pull  # Aᵀ Q⁻¹ A
+        return forms.log_norm - 0.5 * square
 
     def flat(x: jax.Array) -> jax.Array:
         return x.reshape(x.shape[0], -1)
 
-    trace = flat(links.cov_after) @ flat(precision).T + flat(links.cov_before) @ flat(inner).T
-    return out - 0.5 * trace + flat(links.cross) @ flat(jnp.swapaxes(pull, 1, 2)).T
+    trace = flat(links.cov_after) @ flat(forms.precision).T + flat(links.cov_before) @ flat(forms.inner).T
+    trace = trace - 2 * flat(links.cross) @ flat(jnp.swapaxes(forms.pull, 1, 2)).T
+    return forms.log_norm - 0.5 * (square + trace)
 
 
 def clip_below(cov: Float[Array, "*batch D D"], floor: Float[Array, " D"]) -> Float[Array, "*batch D D"]:

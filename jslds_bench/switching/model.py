@@ -55,8 +55,7 @@ def sample(fitted: Fit, key: PRNGKeyArray, inputs: Float[Any, "B T U"]) -> Paths
     """One draw of modes, states and observations per row of `inputs` (zero-width where U = 0)."""
     inputs = np.asarray(inputs, np.float64)
     _check_inputs(fitted, inputs, 3)
-    keys = jax.random.split(key, inputs.shape[0])
-    return as_numpy(rollout.simulate(keys, fitted.spec.emissions, fitted.params, inputs))
+    return as_numpy(rollout.simulate(key, fitted.spec.emissions, fitted.params, inputs))
 
 
 @in_float64

@@ -90,21 +90,22 @@ def observe(
     return eta + jnp.sqrt(emission.r) * jax.random.normal(key, eta.shape)
 
 
-@partial(jax.jit, static_argnames=("kind",))
-def simulate(keys: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Float[Array, "B T U"]) -> Paths:
-    """Trials drawn from the model, one per key and row of inputs."""
-    return jax.vmap(lambda key, u: _simulate_trial(key, kind, params, u))(keys, inputs)
-
-
-def _simulate_trial(
-    key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Float[Array, "T U"]
-) -> Paths:
-    """One trial drawn from the model; u_t drives the step into x_t, so u_0 is unused."""
+def simulate(key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Float[Array, "B T U"]) -> Paths:
+    """One trial drawn from the model per row of `inputs`; u_t drives the step into x_t, u_0 is unused."""
     k_z, k_x, k_y = jax.random.split(key, 3)
-    n_steps, (n_from, n_modes), d = inputs.shape[0], params.gate.log_p.shape, params.initial.mean.size
-    # all noise is drawn at once: z_t is the argmax of logits plus Gumbel noise
-    gumbel, normal = jax.random.gumbel(k_z, (n_steps, n_modes)), jax.random.normal(k_x, (n_steps, d))
-    roots = jnp.linalg.cholesky(params.linear.q)
+    batch, n_modes, d = inputs.shape[:2], params.gate.log_p.shape[1], params.initial.mean.size
+    gumbel, normal = jax.random.gumbel(k_z, (*batch, n_modes)), jax.random.normal(k_x, (*batch, d))
+    modes, states = _run(params, jnp.asarray(inputs), gumbel, normal)
+    return Paths(modes, states, observe(k_y, kind, params.emission, states))
+
+
+@jax.jit
+@partial(jax.vmap, in_axes=(None, 0, 0, 0))
+def _run(
+    params: Params, inputs: Float[Array, "T U"], gumbel: Float[Array, "T K"], normal: Float[Array, "T D"]
+) -> tuple[Int[Array, " T"], Float[Array, "T D"]]:
+    """Modes and states given all of the noise: z_t is the argmax of its logits plus Gumbel noise."""
+    roots, n_from = jnp.linalg.cholesky(params.linear.q), params.gate.log_p.shape[0]
 
     def step(carry: tuple[jax.Array, jax.Array], at: tuple[jax.Array, ...]) -> tuple[tuple, tuple]:
         (z, x), (u, g, e) = carry, at
@@ -115,6 +116,4 @@ def _simulate_trial(
     z = jnp.argmax(params.initial.log_pi + gumbel[0])
     x = params.initial.mean + jnp.linalg.cholesky(params.initial.cov) @ normal[0]
     _, (zs, xs) = jax.lax.scan(step, (z, x), (inputs[1:], gumbel[1:], normal[1:]))
-    states = jnp.concatenate([x[None], xs])
-    modes = jnp.concatenate([z[None], zs])
-    return Paths(modes, states, observe(k_y, kind, params.emission, states))
+    return jnp.concatenate([z[None], zs]), jnp.concatenate([x[None], xs])

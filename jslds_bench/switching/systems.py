@@ -46,15 +46,14 @@ class System(NamedTuple):
 def _emission(key: PRNGKeyArray, kind: EmissionKind, n_observed: int, d: int, gain: float) -> Emission:
     """Random loadings of RMS `gain` per unit of state; Poisson units have base rates of about 0.6 per bin."""
     if kind == "identity":
-        return Emission(jnp.eye(d), jnp.zeros(d), jnp.ones(d))
-    c = gain * jax.random.normal(key, (n_observed, d)) / jnp.sqrt(d)
-    d_0 = jnp.full(n_observed, -0.5 if kind == "poisson" else 0.0)
-    return Emission(c, d_0, jnp.full(n_observed, 0.01))
+        return Emission(np.eye(d), np.zeros(d), np.ones(d))
+    c = gain * np.asarray(jax.random.normal(key, (n_observed, d))) / np.sqrt(d)
+    d_0 = np.full(n_observed, -0.5 if kind == "poisson" else 0.0)
+    return Emission(c, d_0, np.full(n_observed, 0.01))
 
 
 def _draw(key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Any) -> System:
-    keys = jax.random.split(key, inputs.shape[0])
-    paths = simulate(keys, kind, params, inputs)
+    paths = simulate(key, kind, params, inputs)
     return System(
         np.asarray(paths.observations),
         np.asarray(paths.states),
@@ -65,7 +64,7 @@ def _draw(key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Any) ->
 
 
 def _rotation(angle: Any) -> Any:
-    return jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 @in_float64
@@ -81,21 +80,21 @@ def nascar(
     Four modes, D = 2, noise variance 1e-4. Reference: Linderman et al. (2017), section 5.1.
     """
     k_emission, k_path = jax.random.split(key)
-    turns = jnp.stack([_rotation(jnp.pi / 24), _rotation(jnp.pi / 48)])
-    centres = jnp.array([[2.0, 0.0], [-2.0, 0.0]])
-    offsets = jnp.einsum("kij,kj->ki", jnp.eye(2) - turns, centres)
-    a = jnp.concatenate([turns, jnp.tile(jnp.eye(2), (2, 1, 1))])
-    b = jnp.concatenate([offsets, jnp.array([[-0.1, 0.0], [0.25, 0.0]])])
+    turns = np.stack([_rotation(np.pi / 24), _rotation(np.pi / 48)])
+    centres = np.array([[2.0, 0.0], [-2.0, 0.0]])
+    offsets = np.einsum("kij,kj->ki", np.eye(2) - turns, centres)
+    a = np.concatenate([turns, np.tile(np.eye(2), (2, 1, 1))])
+    b = np.concatenate([offsets, np.array([[-0.1, 0.0], [0.25, 0.0]])])
     # right of +2: first turn; left of −2: second; between them the upper straight goes left, the lower right
-    r = jnp.array([[100.0, 0.0], [-100.0, 0.0], [0.0, 10.0], [0.0, -10.0]])
-    log_p = jnp.array([[-200.0, -200.0, 0.0, 0.0]])
+    r = np.array([[100.0, 0.0], [-100.0, 0.0], [0.0, 10.0], [0.0, -10.0]])
+    log_p = np.array([[-200.0, -200.0, 0.0, 0.0]])
     params = Params(
-        Initial(jnp.full(4, -jnp.log(4.0)), jnp.array([0.0, 1.0]), 1e-4 * jnp.eye(2)),
-        Gate(log_p, r, jnp.zeros((4, 0))),
-        Linear(a, jnp.zeros((4, 2, 0)), b, jnp.tile(1e-4 * jnp.eye(2), (4, 1, 1))),
+        Initial(np.full(4, -np.log(4.0)), np.array([0.0, 1.0]), 1e-4 * np.eye(2)),
+        Gate(log_p, r, np.zeros((4, 0))),
+        Linear(a, np.zeros((4, 2, 0)), b, np.tile(1e-4 * np.eye(2), (4, 1, 1))),
         _emission(k_emission, emissions, n_observed, 2, gain=1.0 if emissions == "gaussian" else 0.5),
     )
-    return _draw(k_path, emissions, params, jnp.zeros((n_trials, n_steps, 0)))
+    return _draw(k_path, emissions, params, np.zeros((n_trials, n_steps, 0)))
 
 
 @in_float64
@@ -113,21 +112,19 @@ def known_switching(
     the state circulates; one input that changes every 10 steps; noise variance `noise`; recurrent-only gate.
     """
     k_emission, k_inputs, k_path = jax.random.split(key, 3)
-    angles = jnp.array([jnp.pi / 2, jnp.pi / 2 + 2 * jnp.pi / 3, jnp.pi / 2 + 4 * jnp.pi / 3])
-    a = jnp.stack([g * _rotation(w) for g, w in ((0.95, 0.1), (0.9, 0.2), (0.92, 0.3))])
-    points = 3.0 * jnp.stack([jnp.cos(angles + 2.0), jnp.sin(angles + 2.0)], axis=1)
-    r = 10.0 * jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
-    v = jnp.array([[[0.1], [0.0]], [[0.0], [0.1]], [[-0.1], [0.1]]])
+    angles = np.array([np.pi / 2, np.pi / 2 + 2 * np.pi / 3, np.pi / 2 + 4 * np.pi / 3])
+    a = np.stack([g * _rotation(w) for g, w in ((0.95, 0.1), (0.9, 0.2), (0.92, 0.3))])
+    points = 3.0 * np.stack([np.cos(angles + 2.0), np.sin(angles + 2.0)], axis=1)
+    r = 10.0 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    v = np.array([[[0.1], [0.0]], [[0.0], [0.1]], [[-0.1], [0.1]]])
     params = Params(
-        Initial(jnp.full(3, -jnp.log(3.0)), jnp.zeros(2), jnp.eye(2)),
-        Gate(jnp.zeros((1, 3)), r, jnp.zeros((3, 1))),
-        Linear(
-            a, v, jnp.einsum("kij,kj->ki", jnp.eye(2) - a, points), jnp.tile(noise * jnp.eye(2), (3, 1, 1))
-        ),
+        Initial(np.full(3, -np.log(3.0)), np.zeros(2), np.eye(2)),
+        Gate(np.zeros((1, 3)), r, np.zeros((3, 1))),
+        Linear(a, v, np.einsum("kij,kj->ki", np.eye(2) - a, points), np.tile(noise * np.eye(2), (3, 1, 1))),
         _emission(k_emission, emissions, n_observed, 2, gain=1.0 if emissions == "gaussian" else 0.5),
     )
-    held = jax.random.rademacher(k_inputs, (n_trials, -(-n_steps // 10), 1)).astype(jnp.float64)
-    return _draw(k_path, emissions, params, jnp.repeat(held, 10, axis=1)[:, :n_steps])
+    held = np.asarray(jax.random.rademacher(k_inputs, (n_trials, -(-n_steps // 10), 1)), np.float64)
+    return _draw(k_path, emissions, params, np.repeat(held, 10, axis=1)[:, :n_steps])
 
 
 @in_float64

@@ -23,6 +23,9 @@ def kalman_log_likelihood(y, u, a, v, b, q, m, s, c, d, r):
     return total
 
 
+moments = jax.jit(jax.vmap(gc.moments))
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_one_mode_gaussian_elbo_is_the_kalman_log_likelihood(seed):
     """With trials of unequal lengths, so that padding is shown to be exact too."""
@@ -54,6 +57,6 @@ def test_one_mode_gaussian_elbo_is_the_kalman_log_likelihood(seed):
             np.zeros((n_trials, n_steps - 1, d, d)),
             np.zeros((n_trials, n_steps, d)),
         )
-        start = em.Variational(belief, chain, jax.vmap(gc.moments)(chain))
+        start = em.Variational(belief, chain, moments(chain))
         _, elbo = em.e_step(params, start, data, spec)
     np.testing.assert_allclose(elbo, expected, rtol=1e-9)

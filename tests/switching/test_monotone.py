@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from jslds_bench.switching import arhmm, initialise
 from jslds_bench.switching import gaussian_chain as gc
 from jslds_bench.switching import laplace_em as em
-from jslds_bench.switching.parameters import Data, Spec
+from jslds_bench.switching.parameters import Data, Emission, Spec
 from jslds_bench.switching.precision import enable_float64
 
 B, T, D, U, N, K = 20, 50, 2, 1, 6, 3  # the shapes of the fixtures: compiled once for all
+moments = jax.jit(jax.vmap(gc.moments))
 few = settings(max_examples=6, deadline=None, derandomize=True)
 many = settings(max_examples=60, deadline=None)
 random_problems = given(
@@ -41,31 +42,23 @@ def never_falls(values):
     assert values[-1] > values[0]
 
 
-@pytest.mark.parametrize("kind", ["sticky", "recurrent", "recurrent_only"])
+def gate(kind):
+    """What the quick tests use: a sticky chain without inputs (as starts do), recurrence with them."""
+    return {"n_modes": K, "transitions": kind, "gate_inputs": kind == "recurrent_only"}
+
+
+@pytest.mark.parametrize("kind", ["sticky", "recurrent_only"])
 @few
 @random_problems
 def test_arhmm_likelihood(kind, seed, scale, roughness):
-    spec = Spec(n_modes=K, transitions=kind)
-    _, x, u, mask, belief = problem(seed, scale, roughness)
-    data = Data(x, u, mask)
-    with enable_float64():
-        prior = initialise.make_prior(spec, data, x)
-        params = arhmm.m_step(arhmm.blank_params(spec, D, D, U), belief, data, prior, spec, 1)
-        values = []
-        for _ in range(10):
-            out = arhmm.em_step(params, data, prior, spec)
-            values.append(float(out.objective))
-            params = out.params
-    never_falls(values)
-    assert np.any(params.gate.r) == (kind != "sticky")  # a gate learns what its kind reads
-    assert np.any(params.gate.w)
+    never_falls(known_objectives(Spec(**gate(kind)), seed, scale, roughness))
 
 
 @pytest.mark.parametrize("kind", ["sticky", "recurrent_only"])
 @few
 @random_problems
 def test_gaussian_elbo(kind, seed, scale, roughness):
-    spec = Spec(n_modes=K, n_latent=D, transitions=kind, emissions="gaussian")
+    spec = Spec(**gate(kind), n_latent=D, emissions="gaussian")
     never_falls(latent_objectives(spec, seed, scale, roughness))
 
 
@@ -73,8 +66,9 @@ def test_gaussian_elbo(kind, seed, scale, roughness):
 @pytest.mark.parametrize("kind", ["standard", "sticky", "recurrent", "recurrent_only"])
 @many
 @random_problems
-def test_many_gaussian_elbos(kind, seed, scale, roughness):
-    """The same over ten times as many problems and all kinds of gate."""
+def test_many_objectives(kind, seed, scale, roughness):
+    """The same over ten times as many problems and all kinds of gate, with inputs."""
+    never_falls(known_objectives(Spec(n_modes=K, transitions=kind), seed, scale, roughness))
     spec = Spec(n_modes=K, n_latent=D, transitions=kind, emissions="gaussian")
     never_falls(latent_objectives(spec, seed, scale, roughness))
 
@@ -88,10 +82,26 @@ def test_poisson_elbo(seed, scale, roughness):
     never_falls(latent_objectives(spec, seed, scale, roughness))
 
 
+def known_objectives(spec, seed, scale, roughness):
+    _, x, u, mask, belief = problem(seed, scale, roughness)
+    data = Data(x, u, mask)
+    with enable_float64():
+        prior = initialise.make_prior(spec, data, x)
+        params = arhmm.m_step(arhmm.blank_params(spec, D, U), belief, data, prior, spec, 1)
+        values = []
+        for _ in range(10):
+            out = arhmm.em_step(params, data, prior, spec)
+            values.append(float(out.objective))
+            params = out.params
+    assert np.any(params.gate.r) == spec.recurrent  # a gate learns what its kind reads
+    assert np.any(params.gate.w) == spec.gate_inputs
+    return values
+
+
 def standard_normal(belief):
     """A q(x) that knows nothing, for the first E-step to start from."""
     chain = gc.Chain(np.tile(np.eye(D), (B, T, 1, 1)), np.zeros((B, T - 1, D, D)), np.zeros((B, T, D)))
-    return em.Variational(belief, chain, jax.vmap(gc.moments)(chain))
+    return em.Variational(belief, chain, moments(chain))
 
 
 def latent_objectives(spec, seed, scale, roughness):
@@ -104,7 +114,7 @@ def latent_objectives(spec, seed, scale, roughness):
     with enable_float64():
         start = initialise.known_states(spec)
         params = arhmm.m_step(
-            arhmm.blank_params(start, D, N, U),
+            arhmm.blank_params(start, D, U),
             belief,
             known,
             initialise.make_prior(start, known, x),
@@ -112,7 +122,7 @@ def latent_objectives(spec, seed, scale, roughness):
             1,
         )
         basis = initialise.pca(y[mask > 0], D)
-        emission = params.emission._replace(c=0.3 * basis.loadings, r=np.full(N, y.var()))
+        emission = Emission(0.3 * basis.loadings, np.zeros(N), np.full(N, y.var()))
         params = params._replace(emission=emission)
         prior = initialise.make_prior(spec, data, x)
         q, _ = em.e_step(params, standard_normal(belief), data, spec)
@@ -126,13 +136,13 @@ def latent_objectives(spec, seed, scale, roughness):
 
 def test_pure_elbo_rises_where_there_is_no_prior():
     """With every prior at zero the objective is the ELBO itself."""
-    spec = Spec(n_modes=K, n_latent=D, transitions="sticky", emissions="gaussian")
+    spec = Spec(**gate("sticky"), n_latent=D, emissions="gaussian")
     rng, x, u, mask, belief = problem(5, 1.0, 0.3)
     y = x @ rng.normal(size=(D, N)) + 0.1 * rng.normal(size=(B, T, N))
     data, known, start = Data(y * mask[..., None], u, mask), Data(x, u, mask), initialise.known_states(spec)
     with enable_float64():
         params = arhmm.m_step(
-            arhmm.blank_params(start, D, N, U),
+            arhmm.blank_params(start, D, U),
             belief,
             known,
             initialise.make_prior(start, known, x),
@@ -140,7 +150,7 @@ def test_pure_elbo_rises_where_there_is_no_prior():
             1,
         )
         params = params._replace(
-            emission=params.emission._replace(c=0.3 * initialise.pca(y[mask > 0], D).loadings)
+            emission=Emission(0.3 * initialise.pca(y[mask > 0], D).loadings, np.zeros(N), np.ones(N))
         )
         floors = initialise.make_prior(spec, data, x)
         prior = jax.tree.map(np.zeros_like, floors)._replace(
