@@ -87,8 +87,8 @@ def check_enough(spec: Spec, data: Data) -> tuple[str, ...]:
         UsageError: constant data, D above what the data span, or fewer steps than coefficients.
     """
     rows = data.y[data.mask > 0]
-    spread = rows.std(axis=0)
-    if not np.any(spread > 1e-12 * (1 + np.abs(rows.mean(axis=0)))):
+    varies = rows.std(axis=0) > 1e-12 * np.abs(rows).max(axis=0)
+    if not varies.any():
         raise UsageError("observations are constant: there are no dynamics to fit; give data that vary")
     n_latent = rows.shape[1] if spec.n_latent is None else spec.n_latent
     if n_latent > rows.shape[1]:
@@ -99,7 +99,7 @@ def check_enough(spec: Spec, data: Data) -> tuple[str, ...]:
             f"{steps} steps are too few for {spec.n_modes} modes with {each} coefficients per equation: "
             f"expected at least {spec.n_modes * each}; take fewer modes or dimensions, or more data"
         )
-    flat = np.flatnonzero(spread <= 1e-12 * (1 + np.abs(rows.mean(axis=0))))
+    flat = np.flatnonzero(~varies)
     if len(flat):
         return (
             f"{len(flat)} observed units are constant (first: {flat[0]}): their noise is held at the floor",

@@ -60,7 +60,7 @@ def make_prior(spec: Spec, data: Data, x: Float[Any, "B T D"]) -> Prior:
 
     def floor(values: Any) -> Any:
         variances = values.var(axis=0)
-        return spec.noise_floor * np.maximum(variances, max(1e-6 * variances.mean(), 1e-12))
+        return spec.noise_floor * np.maximum(variances, max(1e-6 * variances.mean(), 1e-300))
 
     squares = np.mean(np.concatenate([rows, u], axis=1) ** 2, axis=0)
     squares = np.where(squares > 0, squares, 1.0)
@@ -71,11 +71,11 @@ def make_prior(spec: Spec, data: Data, x: Float[Any, "B T D"]) -> Prior:
     tail = 1e-2 if spec.emissions == "poisson" else 1e-9
     return Prior(
         state_floor=floor(rows),
-        linear=np.append(spec.ridge * squares + 1e-9, 1e-9),
+        linear=np.append((spec.ridge + 1e-9) * squares, 1e-9),
         gate=spec.gate_ridge * squares,
         counts=counts,
         first=np.full(k, spec.pseudo_count),
-        emission=np.append(spec.ridge * squares[:d] + 1e-9, tail),
+        emission=np.append((spec.ridge + 1e-9) * squares[:d], tail),
         noise_floor=floor(y),
         log_rate=np.log(np.maximum(y.mean(axis=0), 0.5 / len(y)))
         if spec.emissions == "poisson"
@@ -129,7 +129,8 @@ def start_states(spec: Spec, data: Data, n_iterations: int = 15) -> Start:
         )
     basis = pca(data.y[data.mask > 0], spec.n_latent)
     x = (data.y - basis.mean) @ basis.loadings * data.mask[..., None]
-    error = np.maximum(np.var((data.y - x @ basis.loadings.T - basis.mean)[data.mask > 0], axis=0), 1e-12)
+    residual = (data.y - x @ basis.loadings.T - basis.mean)[data.mask > 0]
+    error = np.maximum(residual.var(axis=0), spec.noise_floor * basis.variances.mean())
     notes = _rank_note(basis.variances, spec.n_latent, "latent dimensions")
     return Start(x, Emission(basis.loadings, basis.mean, error), notes)
 
@@ -148,7 +149,7 @@ def cluster_modes(
     scale = x[mask > 0].std(axis=0).max()
     place, step = x[:, :-1] / scale, np.diff(x, axis=1)
     valid = mask[:, 1:] > 0
-    step = step / max(step[valid].std(axis=0).max(), 1e-12)
+    step = step / max(step[valid].std(axis=0).max(), 1e-300)
     features = [np.concatenate([place, step], axis=2), place, step][variant % 3][valid]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an empty cluster is reseeded later

@@ -13,7 +13,6 @@ import jax
 from jaxtyping import Float
 
 from jslds_bench.errors import UsageError
-from jslds_bench.registry import nearest
 
 TransitionKind = Literal["standard", "sticky", "recurrent", "recurrent_only"]
 EmissionKind = Literal["identity", "gaussian", "poisson"]
@@ -52,10 +51,7 @@ class Spec:
         for field, kinds in (("transitions", TransitionKind), ("emissions", EmissionKind)):
             value, known = getattr(self, field), get_args(kinds)
             if value not in known:
-                raise UsageError(
-                    f"{field} is {value!r}{nearest(str(value), list(known))} "
-                    f"(expected one of {', '.join(known)})"
-                )
+                raise UsageError(f"{field} is {value!r}, expected one of {', '.join(known)}")
         for field in ("n_modes", "n_latent"):
             value = getattr(self, field)
             if field == "n_latent" and (value is None) == (self.emissions != "identity"):

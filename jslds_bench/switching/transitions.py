@@ -157,7 +157,8 @@ def update_gate(gate: Gate, rows: GateRows, prior: Prior, spec: Spec, n_newton: 
         now, gradient = jax.value_and_grad(value)(theta)
         gradient = gradient * free
         h = _curvature(_unflat(theta, gate), rows, prior) * free[:, None] * free
-        h = h + jnp.diag(jnp.where(free > 0, 1e-9 * jnp.trace(h) / jnp.sum(free) + 1e-9, 1.0))
+        # relative to the diagonal, so that units do not matter; a constant on all biases is a null direction
+        h = h + jnp.diag(jnp.where(free > 0, 1e-9 * jnp.diagonal(h) + 1e-30, 1.0))
         direction = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(h), True), gradient)
         slope = jnp.vdot(gradient, direction)
 

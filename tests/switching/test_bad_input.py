@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from jslds_bench.errors import UsageError
-from jslds_bench.switching import model
+from jslds_bench.switching import arhmm, fitting, initialise, model
 from jslds_bench.switching.model import FitSettings, Spec
+from jslds_bench.switching.parameters import Data
+from jslds_bench.switching.precision import enable_float64
 
 KEY = jax.random.key(0)
 ONE = FitSettings(max_iterations=3, init_iterations=3)
@@ -71,7 +73,10 @@ def test_refused_before_fitting(spec, y, u, lengths, words):
     ("fields", "words"),
     [
         ({"n_modes": 0}, "n_modes is 0, expected a whole number of at least 1"),
-        ({"n_modes": 2, "transitions": "recurent"}, "did you mean 'recurrent'"),
+        (
+            {"n_modes": 2, "transitions": "recurent"},
+            "'recurent', expected one of standard, sticky, recurrent, recurrent_only",
+        ),
         ({"n_modes": 2, "emissions": "gaussian"}, "give the latent dimension"),
         ({"n_modes": 2, "n_latent": 2}, "leave it out"),
         ({"n_modes": 2, "noise_floor": 0.0}, "use a small positive one"),
@@ -150,3 +155,52 @@ def test_noise_free_trajectories_end_on_the_floor(known):
     np.testing.assert_allclose(
         fitted.params.linear.q[busy], np.diag(floor)[None].repeat(busy.sum(), 0), rtol=0.05, atol=1e-12
     )
+
+
+def test_an_empty_mode_takes_over_what_is_explained_worst(known):
+    """Two modes hold everything; the third is given the steps of least likelihood."""
+    system, fitted = known
+    labels = np.where(system.modes == 2, 0, system.modes)
+    data = Data(system.observations, system.inputs, np.ones(system.modes.shape))
+    belief = initialise.hard_belief(labels, data.mask, 3)
+    with enable_float64():
+        new, n_empty = initialise.reseed_empty(fitted.params, belief, data)
+        assert n_empty == 1
+        moved = np.asarray(new.single)[..., 2] > 0
+        log_lik = np.asarray(arhmm.potentials(fitted.params, data).log_lik).max(axis=2)
+        assert moved[:, 1:].sum() == 1000 // 6
+        assert log_lik[:, 1:][moved[:, 1:]].max() <= log_lik[:, 1:][~moved[:, 1:]].min()
+        assert initialise.reseed_empty(fitted.params, new, data) == (new, 0)
+
+
+def test_a_fit_that_leaves_the_finite_numbers_keeps_the_last_good_state(known, monkeypatch):
+    system, _ = known
+    real, calls = fitting._next, []
+
+    def breaks_at_third(*args):
+        calls.append(1)
+        state = real(*args)
+        return state._replace(objective=state.objective * np.nan) if len(calls) == 3 else state
+
+    monkeypatch.setattr(fitting, "_next", breaks_at_third)
+    settings = FitSettings(tolerance=-np.inf)
+    broken = model.fit(Spec(3), system.observations, system.inputs, key=KEY, settings=settings)
+    assert finite(broken)
+    assert not broken.converged
+    assert len(broken.objective) == 3
+    assert "left the finite numbers at iteration 3" in " ".join(broken.notes)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_units_do_not_matter(known, scale):
+    """log p(s x) = log p(x) − D log s per step, and the modes are the same."""
+    system, fitted = known
+    two = FitSettings(restarts=2)
+    scaled = model.fit(
+        Spec(3), scale * system.observations, system.inputs, key=jax.random.key(1), settings=two
+    )
+    assert scaled.elbo == pytest.approx(fitted.elbo - 2 * np.log(scale), rel=1e-6)
+    got, expected = scaled.params.linear, fitted.params.linear
+    i, j = np.argsort(got.a[:, 0, 1]), np.argsort(expected.a[:, 0, 1])  # restarts tie: the order is free
+    np.testing.assert_allclose(got.a[i], expected.a[j], atol=1e-6)
+    np.testing.assert_allclose(got.b[i], scale * expected.b[j], atol=1e-6 * scale)
