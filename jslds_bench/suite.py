@@ -30,6 +30,7 @@ __all__ = [
     "registries",
     "select",
     "suite_names",
+    "unsupported",
     "validate",
 ]
 
@@ -158,6 +159,16 @@ def _with_recipe(suite: Suite, registry: Registry[Any]) -> tuple[Entry, ...]:
             _located(f"{suite.where}: recipe", registry.make, entry.name, entry.parameters)
         networks.append(entry)
     return tuple(networks)
+
+
+def unsupported(job: Job) -> str | None:
+    """Why the job's model cannot serve its task and network, or None; needs no training."""
+    registry = registries()
+    task, network, model = (
+        registry[kind].make(entry.name, entry.parameters)
+        for kind, entry in zip(KINDS, (job.task, job.network, job.model), strict=True)
+    )
+    return model.unsupported(task, network)
 
 
 def select(
