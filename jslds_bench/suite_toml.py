@@ -107,18 +107,18 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
 
 def dump(suite: Suite) -> str:
     """`suite` as TOML text that loads to an equal suite, wherever the text is kept."""
-    lines = [f"schema = {SCHEMA}", f"name = {_toml(suite.name)}", f"seeds = {_toml(suite.seeds)}"]
+    lines = [f"schema = {SCHEMA}", f"name = {as_toml(suite.name)}", f"seeds = {as_toml(suite.seeds)}"]
     lines.append(f"n_trials = {suite.n_trials}")
     for key in ("metrics", "plugins", "recipe"):
         if getattr(suite, key) not in (None, ()):
-            lines.append(f"{key} = {_toml(getattr(suite, key))}")
+            lines.append(f"{key} = {as_toml(getattr(suite, key))}")
     for kind in KINDS:
         for entry in getattr(suite, kind):
-            lines += ["", f"[[{kind}]]", f"name = {_toml(entry.name)}"]
+            lines += ["", f"[[{kind}]]", f"name = {as_toml(entry.name)}"]
             if entry.label != entry.name:
-                lines.append(f"label = {_toml(entry.label)}")
+                lines.append(f"label = {as_toml(entry.label)}")
             limits = {to: getattr(entry, to) for to in RESTRICTIONS[kind] if getattr(entry, to) is not None}
-            lines += [f"{_key(k)} = {_toml(v)}" for k, v in {**limits, **entry.parameters}.items()]
+            lines += [f"{_key(k)} = {as_toml(v)}" for k, v in {**limits, **entry.parameters}.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -218,17 +218,18 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _toml(value: Any) -> str:
+def as_toml(value: Any) -> str:
+    """A value as TOML writes it."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(k)} = {as_toml(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
+        return "[" + ", ".join(as_toml(v) for v in value) + "]"
     return repr(value)
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key, re.ASCII) else _toml(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key, re.ASCII) else as_toml(key)

@@ -6,7 +6,6 @@ Nothing heavy is imported before a verb needs it, so that help is instant.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -17,6 +16,7 @@ from types import FrameType
 
 from jslds_bench import __version__
 from jslds_bench.cli.arguments import HELP, parse, parser_of
+from jslds_bench.cli.output import flush, say, tolerate_narrow_encodings
 from jslds_bench.cli.verbs import OK, USAGE, VERBS
 from jslds_bench.errors import UsageError
 
@@ -37,11 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     words = [word for word in given if word != "--debug"]
     debug = len(words) < len(given)
-    _tolerate_narrow_encodings()
+    tolerate_narrow_encodings()
     try:
         with _sigterm_unwinds():
             code = _dispatch(words)
-            _flush()
+            flush()
             return code
     except KeyboardInterrupt as interrupt:
         what, code = (
@@ -52,7 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return _end(str(error), USAGE, debug)
     except BrokenPipeError:
-        _abandon_stdout()
         return UNREAD
     except Exception as error:  # the promise of one line and no traceback holds for our own mistakes as well
         line = f"internal error: {type(error).__name__}: {error}; run again with --debug"
@@ -64,11 +63,11 @@ def _dispatch(words: list[str]) -> int:
         raise UsageError("say what to do, as in: jslds-bench run --suite smoke (try: jslds-bench --help)")
     verb, *rest = words
     if verb in ("-h", "--help", "help", "--version"):
-        sys.stdout.write(f"jslds-bench {__version__}\n" if verb == "--version" else HELP)
+        say(f"jslds-bench {__version__}" if verb == "--version" else HELP)
         return OK
     parser = parser_of(verb)
     if "-h" in rest or "--help" in rest:
-        sys.stdout.write(parser.format_help())
+        say(parser.format_help().rstrip())
         return OK
     return VERBS[verb](parse(parser, rest))
 
@@ -101,34 +100,3 @@ def _sigterm_unwinds() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _tolerate_narrow_encodings() -> None:
-    """Print ? for ± rather than fail where the terminal's encoding lacks it."""
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="replace")
-
-
-def _flush() -> None:
-    """Have a full disk or a closed pipe show here, not when the interpreter exits.
-
-    Raises:
-        BrokenPipeError: nobody reads the output.
-        UsageError: it cannot be written.
-    """
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _abandon_stdout()
-        raise UsageError(f"cannot write the output: {error.strerror}") from error
-
-
-def _abandon_stdout() -> None:
-    """Point stdout at nothing, so that the flush at exit does not fail again."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)

@@ -20,8 +20,7 @@ Benchmark of methods that explain recurrent neural networks by local linear dyna
   export  the values of a run as csv, json or parquet, one row per value
   doctor  versions, device, threads, speed and disk of this machine
 
-exit codes: 0 all well, 1 regression, 2 some jobs failed, 3 usage
-"""
+exit codes: 0 all well, 1 regression, 2 some jobs failed, 3 usage"""
 
 FORMATS = ("csv", "json", "parquet")
 LISTS = ("tasks", "networks", "models", "metrics", "suites")

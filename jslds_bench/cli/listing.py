@@ -12,6 +12,7 @@ from typing import Any
 from jslds_bench.errors import UsageError
 from jslds_bench.registry import Registry, nearest
 from jslds_bench.suite import Suite, jobs, load_suite, registries, suite_names
+from jslds_bench.suite_toml import as_toml
 
 
 def listed(kind: str, plugin_files: Sequence[str] = ()) -> list[list[str]]:
@@ -100,11 +101,11 @@ def _type(hint: Any) -> str:
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
-    if field.default is not dataclasses.MISSING:
-        return "" if field.default is None else f" = {field.default!r}"
-    return (
-        " (required)" if field.default_factory is dataclasses.MISSING else f" = {field.default_factory()!r}"
-    )
+    if field.default_factory is not dataclasses.MISSING:
+        return f" = {as_toml(field.default_factory())}"
+    if field.default is dataclasses.MISSING:
+        return " (required)"
+    return "" if field.default is None else f" = {as_toml(field.default)}"
 
 
 def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:

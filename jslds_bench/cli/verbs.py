@@ -5,30 +5,18 @@ from __future__ import annotations
 import dataclasses
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jslds_bench.cli.arguments import FORMATS, LISTS, one_of
+from jslds_bench.cli.output import say, say_bytes, table
 from jslds_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from jslds_bench.suite import Suite
 
 OK, SOME_FAILED, USAGE = 0, 2, 3
-
-
-def say(text: str = "") -> None:
-    """A line on stdout; nowhere, where there is no stdout."""
-    if sys.stdout is not None:
-        sys.stdout.write(text + "\n")
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Left-aligned columns, two spaces apart."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in [header, *rows]]
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def run(arguments: Namespace) -> int:
@@ -138,7 +126,7 @@ def export(arguments: Namespace) -> int:
     if arguments.output:
         write_atomic(Path(arguments.output), data)
     else:
-        sys.stdout.buffer.write(data)
+        say_bytes(data)
     return OK
 
 
