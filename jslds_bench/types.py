@@ -108,12 +108,13 @@ class LossWeights(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """A task's reference set-up in the paper: cell, N, λ, and the length of its training recipe."""
+    """A task's reference set-up: cell, N and λ of the paper, and the lengths of the two training recipes."""
 
     cell: str
     n_state: int
     weights: LossWeights
     paper_steps: int
+    fast_steps: int
 
 
 @runtime_checkable
@@ -259,8 +260,8 @@ class NetworkSource(Protocol):
         """The network; all randomness derives from `key`."""
         ...
 
-    def cache_key(self, task: Task) -> dict[str, Any]:
-        """Everything besides seed and code version that decides the result (for the network cache)."""
+    def sources(self) -> dict[str, Any]:
+        """What decides the result besides parameters, task, seed and code (a file's hash, say)."""
         ...
 
 

@@ -22,112 +22,254 @@ from jslds_bench.types import Cell, CellParams, FixedPoints, Network
 class SearchSettings:
     """How candidates become fixed points. Distances are in units of the candidates' RMS radius.
 
-    The search descends to where F moves nothing across the flow, then polishes. A candidate whose polish
-    would carry it further than `reach` stays where it was before: along a continuum of slow points (a line
-    attractor) the points stay spread, while near an isolated fixed point they meet in it.
+    The search first descends in float32 with a floor under its damping: it settles across the flow, while
+    directions in which ‖∂F/∂h − I‖ is below about 0.01 hardly move. What remains is polished in float64
+    without that floor. A polish that would carry a point further than `reach` is undone. So points along a
+    continuum of slow points (a line attractor) stay spread, and points near an isolated one meet in it.
 
     Attributes:
-        tolerance: q below which a point counts as fixed, and is not polished further.
+        tolerance: q below which the polish of a point ends.
         slow_tolerance: q below which a point is kept at all, as a slow point.
-        reach: how far the polish may carry a candidate.
+        stride: the longest step of the descent.
+        reach: how far the polish may carry a point.
         merge: points closer than this are one point; the one of least q stands for them.
         outlier: points further from every candidate than this are rejected.
-        max_iterations: damped Gauss–Newton steps of each of the two phases.
+        max_iterations: damped Gauss–Newton steps per candidate, in each phase.
     """
 
-    tolerance: float = 1e-14
+    tolerance: float = 1e-24
     slow_tolerance: float = 1e-5
+    stride: float = 0.25
     reach: float = 0.1
-    merge: float = 1e-3
-    outlier: float = 2.0
-    max_iterations: int = 60
+    merge: float = 1e-2
+    outlier: float = 1.0
+    max_iterations: int = 100
 
 
-class _State(NamedTuple):
-    h: jax.Array  # [P, N]
-    g: jax.Array  # F(h) − h, [P, N]
-    damping: jax.Array  # [P]
-    frozen: jax.Array  # [P] bool
-    origin: jax.Array  # [P, N]
+class _Slots(NamedTuple):
+    """The candidates under way, one per slot."""
+
+    h: jax.Array  # [S, N]
+    origin: jax.Array  # [S, N]
+    damping: jax.Array  # [S]
+    age: jax.Array  # [S], iterations so far
+    index: jax.Array  # [S], which candidate; P where the slot is empty
 
 
-_CG_STEPS = 50
+class _Limits(NamedTuple):
+    floor: jax.Array
+    stop: jax.Array
+    stride: jax.Array
+    reach: jax.Array
+    max_iterations: jax.Array
 
 
-def _gauss_newton(
-    cell: Cell, params: CellParams, u_star: Any, state: _State, floor: float, stop: float, reach: Any
-) -> _State:
-    """One damped Gauss–Newton step of every candidate: (JᵀJ + μI) d = −Jᵀg by conjugate gradients.
+_N_SLOTS = 256
+_CG_STEPS = 40
 
-    J = ∂F/∂h − I is applied, never formed, so that all candidates share the network's matrices in one
-    product. Per candidate μ falls by 10 on success down to `floor` and grows by 10 on failure.
+
+def _conjugate_gradients(normal: Any, rhs: jax.Array, relative: jax.Array) -> jax.Array:
+    """Solves normal(d) = rhs row by row, each to ‖residual‖ ≤ relative·‖rhs‖ or `_CG_STEPS`."""
+    target = relative**2 * jnp.sum(rhs**2, axis=-1)
+    tiny = jnp.finfo(rhs.dtype).tiny
+
+    def unfinished(carry: Any) -> jax.Array:
+        *_, rr, k = carry
+        return (k < _CG_STEPS) & jnp.any(rr > target)
+
+    def step(carry: Any) -> Any:
+        d, r, p, rr, k = carry
+        ap = normal(p)
+        going = rr > target
+        alpha = jnp.where(going, rr / jnp.maximum(jnp.sum(p * ap, axis=-1), tiny), 0)
+        d, r = d + alpha[:, None] * p, r - alpha[:, None] * ap
+        rr_next = jnp.where(going, jnp.sum(r**2, axis=-1), rr)
+        beta = jnp.where(going, rr_next / jnp.maximum(rr, tiny), 0)
+        return d, r, r + beta[:, None] * p, rr_next, k + 1
+
+    start = (jnp.zeros_like(rhs), rhs, rhs, jnp.sum(rhs**2, axis=-1), 0)
+    return jax.lax.while_loop(unfinished, step, start)[0]
+
+
+def _gauss_newton(residual: Any, slots: _Slots, limits: _Limits) -> tuple[_Slots, jax.Array, jax.Array]:
+    """One step d of every slot, (JᵀJ + μI) d = −Jᵀg with J = ∂F/∂h − I; also q and who is done.
+
+    J is applied, never formed, so that all slots share the network's matrices in one product. Per slot μ
+    falls by 10 on success, down to the floor, and grows by 10 on failure.
     """
+    g, push = jax.linearize(residual, slots.h)
+    _, pull = jax.vjp(residual, slots.h)
+    q = 0.5 * jnp.sum(g**2, axis=-1)
+    d = _conjugate_gradients(
+        lambda x: pull(push(x))[0] + slots.damping[:, None] * x,
+        -pull(g)[0],
+        jnp.minimum(0.1, jnp.sqrt(q)),
+    )
+    length = jnp.sqrt(jnp.sum(d**2, axis=-1))
+    trial = slots.h + d * jnp.minimum(1, limits.stride / jnp.maximum(length, 1e-30))[:, None]
+    q_trial = 0.5 * jnp.sum(residual(trial) ** 2, axis=-1)
+    better = q_trial < q
+    h = jnp.where(better[:, None], trial, slots.h)
+    damping = jnp.where(better, jnp.maximum(slots.damping / 10, limits.floor), slots.damping * 10)
+    outside = jnp.sum((h - slots.origin) ** 2, axis=-1) > limits.reach**2
+    stalled = (better & (q_trial > 0.97 * q) & (length < limits.stride)) | (damping > 1e3)
+    q = jnp.where(better, q_trial, q)
+    done = (q <= limits.stop) | outside | stalled | (slots.age + 1 >= limits.max_iterations)
+    return slots._replace(h=h, damping=damping, age=slots.age + 1), q, done
+
+
+@partial(jax.jit, static_argnames=("cell",))
+def _descend(
+    cell: Cell, params: CellParams, u_star: jax.Array, starts: jax.Array, limits: _Limits
+) -> tuple[jax.Array, jax.Array]:
+    """Where each start ends and its q. A fixed number of slots works through the starts; each that is done
+    makes room for the next, so that one slow candidate does not hold up the rest."""
+    n_starts = starts.shape[0]
+
+    def fill(index: jax.Array) -> _Slots:
+        h = starts[jnp.minimum(index, n_starts - 1)]
+        new = jnp.full(index.shape, 1e-1, starts.dtype)
+        return _Slots(h, h, new, jnp.zeros(index.shape, int), index)
 
     def residual(h: jax.Array) -> jax.Array:
         return cell.step(params, h, u_star) - h
 
-    _, push = jax.linearize(residual, state.h)
-    _, pull = jax.vjp(residual, state.h)
-
-    def normal(d: jax.Array) -> jax.Array:
-        return pull(push(d))[0] + state.damping[:, None] * d
-
-    rhs = -pull(state.g)[0]
-    target = 1e-2 * jnp.sum(rhs**2, axis=-1) * jnp.minimum(1.0, jnp.sum(state.g**2, axis=-1))
-
-    def unfinished(carry: Any) -> jax.Array:
-        _, _, _, rr, k = carry
-        return (k < _CG_STEPS) & jnp.any((rr > target) & ~state.frozen)
-
-    def conjugate(carry: Any) -> Any:
-        d, r, p, rr, k = carry
-        ap = normal(p)
-        alpha = jnp.where(rr > target, rr / jnp.maximum(jnp.sum(p * ap, axis=-1), 1e-300), 0.0)
-        d, r = d + alpha[:, None] * p, r - alpha[:, None] * ap
-        rr_next = jnp.sum(r**2, axis=-1)
-        beta = jnp.where(rr > target, rr_next / jnp.maximum(rr, 1e-300), 0.0)
-        return d, r, r + beta[:, None] * p, jnp.where(rr > target, rr_next, rr), k + 1
-
-    start = (jnp.zeros_like(rhs), rhs, rhs, jnp.sum(rhs**2, axis=-1), 0)
-    d = jax.lax.while_loop(unfinished, conjugate, start)[0]
-    trial = state.h + d
-    g = residual(trial)
-    q, q_old = 0.5 * jnp.sum(g**2, axis=-1), 0.5 * jnp.sum(state.g**2, axis=-1)
-    inside = jnp.sum((trial - state.origin) ** 2, axis=-1) <= reach**2
-    better = (q < q_old) & inside & ~state.frozen
-    damping = jnp.clip(jnp.where(better, state.damping / 10, state.damping * 10), floor, 1e8)
-    small = jnp.sum(d**2, axis=-1) <= 1e-20 * jnp.sum(state.h**2, axis=-1)
-    stalled = (better & (q > 0.99 * q_old)) | (~better & ((state.damping > 1e3) | ~inside)) | small
-    return _State(
-        jnp.where(better[:, None], trial, state.h),
-        jnp.where(better[:, None], g, state.g),
-        damping,
-        state.frozen | (jnp.where(better, q, q_old) <= stop) | stalled,
-        state.origin,
-    )
-
-
-@partial(jax.jit, static_argnames=("cell", "n_steps"))
-def _descend(
-    cell: Cell,
-    params: CellParams,
-    u_star: jax.Array,
-    h: jax.Array,
-    floor: jax.Array,
-    stop: jax.Array,
-    reach: jax.Array,
-    n_steps: int,
-) -> tuple[jax.Array, jax.Array]:
-    g = cell.step(params, h, u_star) - h
-    start = _State(
-        h, g, jnp.full(h.shape[0], 1e-2), 0.5 * jnp.sum(g**2, axis=-1) <= stop, h
-    )
-
     def body(carry: Any) -> Any:
-        state, k = carry
-        return _gauss_newton(cell, params, u_star, state, floor, stop, reach), k + 1
+        slots, next_index, ends, qs = carry
+        slots, q, done = _gauss_newton(residual, slots, limits)
+        done = done | (slots.index >= n_starts)
+        target = jnp.where(done, slots.index, n_starts)
+        ends = ends.at[target].set(slots.h, mode="drop")
+        qs = qs.at[target].set(q, mode="drop")
+        fresh = fill(jnp.minimum(next_index + jnp.cumsum(done) - 1, n_starts))
+        slots = jax.tree.map(lambda new, old: jnp.where(done.reshape(-1, *[1] * (new.ndim - 1)), new, old), fresh, slots)
+        return slots, next_index + jnp.sum(done), ends, qs
 
-    state, _ = jax.lax.while_loop(
-        lambda carry: (carry[1] < n_steps) & ~jnp.all(carry[0].frozen), body, (start, 0)
-    )
-    return state.h, 0.5 * jnp.sum(state.g**2, axis=-1)
+    n_slots = min(_N_SLOTS, n_starts)
+    start = (fill(jnp.arange(n_slots)), jnp.array(n_slots), starts, jnp.full(n_starts, jnp.inf, starts.dtype))
+    *_, ends, qs = jax.lax.while_loop(lambda carry: jnp.any(carry[0].index < n_starts), body, start)
+    return ends, qs
+
+
+def descend(
+    network: Network,
+    candidates: Float[Any, "P N"],
+    u_star: Float[Any, " U"],
+    settings: SearchSettings = SearchSettings(),
+) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
+    """Where each candidate settles, [P, N], and its q, [P]: the first phase, in float32."""
+    starts = np.array(candidates, np.float32)
+    limits = _Limits(1e-4, 1e-12, settings.stride * rms_radius(starts), np.inf, settings.max_iterations)
+    ends, qs = _descend(network.cell, network.params, jnp.asarray(u_star), jnp.asarray(starts), limits)
+    return np.asarray(ends), np.asarray(qs)
+
+
+def polish(
+    network: Network,
+    points: Float[Any, "P N"],
+    u_star: Float[Any, " U"],
+    radius: float,
+    settings: SearchSettings = SearchSettings(),
+) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
+    """The second phase, in float64: each point at the minimum of q within reach, or where it was."""
+    with jax.enable_x64(True):
+        starts, params, u = _as_float64((points, network.params, u_star))
+        reach = settings.reach * radius
+        limits = _Limits(1e-12, settings.tolerance, reach, reach, settings.max_iterations)
+        ends, qs = _descend(network.cell, params, u, starts, limits)
+        before = 0.5 * jnp.sum((network.cell.step(params, starts, u) - starts) ** 2, axis=-1)
+        kept = jnp.sum((ends - starts) ** 2, axis=-1) <= reach**2
+        return np.asarray(jnp.where(kept[:, None], ends, starts)), np.asarray(jnp.where(kept, qs, before))
+
+
+def find_fixed_points(
+    network: Network,
+    candidates: Float[Any, "P N"],
+    u_star: Float[Any, " U"],
+    settings: SearchSettings = SearchSettings(),
+) -> FixedPoints:
+    """The distinct fixed and slow points of F(·, u*) that the candidates lead to, in float64.
+
+    Minimises q(h) = ½‖F(h, u*) − h‖² from every candidate by damped Gauss–Newton with conjugate gradients.
+    `candidates` is copied, never written to.
+
+    Reference: Smith et al. (2021), eq. 1; Sussillo and Barak (2013); Levenberg (1944).
+    """
+    candidates = np.array(candidates, np.float64)
+    radius = rms_radius(candidates)
+    ends, q = descend(network, candidates, u_star, settings)
+    gap, _ = scipy.spatial.cKDTree(candidates).query(np.nan_to_num(ends))
+    usable = np.flatnonzero((q <= settings.slow_tolerance) & (gap <= settings.outlier * radius))
+    usable = usable[np.argsort(q[usable], kind="stable")]
+    points = ends[usable][merge(ends[usable], settings.merge * radius)]
+    n_rejected = len(candidates) - len(usable)
+    if len(points):
+        points, q = polish(network, points, u_star, radius, settings)
+        order = np.argsort(q, kind="stable")
+        order = order[merge(points[order], settings.merge * radius)]
+        points, q = points[order], q[order]
+    return _described(network, points, q[: len(points)], u_star, len(candidates), n_rejected)
+
+
+def _described(
+    network: Network, points: Any, q: Any, u_star: Any, n_candidates: int, n_rejected: int
+) -> FixedPoints:
+    """The points with the eigenvalues of their Jacobians, in float64."""
+    with jax.enable_x64(True):
+        params, u, at = _as_float64((network.params, u_star, points))
+        us = jnp.broadcast_to(u, (len(points), u.shape[0]))
+        values = eigenvalues(np.asarray(jacobians(network.cell, params, at, us)))
+    unstable = (np.abs(values) > 1 + 1e-3).sum(axis=-1)
+    return FixedPoints(points, q, values, unstable, np.asarray(u_star), n_candidates, n_rejected)
+
+
+def _as_float64(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float64)), tree)
+
+
+def adam_descend(
+    network: Network,
+    candidates: Float[Any, "P N"],
+    u_star: Float[Any, " U"],
+    n_steps: int = 10_000,
+) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
+    """The paper's recipe for eq. 1: Adam on mean((F − h)²) in float32, rate 1·0.9995^k, eps 1e-5.
+
+    Returns where each candidate ends and its q = ½‖F − h‖². Reference: Smith et al. (2021), authors' code.
+    """
+    optimizer = optax.adam(optax.exponential_decay(1.0, 1, 0.9995), eps=1e-5)
+
+    def loss(h: jax.Array) -> jax.Array:
+        # A sum over candidates keeps each one's gradient, and so its Adam path, independent of the others.
+        return jnp.sum(jnp.mean((network.step(h, u) - h) ** 2, axis=-1))
+
+    @jax.jit
+    def run(h: jax.Array) -> jax.Array:
+        def step(state: Any, _: None) -> tuple[Any, None]:
+            h, opt = state
+            updates, opt = optimizer.update(jax.grad(loss)(h), opt)
+            return (optax.apply_updates(h, updates), opt), None
+
+        return jax.lax.scan(step, (h, optimizer.init(h)), length=n_steps)[0][0]
+
+    u = jnp.asarray(u_star, jnp.float32)
+    h = run(jnp.array(candidates, jnp.float32))
+    return np.asarray(h), 0.5 * np.asarray(jnp.sum((network.step(h, u) - h) ** 2, axis=-1))
+
+
+def rms_radius(points: Float[Any, "P N"]) -> float:
+    """Root-mean-square distance of the points from their mean: the unit of distances in state space."""
+    return float(np.sqrt(np.mean(np.sum((points - points.mean(axis=0)) ** 2, axis=-1))))
+
+
+def merge(points: Float[Any, "P N"], within: float) -> np.ndarray:
+    """Indices of a subset, in order, in which no two points lie closer than `within`; earlier ones win."""
+    if len(points) == 0:
+        return np.arange(0)
+    tree = scipy.spatial.cKDTree(points)
+    alive = np.ones(len(points), bool)
+    for i in range(len(points)):
+        if alive[i]:
+            near = [j for j in tree.query_ball_point(points[i], within) if j > i]
+            alive[near] = False
+    return np.flatnonzero(alive)
