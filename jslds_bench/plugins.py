@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -17,12 +18,12 @@ def load(path: str | Path) -> ModuleType:
     Raises:
         UsageError: no such file, or it fails to import; the message says how.
     """
-    file = Path(path).expanduser().resolve()
+    file = Path(os.path.realpath(os.path.expanduser(path)))
     name = f"jslds_bench_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
-    if not file.is_file() or file.suffix != ".py":
-        raise UsageError(f"plug-in {path}: {'not a .py file' if file.exists() else 'no such file'}")
+    if not os.path.isfile(file) or file.suffix != ".py":
+        raise UsageError(f"plug-in {path}: {'not a .py file' if os.path.exists(file) else 'no such file'}")
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise UsageError(f"plug-in {path} cannot be loaded as Python")
@@ -30,7 +31,7 @@ def load(path: str | Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their annotations up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # other people's code may raise anything
+    except (Exception, SystemExit) as error:  # other people's code may raise anything
         del sys.modules[name]
         raise UsageError(f"plug-in {path} could not be imported: {type(error).__name__}: {error}") from error
     return module

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -72,8 +73,8 @@ def load_suite(name_or_path: str | Path) -> Suite:
     text = str(name_or_path)
     if text in suite_names():
         path = suite_folder() / f"{text}.toml"
-    elif "/" in text or text.endswith(".toml") or Path(text).is_file():
-        path = Path(text).expanduser().absolute()
+    elif "/" in text or text.endswith(".toml") or os.path.isfile(text):
+        path = Path(os.path.abspath(os.path.expanduser(text)))
     else:
         known = suite_names()
         raise UsageError(
@@ -92,7 +93,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
         raise UsageError(
             f"{shown(path)}: not UTF-8 text (byte {error.start}); a suite is a TOML file"
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the latter two: huge integers, absurd nesting
         raise UsageError(f"{shown(path)}: not valid TOML: {error}") from None
     suite = parse(content, path)
     if not jobs(suite):
@@ -141,7 +142,7 @@ def validate(suite: Suite) -> Suite:
             place = f"{suite.where}: {entry.place or entry.label}"
             _located(place, registry[kind].make, entry.name, entry.parameters)
             file = entry.parameters.get("path")
-            if isinstance(file, str) and not Path(file).exists():
+            if isinstance(file, str) and not os.path.exists(file):
                 raise UsageError(
                     f"{place}: path: no file at {file} (relative paths start at the suite's folder)"
                 )

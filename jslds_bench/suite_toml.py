@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -93,7 +94,7 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
         seeds=check_seeds(content["seeds"], where),
         metrics=_texts(content["metrics"], f"{where}: metrics") if "metrics" in content else None,
         n_trials=_positive(content.get("n_trials", 1024), f"{where}: n_trials"),
-        plugins=tuple(_resolved(plugin, path) for plugin in plugins),
+        plugins=tuple(_resolved(plugin, path, f"{where}: plugins") for plugin in plugins),
         recipe=_text(content["recipe"], f"{where}: recipe") if "recipe" in content else None,
         path=path,
         **{kind: _entries(content[kind], kind, path) for kind in KINDS},
@@ -157,7 +158,7 @@ def _entry(table: dict[str, Any], kind: str, place: str, path: Path) -> Entry:
                 f"{where}: {key} is {value}: dates and times are no parameters; quote it if it is text"
             )
     if isinstance(parameters.get("path"), str):
-        parameters["path"] = _resolved(parameters["path"], path)
+        parameters["path"] = _resolved(parameters["path"], path, f"{where}: path")
     return Entry(name, label, parameters, place=place, **limits)
 
 
@@ -209,8 +210,8 @@ def _positive(value: Any, where: str) -> int:
     return value
 
 
-def _resolved(text: str, suite_path: Path) -> str:
-    return str((suite_path.absolute().parent / Path(text).expanduser()).resolve())
+def _resolved(text: str, suite_path: Path, where: str) -> str:
+    return os.path.abspath(suite_path.absolute().parent / os.path.expanduser(_text(text, where)))
 
 
 def shown(path: Path) -> str:

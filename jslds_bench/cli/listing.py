@@ -33,7 +33,7 @@ def described(name: str, plugin_files: Sequence[str] = ()) -> list[str]:
     _load(plugin_files)
     kinds = registries()
     found = [_entry(kinds, kind, name) for kind in kinds if name in kinds[kind]]
-    if name in suite_names():
+    if name in suite_names() or name.endswith(".toml"):
         found.append(_suite(load_suite(name)))
     if not found:
         known = sorted({*suite_names(), *(n for registry in kinds.values() for n in registry)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def _chosen(arguments: Namespace) -> Suite:
     from jslds_bench.suite import load_suite, parse_seeds, select
 
     suite = load_suite(arguments.suite)
-    plugins = tuple(str(Path(plugin).expanduser().resolve()) for plugin in arguments.plugin)
+    plugins = tuple(os.path.abspath(os.path.expanduser(plugin)) for plugin in arguments.plugin)
     suite = dataclasses.replace(
         suite, plugins=(*suite.plugins, *plugins), recipe=arguments.recipe or suite.recipe
     )
