@@ -58,7 +58,10 @@ class Arrays:
 
 def load_arrays(path: Path) -> Arrays:
     """The arrays beside the record at `path`; damaged or ill-shaped ones become notes, never errors."""
+    file = path.with_suffix(".npz")
     try:
+        if file.exists() and not zipfile.is_zipfile(file):
+            raise zipfile.BadZipFile("not a whole archive")
         raw = read_arrays(path)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         return Arrays({}, (f"the figure arrays beside {path.name} cannot be read ({error})",))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -52,7 +53,7 @@ def facts(data: RunData) -> list[Fact]:
         Fact("commit", _commit(env)),
         Fact("versions", ", ".join(_versions(env))),
         Fact("device", str(env.pop("device", ""))),
-        Fact("GEMM rate", _rate(env)),
+        Fact("GEMM rate", _rate(records)),
     ]
     rest = [Fact(k.replace("_", " "), _plain(v)) for k, v in env.items()]
     return [fact for fact in found + rest if fact.text]
@@ -144,14 +145,14 @@ def _versions(env: dict[str, Any]) -> list[str]:
     return named + [f"{name} {version}" for name, version in pairs.items()]
 
 
-def _rate(env: dict[str, Any]) -> str:
-    """FLOP/s under whichever name the environment gives it, in GFLOP/s."""
-    for name in ("gemm_flops", "gemm_rate", "gemm"):
-        value = env.get(name)
-        if isinstance(value, int | float):
-            del env[name]
-            return f"{number(value / 1e9)} GFLOP/s (float32)"
-    return ""
+def _rate(records: Sequence[Record]) -> str:
+    """The machine's float32 GEMM rate as the jobs measured it beside their own timings."""
+    timings = [r.detail.get("timing") for r in records]
+    rates = [t["gemm_flops"] for t in timings if isinstance(t, Mapping) and t.get("gemm_flops")]
+    if not rates:
+        return ""
+    low, middle, high = (number(float(f(rates)) / 1e9) for f in (min, statistics.median, max))
+    return f"{middle} GFLOP/s (float32, median of {len(rates)} jobs; {low}–{high})"
 
 
 def _plain(value: Any) -> str:

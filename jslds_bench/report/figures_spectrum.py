@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def _window(ax: Axes, values: np.ndarray) -> None:
     """The whole unit circle, with equal scales, and up to modulus 1.6 where eigenvalues are there."""
     size = np.abs(values[np.isfinite(values)])
     edge = float(np.clip(1.06 * size.max(initial=0.0), 1.12, FRAME))
-    box, (width, height) = ax.get_position(), ax.get_figure(root=True).get_size_inches()
+    box, (width, height) = ax.get_position(), cast(Figure, ax.figure).get_size_inches()
     ratio = box.width * width / (box.height * height)
     ax.set_xlim(-edge * max(ratio, 1), edge * max(ratio, 1))
     ax.set_ylim(-edge / min(ratio, 1), edge / min(ratio, 1))

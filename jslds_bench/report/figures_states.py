@@ -122,10 +122,10 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
         if len(scene.network) == 1:
             ax.plot(*scene.network[0][:1].T, marker="s", markersize=4, color=INK, linestyle="none")
         away = [_path(ax, path) for path in scene.paths]
-        for cloud in scene.clouds:
-            _cloud(ax, cloud)
+        beyond = sum(_cloud(ax, cloud) for cloud in scene.clouds)
         _axes_names(ax, labels, deep)
-        title(ax, plain(scene.name, 34), scene.note)
+        notes = [scene.note] + ([f"{beyond} out of view"] if beyond else [])
+        title(ax, plain(scene.name, 34), ", ".join(n for n in notes if n))
         left = [t for t in away if t is not None]
         if left:
             ax.annotate(
@@ -153,21 +153,25 @@ def _path(ax: Any, path: Path) -> int | None:
     return int(out[0]) if out.size else None
 
 
-def _cloud(ax: Any, cloud: Cloud) -> None:
+def _cloud(ax: Any, cloud: Cloud) -> int:
+    """Draw points, the many smaller and paler than the few; returns how many lie outside the panel."""
     finite = cloud.points[np.isfinite(cloud.points).all(axis=-1)]
-    open_circle = cloud.symbol == "o"
-    size = {"x": 5.0, "+": 6.0, "o": 6.0}.get(cloud.symbol, 5.0)
+    bounds = np.array([getattr(ax, f"get_{axis}lim")() for axis in "xyz"[: cloud.points.shape[-1]]])
+    inside = ((finite >= bounds[:, 0]) & (finite <= bounds[:, 1])).all(axis=-1)
+    many = len(finite) > 300
     ax.plot(
-        *finite.T,
+        *finite[inside].T,
         linestyle="none",
         marker=cloud.symbol,
-        markersize=size if len(finite) < 200 else 0.6 * size,
-        markeredgewidth=1.1,
+        markersize=2.5 if many else {"x": 5.0}.get(cloud.symbol, 6.0),
+        markeredgewidth=0.5 if many else 1.1,
+        alpha=0.5 if many else 1.0,
         color=cloud.color,
-        markerfacecolor="none" if open_circle else cloud.color,
+        markerfacecolor="none",
         rasterized=len(finite) > RASTER_ABOVE,
-        zorder=5,
+        zorder=3 if many else 5,
     )
+    return len(cloud.points) - int(inside.sum())
 
 
 def _limits(ax: Any, scene: Scene, deep: bool) -> None:

@@ -76,9 +76,9 @@ def _trajectories(data: RunData, heading: str, usable: Examples) -> Figure:
 
 def _points(data: RunData, heading: str, usable: Examples) -> Figure:
     kinds = {
-        "network_points": ("x", "network's fixed point"),
         "model_points": ("+", "model's fixed point"),
         "expansion": ("o", "expansion point"),
+        "network_points": ("x", "network's fixed point"),
     }
     panels, present = [], set()
     for key, a in usable:

@@ -66,8 +66,8 @@ class RunData:
         return summarise_records(self.records[key], metric)
 
     def example(self, key: Key) -> Arrays:
-        """The arrays of the first seed of `key` that has example trials (empty if none has)."""
-        notes: tuple[str, ...] = ()
+        """The arrays of the first seed of `key` that has example trials, else of the first that has any."""
+        best = Arrays({})
         for record in self.records[key]:
             path = self.paths[record.key]
             if path not in self._arrays:
@@ -75,8 +75,9 @@ class RunData:
             arrays = self._arrays[path]
             if "example_states" in arrays:
                 return arrays
-            notes = notes or arrays.notes
-        return Arrays({}, notes)
+            if not best.found and (arrays.found or arrays.notes):
+                best = arrays
+        return best
 
     def best_models(self, task: str, network: str, count: int) -> list[str]:
         """At most `count` models of a network, those of least relative error, in the suite's order."""

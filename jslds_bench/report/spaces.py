@@ -11,12 +11,14 @@ PLANE = ("PC 1", "PC 2")
 
 def project(arrays: Arrays, points: np.ndarray, n_axes: int = 2) -> np.ndarray:
     """`points` [*, N] in the first principal components that the record stores, [*, n_axes]."""
-    return (points - arrays["pca_mean"]) @ arrays["pca_axes"][:n_axes].T
+    with np.errstate(all="ignore"):  # states that have run away give inf or NaN, which figures leave out
+        return (points - arrays["pca_mean"]) @ arrays["pca_axes"][:n_axes].T
 
 
 def read_out(arrays: Arrays, states: np.ndarray) -> np.ndarray:
     """o = h W + b for states [*, N]."""
-    return states @ arrays["readout_w"] + arrays["readout_b"]
+    with np.errstate(all="ignore"):
+        return states @ arrays["readout_w"] + arrays["readout_b"]
 
 
 def readout_space(arrays: Arrays, states: np.ndarray) -> np.ndarray:

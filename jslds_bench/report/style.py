@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -166,7 +166,7 @@ def sheet(
 
 def title(axes: Axes, text: str, second: str = "") -> None:
     """One or two lines, left aligned above the panel (also above a three-dimensional one)."""
-    box, figure = axes.get_position(original=True), axes.get_figure(root=True)
+    box, figure = axes.get_position(original=True), cast(Figure, axes.figure)
     inch = 1 / figure.get_figheight()
     figure.text(box.x0, box.y1 + (0.2 if second else 0.05) * inch, text, fontsize=8.5, va="bottom")
     if second:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jslds_bench.report import write_report
 from jslds_bench.store import Record, Value, write_json, write_record
 
 N, T, E = 16, 25, 4
@@ -137,7 +138,11 @@ def make_record(
         reason=reason,
         values=(values if values is not None else {} if bare else made),
         series={} if bare else series,
-        detail={"n_diverged": 7 if diverged else 0, "n_trials": 64},
+        detail={
+            "n_diverged": 7 if diverged else 0,
+            "n_trials": 64,
+            "timing": {"gemm_flops": 2.1e11 + 1e9 * seed},
+        },
         environment={},
         digest="0" * 16,
     )
@@ -152,7 +157,7 @@ def write_meta(run: Path, suite_text: str = "", **changes: Any) -> None:
         "environment": {
             "version": "0.1.0", "commit": "0123abcd", "dirty": True, "python": "3.11.9", "jax": "0.10.2",
             "numpy": "2.4.6", "cpu": "a CPU", "cores": 2, "threads": 2, "device": "cpu: cpu",
-            "gemm_flops": 2.1e11, "x64": False,
+            "x64": False,
         },
         "command": "jslds-bench run --suite synthetic",
         "started": "2026-01-02T03:04:05.678+00:00",
@@ -185,22 +190,16 @@ name = "persistence"
 """
 
 
-@pytest.fixture
-def write_run(tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes a run folder of given records, with arrays for those that are ok."""
-
-    def write(records: Sequence[Record], suite_text: str = SUITE, **meta: Any) -> Path:
-        run = tmp_path / "run"
-        write_meta(run, suite_text, **meta)
-        for record in records:
-            task = str(record.parameters["task"]["name"])
-            value = record.values.get("relative_error")
-            level = value.value if value and value.value is not None else 0.1
-            arrays = {} if record.status != "ok" else example_arrays(task, min(level, 3.0), record.seed)
-            write_record(run, record, arrays)
-        return run
-
-    return write
+def write_records(run: Path, records: Sequence[Record], suite_text: str = SUITE, **meta: Any) -> Path:
+    """A run folder of `records`; those that are ok have arrays."""
+    write_meta(run, suite_text, **meta)
+    for record in records:
+        value = record.values.get("relative_error")
+        level = value.value if value and value.value is not None else 0.1
+        task = str(record.parameters["task"]["name"])
+        arrays = {} if record.status != "ok" else example_arrays(task, min(level, 3.0), record.seed)
+        write_record(run, record, arrays)
+    return run
 
 
 def synthetic_records() -> list[Record]:
@@ -229,10 +228,32 @@ def synthetic_records() -> list[Record]:
 
 
 @pytest.fixture
-def synthetic_run(write_run: Callable[..., Path]) -> Path:
-    return write_run(synthetic_records())
+def write_run(tmp_path: Path) -> Callable[..., Path]:
+    """`write_records` into a fresh folder."""
+    return lambda records, suite_text=SUITE, **meta: write_records(
+        tmp_path / "run", records, suite_text, **meta
+    )
+
+
+@pytest.fixture(scope="session")
+def synthetic_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A large run that tests only read."""
+    return write_records(tmp_path_factory.mktemp("synthetic") / "run", synthetic_records())
+
+
+@pytest.fixture(scope="session")
+def report(synthetic_run: Path) -> Path:
+    """The page of `synthetic_run`."""
+    return write_report(synthetic_run)
 
 
 @pytest.fixture
 def make() -> Callable[..., Record]:
+    """A function that makes a record (see `make_record`)."""
     return make_record
+
+
+@pytest.fixture
+def example() -> Callable[..., dict[str, np.ndarray]]:
+    """A function that makes a record's arrays (see `example_arrays`)."""
+    return example_arrays
