@@ -104,7 +104,9 @@ def evaluate(
         one_step=read_only(ahead),
         u_stars=u_stars,
         found=[np.asarray(points) for points in found] if has_points else None,
-        found_q=[_speeds64(network, p, u) for p, u in zip(found, u_stars, strict=True)] if has_points else None,
+        found_q=[_speeds64(network, p, u) for p, u in zip(found, u_stars, strict=True)]
+        if has_points
+        else None,
         reference=reference,
         jacobians=np.asarray(_jacobians(network, h, u)),
         local=a,
@@ -114,7 +116,7 @@ def evaluate(
 
 
 def samples(trials: Trials, states: Any, u_stars: Any, seed: int) -> tuple[Any, Any, Any, Any]:
-    """Visited (h_{t−1}, u_t, u*) and the index of u*, at random trials and steps; the same for every model."""
+    """Visited (h_{t−1}, u_t, u*) and the index of u*, at random trials and steps, the same for all."""
     n_trials, n_steps = trials.inputs.shape[:2]
     flat = jax.random.randint(purpose_key(seed, "samples"), (N_SAMPLES,), 0, n_trials * n_steps)
     i, t = np.unravel_index(np.asarray(flat), (n_trials, n_steps))
@@ -152,7 +154,8 @@ def compiled(function: Callable[..., Any], model: Linearization, *args: Any) -> 
     if jax.tree_util.all_leaves([model]):
         run = jax.jit(lambda *a: function(model, *a)).lower(*args).compile()
         return lambda: run(*args)
-    run = jax.jit(function).lower(model, *args).compile()
+    # A function of its own, since JAX remembers what it has compiled for one that it has seen.
+    run = jax.jit(lambda *a: function(*a)).lower(model, *args).compile()
     return lambda: run(model, *args)
 
 
@@ -174,9 +177,7 @@ def series(evaluation: Evaluation) -> dict[str, list[float]]:
     return out
 
 
-def figure_arrays(
-    network: Network, model: Linearization, evaluation: Evaluation
-) -> dict[str, np.ndarray]:
+def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation) -> dict[str, np.ndarray]:
     """The arrays that the report draws from (`report` names and shapes them in one place)."""
     trials, few = evaluation.trials, slice(0, N_EXAMPLES)
     mean, axes = _principal_axes(evaluation.states)
@@ -206,24 +207,24 @@ def figure_arrays(
         flat = [x.reshape(-1, x.shape[-1]) for x in (at, trials.inputs[few], stars)]
         out["expansion"] = np.asarray(on_model(expansion_at, model)(*flat))
         out["expansion_u_star"] = np.repeat(contexts, at.shape[1])
-        out |= _example_spectra(evaluation)
+        out |= _example_spectra(evaluation, evaluation.local, evaluation.local_e)
     return {name: _small(array) for name, array in out.items()}
 
 
 def expansion_at(model: Linearization, h: Any, u: Any, star: Any) -> Any:
     """The points that the model expands about, [B, N]."""
-    return jax.vmap(lambda *args: model.local(*args).e)(h, u, star)
+    return local_at(model, h, u, star).e
 
 
-def _example_spectra(evaluation: Evaluation) -> dict[str, np.ndarray]:
+def _example_spectra(evaluation: Evaluation, a: Any, e: Any) -> dict[str, np.ndarray]:
     """Eigenvalues of the model's A at one sample per u*, and of the network's nearest fixed point."""
     model, network = [], []
     for k, reference in enumerate(evaluation.reference):
         chosen = np.flatnonzero(evaluation.sample_u_star == k)
-        if not len(chosen) or not len(reference.points) or not np.isfinite(evaluation.local[chosen[0]]).all():
+        if not len(chosen) or not len(reference.points) or not np.isfinite(a[chosen[0]]).all():
             return {}
-        model.append(eigenvalues(evaluation.local[chosen[0]]))
-        gaps = np.linalg.norm(reference.points - evaluation.local_e[chosen[0]], axis=-1)
+        model.append(eigenvalues(a[chosen[0]]))
+        gaps = np.linalg.norm(reference.points - e[chosen[0]], axis=-1)
         network.append(reference.eigenvalues[np.argmin(gaps)])
     return {"eigenvalues": np.array(model), "network_eigenvalues": np.array(network)}
 
@@ -277,5 +278,3 @@ def _jacobians(network: Network, h: Any, u: Any) -> Any:
 def n_diverged(evaluation: Evaluation) -> int:
     """Trials whose free run leaves the finite numbers."""
     return int((~np.isfinite(evaluation.free_run).all(axis=(1, 2))).sum())
-
-

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import scipy.spatial
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from jslds_bench.dynamics.linearize import jacobians
 from jslds_bench.dynamics.spectrum import eigenvalues
@@ -53,15 +53,15 @@ class _Slots(NamedTuple):
     origin: jax.Array  # [S, N]
     damping: jax.Array  # [S]
     age: jax.Array  # [S], iterations so far
-    index: jax.Array  # [S], which candidate; P where the slot is empty
+    which: jax.Array  # [S], which candidate; P where the slot is empty
 
 
 class _Limits(NamedTuple):
-    floor: jax.Array
-    stop: jax.Array
-    stride: jax.Array
-    reach: jax.Array
-    max_iterations: jax.Array
+    floor: float
+    stop: float
+    stride: float
+    reach: float
+    max_iterations: int
 
 
 _N_SLOTS = 256
@@ -120,11 +120,13 @@ def _gauss_newton(residual: Any, slots: _Slots, limits: _Limits) -> tuple[_Slots
 
 @partial(jax.jit, static_argnames=("cell",))
 def _descend(
-    cell: Cell, params: CellParams, u_star: jax.Array, starts: jax.Array, limits: _Limits
+    cell: Cell, params: CellParams, u_star: jax.Array, starts: jax.Array, n_starts: jax.Array, limits: _Limits
 ) -> tuple[jax.Array, jax.Array]:
-    """Where each start ends and its q. A fixed number of slots works through the starts; each that is done
-    makes room for the next, so that one slow candidate does not hold up the rest."""
-    n_starts = starts.shape[0]
+    """Where each of the first `n_starts` starts ends and its q.
+
+    A fixed number of slots works through the starts; each that is done makes room for the next, so that one
+    slow candidate does not hold up the rest.
+    """
 
     def fill(index: jax.Array) -> _Slots:
         h = starts[jnp.minimum(index, n_starts - 1)]
@@ -137,17 +139,24 @@ def _descend(
     def body(carry: Any) -> Any:
         slots, next_index, ends, qs = carry
         slots, q, done = _gauss_newton(residual, slots, limits)
-        done = done | (slots.index >= n_starts)
-        target = jnp.where(done, slots.index, n_starts)
+        done = done | (slots.which >= n_starts)
+        target = jnp.where(done & (slots.which < n_starts), slots.which, starts.shape[0])
         ends = ends.at[target].set(slots.h, mode="drop")
         qs = qs.at[target].set(q, mode="drop")
         fresh = fill(jnp.minimum(next_index + jnp.cumsum(done) - 1, n_starts))
-        slots = jax.tree.map(lambda new, old: jnp.where(done.reshape(-1, *[1] * (new.ndim - 1)), new, old), fresh, slots)
+        slots = jax.tree.map(
+            lambda new, old: jnp.where(done.reshape(-1, *[1] * (new.ndim - 1)), new, old), fresh, slots
+        )
         return slots, next_index + jnp.sum(done), ends, qs
 
-    n_slots = min(_N_SLOTS, n_starts)
-    start = (fill(jnp.arange(n_slots)), jnp.array(n_slots), starts, jnp.full(n_starts, jnp.inf, starts.dtype))
-    *_, ends, qs = jax.lax.while_loop(lambda carry: jnp.any(carry[0].index < n_starts), body, start)
+    n_slots = min(_N_SLOTS, starts.shape[0])
+    start = (
+        fill(jnp.arange(n_slots)),
+        jnp.array(n_slots),
+        starts,
+        jnp.full(starts.shape[0], jnp.inf, starts.dtype),
+    )
+    *_, ends, qs = jax.lax.while_loop(lambda carry: jnp.any(carry[0].which < n_starts), body, start)
     return ends, qs
 
 
@@ -160,8 +169,9 @@ def descend(
     """Where each candidate settles, [P, N], and its q, [P]: the first phase, in float32."""
     starts = np.array(candidates, np.float32)
     limits = _Limits(1e-4, 1e-12, settings.stride * rms_radius(starts), np.inf, settings.max_iterations)
-    ends, qs = _descend(network.cell, network.params, jnp.asarray(u_star), jnp.asarray(starts), limits)
-    return np.asarray(ends), np.asarray(qs)
+    padded, n = _padded(starts)
+    ends, qs = _descend(network.cell, network.params, jnp.asarray(u_star), padded, n, limits)
+    return np.asarray(ends)[:n], np.asarray(qs)[:n]
 
 
 def polish(
@@ -173,13 +183,15 @@ def polish(
 ) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
     """The second phase, in float64: each point at the minimum of q within reach, or where it was."""
     with jax.enable_x64(True):
-        starts, params, u = _as_float64((points, network.params, u_star))
+        padded, n = _padded(points)
+        starts, params, u = _as_float64((padded, network.params, u_star))
         reach = settings.reach * radius
         limits = _Limits(1e-12, settings.tolerance, reach, reach, settings.max_iterations)
-        ends, qs = _descend(network.cell, params, u, starts, limits)
+        ends, qs = _descend(network.cell, params, u, starts, n, limits)
         before = 0.5 * jnp.sum((network.cell.step(params, starts, u) - starts) ** 2, axis=-1)
         kept = jnp.sum((ends - starts) ** 2, axis=-1) <= reach**2
-        return np.asarray(jnp.where(kept[:, None], ends, starts)), np.asarray(jnp.where(kept, qs, before))
+        ends, qs = jnp.where(kept[:, None], ends, starts), jnp.where(kept, qs, before)
+        return np.asarray(ends)[:n], np.asarray(qs)[:n]
 
 
 def find_fixed_points(
@@ -188,10 +200,31 @@ def find_fixed_points(
     u_star: Float[Any, " U"],
     settings: SearchSettings = SearchSettings(),
 ) -> FixedPoints:
-    """The distinct fixed and slow points of F(·, u*) that the candidates lead to, in float64.
+    """The distinct fixed and slow points of F(·, u*), as `locate` finds them, and the spectra there."""
+    points, q, n_rejected = locate(network, candidates, u_star, settings)
+    with jax.enable_x64(True):
+        padded, n = _padded(points)
+        params, u, at = _as_float64((network.params, u_star, padded))
+        us = jnp.broadcast_to(u, (len(padded), u.shape[0]))
+        values = eigenvalues(np.asarray(_jacobians(network.cell, params, at, us))[:n])
+    unstable = (np.abs(values) > 1 + 1e-3).sum(axis=-1)
+    return FixedPoints(points, q, values, unstable, np.asarray(u_star), len(candidates), n_rejected)
+
+
+def locate(
+    network: Network,
+    candidates: Float[Any, "P N"],
+    u_star: Float[Any, " U"],
+    settings: SearchSettings = SearchSettings(),
+) -> tuple[Float[Any, "M N"], Float[Any, " M"], int]:
+    """The distinct fixed and slow points that the candidates lead to, by rising q.
 
     Minimises q(h) = ½‖F(h, u*) − h‖² from every candidate by damped Gauss–Newton with conjugate gradients.
     `candidates` is copied, never written to.
+
+    Returns:
+        The points and their q in float64, and how many candidates ended nowhere: above the slow tolerance or
+        far from all candidates.
 
     Reference: Smith et al. (2021), eq. 1; Sussillo and Barak (2013); Levenberg (1944).
     """
@@ -203,24 +236,25 @@ def find_fixed_points(
     usable = usable[np.argsort(q[usable], kind="stable")]
     points = ends[usable][merge(ends[usable], settings.merge * radius)]
     n_rejected = len(candidates) - len(usable)
-    if len(points):
-        points, q = polish(network, points, u_star, radius, settings)
-        order = np.argsort(q, kind="stable")
-        order = order[merge(points[order], settings.merge * radius)]
-        points, q = points[order], q[order]
-    return _described(network, points, q[: len(points)], u_star, len(candidates), n_rejected)
+    if not len(points):
+        return points.astype(np.float64), np.zeros(0), n_rejected
+    points, q = polish(network, points, u_star, radius, settings)
+    order = np.argsort(q, kind="stable")
+    order = order[merge(points[order], settings.merge * radius)]
+    return points[order], q[order], n_rejected
 
 
-def _described(
-    network: Network, points: Any, q: Any, u_star: Any, n_candidates: int, n_rejected: int
-) -> FixedPoints:
-    """The points with the eigenvalues of their Jacobians, in float64."""
-    with jax.enable_x64(True):
-        params, u, at = _as_float64((network.params, u_star, points))
-        us = jnp.broadcast_to(u, (len(points), u.shape[0]))
-        values = eigenvalues(np.asarray(jacobians(network.cell, params, at, us)))
-    unstable = (np.abs(values) > 1 + 1e-3).sum(axis=-1)
-    return FixedPoints(points, q, values, unstable, np.asarray(u_star), n_candidates, n_rejected)
+_jacobians = jax.jit(jacobians, static_argnums=0)
+
+
+def _padded(points: Any) -> tuple[np.ndarray, int]:
+    """The points with zeros below, to a power of two of at least 64 rows, and how many they are.
+
+    So a few sizes are compiled, whatever numbers of points occur.
+    """
+    n = len(points)
+    rows = max(64, 1 << (n - 1).bit_length()) if n else 64
+    return np.concatenate([points, np.zeros((rows - n, *points.shape[1:]), points.dtype)]), n
 
 
 def _as_float64(tree: Any) -> Any:

@@ -62,9 +62,7 @@ def expansion_step(
     return (value if zeroth == "value" else e) + tangent
 
 
-def apply_local(
-    local: LocalLinear, h: Float[Array, " N"], u: Float[Array, " U"]
-) -> Float[Array, " N"]:
+def apply_local(local: LocalLinear, h: Float[Array, " N"], u: Float[Array, " U"]) -> Float[Array, " N"]:
     """c + A (h − e) + B (u − u*)."""
     return local.c + local.A @ (h - local.e) + local.B @ (u - local.u_star)
 
