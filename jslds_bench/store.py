@@ -21,6 +21,8 @@ import math
 import os
 import re
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -169,16 +171,27 @@ def read_record(path: Path) -> Record:
         body["values"] = {k: Value(**v) for k, v in body["values"].items()}
         return Record(**body)
     except (TypeError, AttributeError, KeyError) as error:
-        raise UsageError(f"record {path} lacks or adds fields ({error}); delete it to have it made anew") from error
+        raise UsageError(
+            f"record {path} lacks or adds fields ({error}); delete it to have it made anew"
+        ) from error
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The figure arrays beside the record at `path` (empty if there are none); never unpickles."""
+    """The figure arrays beside the record at `path` (empty if there are none); never unpickles.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
     file = path.with_suffix(".npz")
     if not file.exists():
         return {}
-    with np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UsageError(
+            f"arrays {file} cannot be read: {error}; delete its record to have it made anew"
+        ) from error
 
 
 def record_paths(run: Path) -> list[Path]:
@@ -187,13 +200,25 @@ def record_paths(run: Path) -> list[Path]:
 
 
 def read_records(run: Path) -> Iterator[Record]:
-    """All readable records of a run folder; raises UsageError where there is no run or a record is damaged."""
+    """All records of a run folder; raises UsageError where there is no run or a record is damaged."""
     read_json(run / "run.json", "run")
     for path in record_paths(run):
         yield read_record(path)
 
 
-COLUMNS = ("suite", "task", "network", "model", "seed", "metric", "value", "unit", "better", "status", "reason")
+COLUMNS = (
+    "suite",
+    "task",
+    "network",
+    "model",
+    "seed",
+    "metric",
+    "value",
+    "unit",
+    "better",
+    "status",
+    "reason",
+)
 
 
 def load_run(path: str | Path) -> pd.DataFrame:
@@ -207,7 +232,7 @@ def load_run(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for record in read_records(Path(path)):
         head = (record.suite, record.task, record.network, record.model, record.seed)
         for name, v in record.values.items():
@@ -232,9 +257,12 @@ def _plain(value: Any) -> Any:
     return number if math.isfinite(number) else {"float": str(number)}
 
 
+_NON_FINITE = ("inf", "-inf", "nan")
+
+
 def _restore(value: Any) -> Any:
     if isinstance(value, dict):
-        if value.keys() == {"float"}:
+        if value.keys() == {"float"} and value["float"] in _NON_FINITE:
             return float(value["float"])
         return {k: _restore(v) for k, v in value.items()}
     return [_restore(v) for v in value] if isinstance(value, list) else value
