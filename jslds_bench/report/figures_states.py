@@ -114,11 +114,11 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
     )
     for ax, scene in zip(axes, panels, strict=True):
         _limits(ax, scene, deep)
-        backdrop = bool(scene.clouds)
+        line: dict[str, Any] = {"color": INK, "linewidth": 1.1}
+        if scene.clouds:  # the trials are only the backdrop of the points
+            line = {"color": MUTED, "linewidth": 0.6, "alpha": 0.55}
         for trial in scene.network:
-            ax.plot(
-                *trial.T, color=MUTED if backdrop else INK, linewidth=0.6 if backdrop else 1.1, zorder=1.5
-            )
+            ax.plot(*trial.T, zorder=1.5, **line)
         if len(scene.network) == 1:
             ax.plot(*scene.network[0][:1].T, marker="s", markersize=4, color=INK, linestyle="none")
         away = [_path(ax, path) for path in scene.paths]
@@ -178,9 +178,7 @@ def _limits(ax: Any, scene: Scene, deep: bool) -> None:
     """Room for the network's states and for the points that lie near them."""
     known = scene.network.reshape(-1, scene.network.shape[-1])
     known = known[np.isfinite(known).all(axis=-1)]
-    if not len(known):
-        known = np.concatenate([c.points for c in scene.clouds])
-    centre = known.mean(axis=0)
+    centre = known.mean(axis=0) if len(known) else np.zeros(scene.network.shape[-1])
     reach = 2.0 * np.abs(known - centre).max(axis=0, initial=1e-9)
     near = [
         c.points[(np.abs(c.points - centre) <= reach).all(axis=-1)] for c in scene.clouds if len(c.points)

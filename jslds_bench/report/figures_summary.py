@@ -15,6 +15,7 @@ from jslds_bench.report.style import INK, MUTED, PAPER, WIDTH, Style, log_axis, 
 from jslds_bench.report.summary import Summary, number
 
 LEAVES = 10.0  # relative error above which a curve is said to have left the plot
+SEED_LINES = 12  # models up to which every seed has its own thin line
 HEAT = LinearSegmentedColormap.from_list("heat", ["#f4f1de", "#9cc5a1", "#4a8fa8", "#3d5a8a", "#33285e"])
 
 
@@ -45,7 +46,7 @@ def horizon(
         for model, errors in series.items():
             style, steps = styles[model], np.arange(1, errors.shape[1] + 1)
             mean = errors.mean(axis=0)
-            for row in errors if len(errors) > 1 else []:
+            for row in errors if len(errors) > 1 and len(models) <= SEED_LINES else []:
                 ax.plot(steps, _within(row, top), color=style.color, linewidth=0.5, alpha=0.45)
             ax.plot(steps, _within(mean, top), color=style.color, linestyle=style.dash, linewidth=1.7)
             out = np.flatnonzero(~(mean <= top))
@@ -104,6 +105,8 @@ def bars(heading: str, groups: Mapping[str, Sequence[Bar]]) -> Figure:
     )
     finite = [b.summary.mean for b in everything if math.isfinite(b.summary.mean)]
     top = min(max(finite, default=1.0), 2.0) or 1.0
+    inner = WIDTH * ax.get_position().width
+    room = 0.1 + 0.058 * max((len(b.summary.text) + 2 for b in everything), default=0)
     ticks, labels, y = [], [], 0.0
     for name, group in groups.items():
         ax.annotate(
@@ -118,7 +121,8 @@ def bars(heading: str, groups: Mapping[str, Sequence[Bar]]) -> Figure:
             y += 1
     ax.set_yticks(ticks, labels)
     ax.set_ylim(y - 0.4, -0.7)
-    ax.set_xlim(0, 1.55 * top)
+    ax.set_xlim(0, 1.06 * top * inner / max(inner - room, 0.3 * inner))
+    ax.locator_params(axis="x", nbins=5)
     ax.set_xticks([t for t in ax.get_xticks() if 0 <= t <= top * 1.001])
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("relative error")

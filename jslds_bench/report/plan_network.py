@@ -91,7 +91,7 @@ def _points(data: RunData, heading: str, usable: Examples) -> Figure:
                 present.add(name)
         counts = ", ".join(f"{len(c.points)}{c.symbol.replace('o', '○').replace('x', '×')}" for c in clouds)
         panels.append(Scene(key[2], counts or "no points", project(a, a["example_states"]), [], clouds))
-    legend = [stroke(INK, "network, example trials", width=0.8)]
+    legend = [stroke(MUTED, "network, example trials", width=0.6)]
     legend += [
         marker(s, INK if n == "network_points" else MUTED, w) for n, (s, w) in kinds.items() if n in present
     ]

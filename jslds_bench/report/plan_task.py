@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from jslds_bench.report.figures_summary import Bar, bars, horizon, matrix
+from jslds_bench.report.figures_summary import SEED_LINES, Bar, bars, horizon, matrix
 from jslds_bench.report.plan import MAX_MODELS, Plan, file_name
 from jslds_bench.report.rundata import Key, RunData
 from jslds_bench.report.style import plain
@@ -25,12 +25,14 @@ def horizon_plans(data: RunData, task: str) -> Iterator[Plan]:
             for network in data.networks_of(task)
             if (found := _series(data, task, network, series))
         }
+        n_models = len({model for series_of in panels.values() for model in series_of})
         name, heading = file_name(task, f"horizon_{kind}"), f"{plain(task)}: {words} error by step"
         note = _subsets(data, task, panels) if panels else f"no record of {task} holds the series {series}"
         caption = {
             "free_run": "Free-run: the model predicts from its own predictions, so errors build up with t.",
             "one_step": "One-step: the model predicts each step from the true state before it.",
-        }[kind] + " Thick: mean over seeds; thin: seeds. One diverged seed takes the mean with it."
+        }[kind] + " Thick: mean over seeds, infinite where one seed is"
+        caption += "; thin: seeds." if n_models <= SEED_LINES else "; single seeds are left out."
         build = (lambda h=heading, p=panels: horizon(h, p, data.styles)) if panels else None
         yield Plan(("horizon", task), name, caption, build, note)
 

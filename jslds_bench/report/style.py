@@ -134,7 +134,8 @@ def sheet(
     rows = math.ceil(n_panels / columns) if n_panels else 1
     above = 0.08 + 0.16 * title_lines  # room for the panels' own titles
     top, bottom, between, right = 0.25 + above, 0.46, 0.46 + above, 0.14
-    legend_columns = 3 if len(legend) == 3 or len(legend) > 8 else 2
+    longest = max((len(str(entry.get_label())) for entry in legend), default=0)
+    legend_columns = 3 if longest <= 16 and len(legend) != 4 else 2
     legend_rows = math.ceil(len(legend) / legend_columns)
     foot = legend_rows * 0.19 + (0.08 if legend_rows else 0)
     total = top + rows * height + (rows - 1) * between + bottom + foot

@@ -100,9 +100,9 @@ def build_table(frame: pd.DataFrame, metrics: Sequence[str] | None = None) -> Ta
         frame.dropna(subset=["reason"]).groupby(["task", "network", "model"], sort=False)["reason"].first()
     )
     best = _best(summaries, columns)
-    rows = []
-    for network, model in dict.fromkeys(zip(frame["network"], frame["model"], strict=True)):
-        tasks = [t for t in dict.fromkeys(frame["task"]) if (t, network, model) in counts]
+    all_tasks, rows = list(frame["task"].unique()), []
+    for network, model in frame[["network", "model"]].drop_duplicates().itertuples(index=False):
+        tasks = [t for t in all_tasks if (t, network, model) in counts]
         cells = {}
         for task in tasks:
             for name in names:
@@ -112,7 +112,7 @@ def build_table(frame: pd.DataFrame, metrics: Sequence[str] | None = None) -> Ta
         rows.append(Row(network, model, {t: counts[t, network, model] for t in tasks}, cells))
     order = list(dict.fromkeys(row.network for row in rows))
     rows.sort(key=lambda row: order.index(row.network))
-    return Table(list(dict.fromkeys(frame["task"])), columns, rows)
+    return Table(all_tasks, columns, rows)
 
 
 def format_table(frame: pd.DataFrame, metrics: list[str] | None = None) -> str:
