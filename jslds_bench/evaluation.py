@@ -14,7 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from jslds_bench.dynamics.fixed_points import SearchSettings, find_fixed_points, rms_radius
+from jslds_bench.dynamics.fixed_points import (
+    SearchSettings,
+    find_fixed_points,
+    rms_radius,
+    search_starts,
+)
 from jslds_bench.dynamics.linearize import jacobians, speeds
 from jslds_bench.dynamics.rollout import free_run, one_step, rollout
 from jslds_bench.dynamics.spectrum import eigenvalues
@@ -25,7 +30,8 @@ from jslds_bench.types import Evaluation, FixedPoints, Linearization, Network, T
 N_SAMPLES = 64
 N_EXAMPLES = 8
 N_FIT_TRIALS = 512
-N_REFERENCE_TRIALS = 64
+N_POINTS = 500  # of a model's points are kept for figures, per u*
+N_REFERENCE_TRIALS = 32
 
 
 def purpose_key(seed: int, purpose: str) -> PRNGKeyArray:
@@ -62,16 +68,17 @@ def context_of(u_stars: Any, u_star: Any) -> np.ndarray:
 
 
 def reference_points(task: Task, network: Network, seed: int) -> list[FixedPoints]:
-    """The network's fixed and slow points per distinct u*, from many visited states and noisy copies of them.
+    """The network's fixed and slow points per distinct u*, from many starts and noisy copies of them.
 
-    The noise is 0.1 RMS radii per state, on a copy. Independent of any model and of the evaluation trials.
+    The starts are visited states and, where the network has an expansion network, its expansion points. The
+    noise is 0.1 RMS radii per state, on a copy. Independent of any model and of the evaluation trials.
     """
     trials = draw_trials(task, seed, "reference", N_REFERENCE_TRIALS * len(task.expansion_inputs()))
     states = states_of(network, trials)[:, 1:]
     contexts = context_of(task.expansion_inputs(), trials.u_star)
     found = []
     for k, u_star in enumerate(task.expansion_inputs()):
-        visited = states[contexts == k].reshape(-1, network.n_state)
+        visited = search_starts(network, states[contexts == k].reshape(-1, network.n_state))
         key = jax.random.fold_in(purpose_key(seed, "reference noise"), k)
         scale = 0.1 * rms_radius(visited) / network.n_state**0.5
         noisy = visited + scale * np.asarray(jax.random.normal(key, visited.shape))
@@ -200,7 +207,9 @@ def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation
     out["network_points_q"] = np.concatenate([r.q for r in reference])
     out["network_points_n_unstable"] = np.concatenate([r.n_unstable for r in reference])
     if evaluation.found is not None:
-        out |= _labelled("model_points", evaluation.found)
+        out |= _labelled(
+            "model_points", [points[:: -(-len(points) // N_POINTS)] for points in evaluation.found]
+        )
     if evaluation.local is not None and evaluation.local_e is not None:
         at = evaluation.free_run[few, :-1]
         stars = np.broadcast_to(trials.u_star[few, None], (*at.shape[:2], trials.u_star.shape[-1]))

@@ -47,9 +47,7 @@ class Parameters(NamedTuple):
     phi: ExpansionParams | None
 
 
-def task_error(
-    readout: Readout, states: Float[Array, "B T N"], trials: Trials
-) -> Float[Array, ""]:
+def task_error(readout: Readout, states: Float[Array, "B T N"], trials: Trials) -> Float[Array, ""]:
     """Mean squared error of the readout over trials, scored steps and outputs."""
     per_step = jnp.mean((readout(states) - trials.targets) ** 2, axis=(0, 2))
     return jnp.sum(per_step * trials.mask) / jnp.sum(trials.mask)
@@ -152,14 +150,14 @@ def _fast_optimizer(n_steps: int) -> optax.GradientTransformation:
     def cosine(peak: float) -> optax.Schedule:
         return optax.warmup_cosine_decay_schedule(peak / 10, peak, warm_up, max(n_steps, warm_up + 1))
 
-    def square_matrices(params: Any) -> Any:
+    def chosen(x: jax.Array) -> Any:
         # Input and readout matrices have too few rows to orthogonalise: they are left to Adam.
-        return jax.tree.map(
-            lambda x: optax.contrib.MuonDimensionNumbers() if x.ndim == 2 and min(x.shape) > 8 else None, params
-        )
+        return optax.contrib.MuonDimensionNumbers() if x.ndim == 2 and min(x.shape) > 8 else None
 
     muon = optax.contrib.muon(
-        cosine(1e-2), adam_learning_rate=cosine(3e-3), muon_weight_dimension_numbers=square_matrices
+        cosine(1e-2),
+        adam_learning_rate=cosine(3e-3),
+        muon_weight_dimension_numbers=lambda params: jax.tree.map(chosen, params),
     )
     return optax.chain(optax.clip_by_global_norm(1.0), muon)
 

@@ -224,7 +224,7 @@ class Linearization(Protocol):
         ...
 
     def step(
-        self, carry: Carry, h: Float[Array, " N"], u: Float[Array, " U"], u_star: Float[Array, " U"]
+        self, carry: Carry, h: Float[Array, " N"], u: Float[Array, " U"], u_star: Float[Array, " U"], /
     ) -> tuple[Carry, Float[Array, " N"]]:
         """The next state predicted from state `h` and input `u`; must not form A where a JVP will do."""
         ...
@@ -232,7 +232,7 @@ class Linearization(Protocol):
     def local(
         self, h: Float[Array, " N"], u: Float[Array, " U"], u_star: Float[Array, " U"]
     ) -> LocalLinear | None:
-        """The linear system in force at `h`, from which spectra and Jacobian errors come; None: no such thing."""
+        """The linear system in force at `h`, for spectra and Jacobian errors; None: no such thing."""
         ...
 
     def fixed_points(self, u_star: Float[Array, " U"]) -> Float[Array, "P N"] | None:

@@ -13,6 +13,7 @@ import optax
 import scipy.spatial
 from jaxtyping import Float
 
+from jslds_bench.dynamics.jslds import expansion_point
 from jslds_bench.dynamics.linearize import jacobians
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.types import Cell, CellParams, FixedPoints, Network
@@ -41,7 +42,7 @@ class SearchSettings:
     slow_tolerance: float = 1e-5
     stride: float = 0.25
     reach: float = 0.1
-    merge: float = 1e-2
+    merge: float = 3e-2
     outlier: float = 1.0
     max_iterations: int = 100
 
@@ -209,6 +210,17 @@ def find_fixed_points(
         values = eigenvalues(np.asarray(_jacobians(network.cell, params, at, us))[:n])
     unstable = (np.abs(values) > 1 + 1e-3).sum(axis=-1)
     return FixedPoints(points, q, values, unstable, np.asarray(u_star), len(candidates), n_rejected)
+
+
+def search_starts(network: Network, states: Float[Any, "P N"]) -> Float[Any, "M N"]:
+    """Where to start a search: the states, and E of each where the network has an expansion network.
+
+    Reference: the authors' code, which starts from the expansion points e* too.
+    """
+    states = np.asarray(states)
+    if network.expansion is None:
+        return states
+    return np.concatenate([states, np.asarray(expansion_point(network.expansion, states))])
 
 
 def locate(

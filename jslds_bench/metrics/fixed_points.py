@@ -36,7 +36,9 @@ def _pairs(evaluation: Evaluation) -> list[tuple[Any, Any]]:
 
 def _gaps(points: Any, others: Any) -> np.ndarray:
     """Distance of each of `points` to the nearest of `others`."""
-    return scipy.spatial.cKDTree(others).query(points)[0] if len(others) else np.full(len(points), np.inf)
+    if not len(others):
+        return np.full(len(points), np.inf)
+    return np.asarray(scipy.spatial.cKDTree(others).query(points)[0])
 
 
 def precision_and_recall(evaluation: Evaluation, epsilon: float) -> tuple[float, float]:

@@ -43,7 +43,7 @@ class EigenvalueError:
             if not chosen.any():
                 continue
             _, nearest = scipy.spatial.cKDTree(reference.points).query(evaluation.local_e[chosen])
-            for values, i in zip(eigenvalues(evaluation.local[chosen]), nearest, strict=True):
+            for values, i in zip(eigenvalues(evaluation.local[chosen]), np.atleast_1d(nearest), strict=True):
                 distances.append(matched_distance(values, reference.eigenvalues[i], TOP))
         return float(np.mean(distances))
 

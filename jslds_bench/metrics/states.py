@@ -16,9 +16,7 @@ from jaxtyping import Float
 from jslds_bench.types import METRICS, Evaluation
 
 
-def relative_errors(
-    predicted: Float[Any, "B T N"], true: Float[Any, "B T N"]
-) -> Float[Any, "B T"]:
+def relative_errors(predicted: Float[Any, "B T N"], true: Float[Any, "B T N"]) -> Float[Any, "B T"]:
     """‖ĥ_t − h_t‖ / ‖h_t‖ in float64, inf where the prediction is not finite."""
     predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -106,7 +104,7 @@ class SkillOneStep:
 @METRICS.register("nrmse")
 @dataclasses.dataclass(frozen=True)
 class NRMSE:
-    """√(Σ‖ĥ_t − h_t‖² / Σ‖h_t − h̄‖²), free-running: free of the origin; 1 is no better than the mean state."""
+    """√(Σ‖ĥ_t − h_t‖² / Σ‖h_t − h̄‖²), free-running: free of the origin; 1 is as good as the mean state."""
 
     unit: ClassVar[str] = "1"
     better: ClassVar[str] = "lower"
@@ -123,7 +121,7 @@ class NRMSE:
 @METRICS.register("valid_prediction_time")
 @dataclasses.dataclass(frozen=True)
 class ValidPredictionTime:
-    """Mean over trials of the steps before ‖ĥ_t − h_t‖ first exceeds 0.4 of the spread; T where it never does.
+    """Mean over trials of the steps before ‖ĥ_t − h_t‖ first exceeds 0.4 of the spread; T if it never does.
 
     The spread is √(mean ‖h − h̄‖²) over trials and steps.
     """

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.dynamics.fixed_points import SearchSettings, locate
+from jslds_bench.dynamics.fixed_points import SearchSettings, locate, search_starts
 from jslds_bench.dynamics.linearize import expand, expansion_step
 from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.errors import Unsupported, UsageError
@@ -80,7 +80,8 @@ class FixedPointModel:
 
     Attributes:
         zeroth: the constant term: "value", F(h*, u*) as the paper's code has it, or "point", h* (eq. 4).
-        n_trials: training trials whose visited states are the candidates.
+        n_trials: training trials whose visited states are the candidates (with the expansion points there,
+            where the network has an expansion network).
         noise: standard deviation of the noise added to a copy of them.
         slow_tolerance: q = ½‖F − h‖² under which a point is kept.
     """
@@ -108,7 +109,7 @@ class FixedPointModel:
         found = []
         for k, u_star in enumerate(u_stars):
             progress(k, len(u_stars), "fixed points")
-            states = visited_states(network, trials, u_star, self.n_trials)
+            states = search_starts(network, visited_states(network, trials, u_star, self.n_trials))
             noise = self.noise * jax.random.normal(jax.random.fold_in(key, k), states.shape)
             points, *_ = locate(network, states + np.asarray(noise), u_star, settings)
             found.append(points)

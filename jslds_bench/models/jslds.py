@@ -77,7 +77,7 @@ class JSLDS:
 
     recipe: RecipeName = "fast"
     n_steps: int = 1_500
-    merge: float = 1e-2
+    merge: float = 5e-2
 
     def __post_init__(self) -> None:
         if self.n_steps < 1 or self.merge < 0:

@@ -33,8 +33,8 @@ class Checkpoint:
         got = (network.n_inputs, network.readout.b.shape[0])
         if got != (task.n_inputs, task.n_outputs):
             raise UsageError(
-                f"{path} has {got[0]} inputs and {got[1]} outputs; task {task.name!r} has {task.n_inputs} and "
-                f"{task.n_outputs}: name the task and size that it was trained on"
+                f"{path} has {got[0]} inputs and {got[1]} outputs; task {task.name!r} has {task.n_inputs} "
+                f"and {task.n_outputs}: name the task and size that it was trained on"
             )
         return network
 

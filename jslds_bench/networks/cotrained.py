@@ -44,7 +44,9 @@ class CoTrained:
         key_init, key_train = jax.random.split(key)
         if self.initial == "standard":
             first = Standard(self.recipe, self.cell, self.n_state, self.n_steps)
-            standard = first.build(task, key, lambda d, n, text: progress(d, 2 * n, f"standard first: {text}"))
+            standard = first.build(
+                task, key, lambda d, n, text: progress(d, 2 * n, f"standard first: {text}")
+            )
             phi = ExpansionNetwork(n_state).parameters
             start = Parameters(standard.params, standard.h0, standard.readout, phi)
             inner = progress
@@ -52,7 +54,9 @@ class CoTrained:
             def progress(done: int, total: int, text: str) -> None:
                 inner(total + done, 2 * total, text)
         else:
-            start = initial_parameters(cell.name, task.n_inputs, n_state, task.n_outputs, key_init, expansion=True)
+            start = initial_parameters(
+                cell.name, task.n_inputs, n_state, task.n_outputs, key_init, expansion=True
+            )
         recipe = make_recipe(self.recipe, setup, self.n_steps)
         loss = co_training_loss(cell, setup.weights)
         trained, history = train(loss, start, task.sample, recipe, key_train, progress)

@@ -20,7 +20,11 @@ SCHEMA = 1
 
 def network_bytes(network: Network) -> bytes:
     """The file's content; equal networks give equal bytes."""
-    arrays: dict[str, Any] = {"h0": network.h0, "readout.w": network.readout.w, "readout.b": network.readout.b}
+    arrays: dict[str, Any] = {
+        "h0": network.h0,
+        "readout.w": network.readout.w,
+        "readout.b": network.readout.b,
+    }
     for i, stage in enumerate(network.params):
         arrays |= {f"stage{i}.{part}": getattr(stage, part) for part in "wvb"}
     for i, layer in enumerate(network.expansion or ()):
@@ -33,8 +37,9 @@ def network_bytes(network: Network) -> bytes:
         "kind": network.kind,
         "n_expansion": len(network.expansion or ()),
     }
+    arrays["about"] = np.array(json.dumps(about, sort_keys=True))
     buffer = io.BytesIO()
-    np.savez(buffer, about=np.array(json.dumps(about, sort_keys=True)), **{k: np.asarray(a) for k, a in arrays.items()})
+    np.savez(buffer, allow_pickle=False, **{k: np.asarray(a) for k, a in arrays.items()})
     return buffer.getvalue()
 
 
@@ -59,9 +64,12 @@ def read_network(path: Path) -> Network:
         )
     cell = get_cell(about["cell"])
     try:
-        stages = tuple(Affine(*(jnp.asarray(arrays[f"stage{i}.{p}"]) for p in "wvb")) for i in range(len(cell.widths)))
+        stages = tuple(
+            Affine(*(jnp.asarray(arrays[f"stage{i}.{p}"]) for p in "wvb")) for i in range(len(cell.widths))
+        )
         phi = tuple(
-            Layer(*(jnp.asarray(arrays[f"expansion{i}.{p}"]) for p in "wb")) for i in range(about["n_expansion"])
+            Layer(*(jnp.asarray(arrays[f"expansion{i}.{p}"]) for p in "wb"))
+            for i in range(about["n_expansion"])
         )
         network = Network(
             cell,
@@ -93,6 +101,8 @@ def check_shapes(network: Network, what: str) -> None:
         expected += [(f"expansion layer {i} w", layer.w, (n, n)), (f"expansion layer {i} b", layer.b, (n,))]
     for name, array, shape in expected:
         if array.shape != shape:
-            raise UsageError(f"{what}: {name} has shape {array.shape}, expected {shape} for N={n}, U={u}, O={o}")
+            raise UsageError(
+                f"{what}: {name} has shape {array.shape}, expected {shape} for N={n}, U={u}, O={o}"
+            )
         if not np.isfinite(np.asarray(array)).all():
             raise UsageError(f"{what}: {name} holds numbers that are not finite")

@@ -7,7 +7,7 @@ resolves four names, those that rebuild a NumPy array, and refuses every other b
 from __future__ import annotations
 
 import io
-import pickle  # noqa: S403
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ class _ArraysOnly(pickle.Unpickler):
             return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
         if module == "numpy" and name in ("ndarray", "dtype"):
             return getattr(np, name)
-        raise UsageError(f"refuses to load {module}.{name}: only NumPy arrays in dicts and lists are admitted")
+        raise UsageError(
+            f"refuses to load {module}.{name}: only NumPy arrays in dicts and lists are admitted"
+        )
 
 
 def read_released(path: Path) -> Network:

@@ -21,6 +21,7 @@ from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.errors import Diverged, Unsupported, UsageError
 from jslds_bench.provenance import code_digest, gemm_rate
+from jslds_bench.registry import Registry
 from jslds_bench.runner import cache
 from jslds_bench.store import Record, Status, Value
 from jslds_bench.suite import Job
@@ -71,9 +72,10 @@ def digest(job: Job, plugins: tuple[str, ...]) -> str:
 def parameters(job: Job) -> dict[str, Any]:
     """Entry names and all parameters of the job, defaults included."""
     out = {}
-    for kind, registry in (("task", TASKS), ("network", NETWORKS), ("model", MODELS)):
+    registries: dict[str, Registry[Any]] = {"task": TASKS, "network": NETWORKS, "model": MODELS}
+    for kind, registry in registries.items():
         entry = getattr(job, kind)
-        made = registry.make(entry.name, entry.parameters)  # type: ignore[attr-defined]
+        made: Any = registry.make(entry.name, entry.parameters)
         out[kind] = {"name": entry.name, **dataclasses.asdict(made)}
     return out
 
@@ -82,9 +84,7 @@ def blank_record(
     job: Job, status: Status, reason: str | None, environment: dict[str, Any], digest: str
 ) -> Record:
     """A record without values: what is written for a job that did not come to an end."""
-    return Record(
-        job.suite, *job.key, parameters(job), status, reason, {}, {}, {}, environment, digest
-    )
+    return Record(job.suite, *job.key, parameters(job), status, reason, {}, {}, {}, environment, digest)
 
 
 def prepare(job: Job, environment: dict[str, Any], fresh: bool, progress: Progress) -> Prepared:
@@ -207,9 +207,7 @@ def _value(name: str, evaluated: Evaluation, diverged: int) -> Value:
     return Value(value, metric.unit, metric.better, reason)
 
 
-def _timings(
-    fitted: Linearization, network: Network, evaluated: Evaluation, seed: int
-) -> dict[str, float]:
+def _timings(fitted: Linearization, network: Network, evaluated: Evaluation, seed: int) -> dict[str, float]:
     """Rates of the free run and of forming linear systems, and the time to compile the former."""
     trials = evaluated.trials
     args = (network.h0, trials.inputs, trials.u_star)

@@ -77,7 +77,9 @@ def _locked(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         lock = os.open(out / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
     except OSError as error:
-        raise UsageError(f"cannot write to {out}: {error.strerror}; choose another folder with --out") from error
+        raise UsageError(
+            f"cannot write to {out}: {error.strerror}; choose another folder with --out"
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -213,10 +215,14 @@ class _Run:
             case "begin":
                 worker.keys = [tuple(key) for key in event["keys"]]
                 worker.since = time.monotonic()
-                if len(worker.keys) == 1:
+                worker.label = worker.keys[0]
+                if event["what"] == "network":
+                    task, network, _, seed = worker.keys[0]
+                    worker.label = (task, network, "making the network", seed)
+                else:
                     self.board.job_started(worker.keys[0])
             case "stage":
-                self.board.stage(worker.number, worker.keys[0], event["done"], event["total"], event["text"])
+                self.board.stage(worker.number, worker.label, event["done"], event["total"], event["text"])
             case "finished":
                 key = tuple(event["key"])
                 worker.group = [k for k in worker.group if k != key]
@@ -237,7 +243,12 @@ class _Run:
             return
         worker.group = worker.keys = groups.pop(0)
         worker.since = time.monotonic()
-        command = {"suite": dump(self.suite), "out": str(self.out), "fresh": not self.resume, "keys": worker.group}
+        command = {
+            "suite": dump(self.suite),
+            "out": str(self.out),
+            "fresh": not self.resume,
+            "keys": worker.group,
+        }
         worker.send(command)
 
     def _silence(self, pool: Pool) -> None:

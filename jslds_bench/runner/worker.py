@@ -74,7 +74,7 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
         write_record(out, record, arrays)
         channel.send("finished", key=job.key, status=record.status, reason=record.reason)
 
-    channel.send("begin", keys=[job.key for job in group])
+    channel.send("begin", keys=[job.key for job in group], what="network")
     try:
         prepared = prepare(group[0], environment, command["fresh"], channel.stage)
     except Exception as error:  # whatever the network's maker raises is the reason of all its jobs
@@ -84,7 +84,7 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
             finish(job, record, {})
         return
     for job in group:
-        channel.send("begin", keys=[job.key])
+        channel.send("begin", keys=[job.key], what="model")
         mark = digest(job, suite.plugins)
         finish(job, *run_job(job, prepared, environment, mark, channel.quiet, channel.stage))
 
