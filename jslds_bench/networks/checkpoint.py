@@ -11,7 +11,7 @@ from typing import Any
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.errors import UsageError
-from jslds_bench.networks.format import read_network
+from jslds_bench.networks.format import DAMAGE, read_network
 from jslds_bench.networks.released import read_released
 from jslds_bench.types import NETWORKS, Network, Progress, Task, silent
 
@@ -53,5 +53,5 @@ def _is_released(path: Path) -> bool:
             return "arr_0.npy" in archive.namelist()
     except FileNotFoundError:
         raise UsageError(f"no checkpoint at {path}") from None
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGE as error:
         raise UsageError(f"{path} is no npz file, or is truncated: {error}") from error

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.errors import UsageError
-from jslds_bench.types import Affine, Layer, Network, Readout
+from jslds_bench.types import Affine, Cell, Layer, Network, Readout
 
 SCHEMA = 1
 
@@ -43,52 +47,87 @@ def network_bytes(network: Network) -> bytes:
     return buffer.getvalue()
 
 
+DAMAGE = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, SyntaxError)
+DAMAGE += (zipfile.BadZipFile, zlib.error, struct.error)
+"""All that reading a damaged zip file of arrays may raise."""
+
+
 def read_network(path: Path) -> Network:
-    """The network stored at `path`.
+    """The network stored at `path`, in float32.
 
     Raises:
         UsageError: missing, truncated, not such a file, of another schema, or with arrays that do not fit.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = _arrays(path)
         about = json.loads(str(arrays.pop("about")))
     except FileNotFoundError:
         raise UsageError(f"no checkpoint at {path}") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise UsageError(f"{path} is not a jslds-bench checkpoint, or is damaged: {error}") from error
+    cell, kind, n_expansion = _description(about, path)
+
+    def take(*names: str) -> Iterator[jax.Array]:
+        for name in names:
+            if name not in arrays:
+                raise UsageError(f"checkpoint {path} lacks the array {name!r}")
+            yield real(arrays[name], f"{path}: {name}")
+
+    network = Network(
+        cell,
+        tuple(Affine(*take(*(f"stage{i}.{p}" for p in "wvb"))) for i in range(len(cell.widths))),
+        *take("h0"),
+        Readout(*take("readout.w", "readout.b")),
+        tuple(Layer(*take(f"expansion{i}.w", f"expansion{i}.b")) for i in range(n_expansion)) or None,
+        kind,
+        {k.removeprefix("history."): a for k, a in arrays.items() if k.startswith("history.")},
+    )
+    check_shapes(network, str(path))
+    return network
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as stream:
+        with zipfile.ZipFile(stream) as archive:
+            if (member := archive.testzip()) is not None:
+                raise ValueError(f"{member} does not have its checksum")
+        stream.seek(0)
+        with np.load(stream, allow_pickle=False) as members:
+            return {name: members[name] for name in members.files}
+
+
+def _description(about: Any, path: Path) -> tuple[Cell, str, int]:
+    """Cell, kind and number of expansion layers."""
+    about = about if isinstance(about, dict) else {}
     if about.get("format") != "jslds-bench network" or about.get("schema") != SCHEMA:
         raise UsageError(
             f"{path} holds {about.get('format')!r} with schema {about.get('schema')!r}; this version reads "
             f"'jslds-bench network' with schema {SCHEMA}"
         )
-    cell = get_cell(about["cell"])
+    cell, kind, n_expansion = (about.get(key) for key in ("cell", "kind", "n_expansion"))
+    if not isinstance(cell, str) or not isinstance(kind, str):
+        raise UsageError(f"checkpoint {path} has cell {cell!r} and kind {kind!r}, expected two names")
+    if not isinstance(n_expansion, int) or not 0 <= n_expansion <= 100:
+        raise UsageError(f"checkpoint {path} has n_expansion {n_expansion!r}, expected a small number")
     try:
-        stages = tuple(
-            Affine(*(jnp.asarray(arrays[f"stage{i}.{p}"]) for p in "wvb")) for i in range(len(cell.widths))
-        )
-        phi = tuple(
-            Layer(*(jnp.asarray(arrays[f"expansion{i}.{p}"]) for p in "wb"))
-            for i in range(about["n_expansion"])
-        )
-        network = Network(
-            cell,
-            stages,
-            jnp.asarray(arrays["h0"]),
-            Readout(jnp.asarray(arrays["readout.w"]), jnp.asarray(arrays["readout.b"])),
-            phi or None,
-            about["kind"],
-            {k.removeprefix("history."): a for k, a in arrays.items() if k.startswith("history.")},
-        )
-    except KeyError as error:
-        raise UsageError(f"checkpoint {path} lacks the array {error}") from error
-    check_shapes(network, str(path))
-    return network
+        return get_cell(cell), kind, n_expansion
+    except UsageError as error:
+        raise UsageError(f"checkpoint {path}: {error}") from error
+
+
+def real(array: Any, what: str) -> jax.Array:
+    """`array` in float32; raises UsageError if it does not hold real numbers."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        held = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise UsageError(f"{what} holds {held}, expected real numbers")
+    with np.errstate(over="ignore"):  # what becomes infinite is refused by `check_shapes`
+        return jnp.asarray(array.astype(np.float32))
 
 
 def check_shapes(network: Network, what: str) -> None:
     """Raises UsageError unless all shapes follow from N, U, O and the cell, and all numbers are finite."""
-    n, u, o = network.h0.shape[-1], network.params[0].v.shape[0], network.readout.b.shape[-1]
+    sized = (network.h0, network.params[0].v, network.readout.b)
+    n, u, o = (x.shape[0] if x.ndim else 1 for x in sized)
     expected: list[tuple[str, Any, tuple[int, ...]]] = [
         ("h0", network.h0, (n,)),
         ("readout weights", network.readout.w, (n, o)),

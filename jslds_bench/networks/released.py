@@ -12,12 +12,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.errors import UsageError
-from jslds_bench.networks.format import check_shapes
+from jslds_bench.networks.format import DAMAGE, check_shapes, real
 from jslds_bench.types import Affine, Layer, Network, Readout
 
 _LARGEST = 64 * 2**20  # bytes of one unpacked member; the released files have 0.2 MB
@@ -49,30 +48,33 @@ def read_released(path: Path) -> Network:
                 raise UsageError(f"{path}: its first array is larger than {_LARGEST} bytes")
             data = archive.read("arr_0.npy")
         content = _unpickle(data)
-        rnn, mlp, out = content["rnn"], content["mlp"], content["out"]
-        n = rnn["h0"].shape[0]
-        gates, candidate = (np.asarray(rnn[k], np.float32) for k in ("wRUHX", "wCHX"))
-        network = Network(
-            get_cell("gru"),
-            (
-                Affine(*map(jnp.asarray, (gates[:, :n].T, gates[:, n:].T, rnn["bRU"]))),
-                Affine(*map(jnp.asarray, (candidate[:, :n].T, candidate[:, n:].T, rnn["bC"]))),
-            ),
-            jnp.asarray(rnn["h0"]),
-            Readout(jnp.asarray(out["W"].T), jnp.asarray(out["b"])),
-            tuple(Layer(jnp.asarray(layer["W"].T), jnp.asarray(layer["b"])) for layer in mlp),
-            "checkpoint",
-        )
+        network = _network(content["rnn"], content["mlp"], content["out"])
     except FileNotFoundError:
         raise UsageError(f"no checkpoint at {path}") from None
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    except (OSError, EOFError, KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(f"{path} is not a released JSLDS weight file, or is damaged: {error}") from error
-    except (zipfile.BadZipFile, pickle.UnpicklingError) as error:
-        raise UsageError(f"{path} is not a released JSLDS weight file, or is damaged: {error}") from error
+    except (*DAMAGE, IndexError, TypeError, AttributeError, pickle.UnpicklingError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(f"{path} is not a released JSLDS weight file, or is damaged ({reason})") from error
     check_shapes(network, str(path))
     return network
+
+
+def _network(rnn: Any, mlp: Any, out: Any) -> Network:
+    """θ, φ and readout with rows as inputs."""
+    gates, candidate, h0 = (real(rnn[name], name) for name in ("wRUHX", "wCHX", "h0"))
+    n = h0.shape[0]
+    return Network(
+        get_cell("gru"),
+        (
+            Affine(gates[:, :n].T, gates[:, n:].T, real(rnn["bRU"], "bRU")),
+            Affine(candidate[:, :n].T, candidate[:, n:].T, real(rnn["bC"], "bC")),
+        ),
+        h0,
+        Readout(real(out["W"], "out W").T, real(out["b"], "out b")),
+        tuple(Layer(real(layer["W"], "mlp W").T, real(layer["b"], "mlp b")) for layer in mlp),
+        "checkpoint",
+    )
 
 
 def _unpickle(data: bytes) -> Any:
