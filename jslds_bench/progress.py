@@ -26,6 +26,7 @@ class ProgressBoard:
 
     FRAME = 0.1  # seconds between redraws of the live line
     PACE = 10.0  # seconds between plain lines
+    ENOUGH = 4  # finished jobs from which the time left is foretold
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class ProgressBoard:
     def _status(self, stage: _Stage) -> str:
         parts = [f"{self._count()} {_name(stage.key)}", stage.text, stage.pace()]
         if (left := self._left()) is not None:
-            parts.append(f"all: {_seconds(left)} left")
+            parts.append(f"in all about {_seconds(left)} left")
         if len(self._stages) > 1:
             parts.append(f"{len(self._stages)} at once")
         return " | ".join(p for p in parts if p)
@@ -98,8 +99,8 @@ class ProgressBoard:
         return f"[{self._done}/{self.total}{bad}]" if self.total is not None else f"[{self._done}{bad}]"
 
     def _left(self) -> float | None:
-        """Seconds until all jobs are done, at the pace of this run's finished ones."""
-        if self.total is None or not self._fresh:
+        """Seconds until all jobs are done, at the pace of this run's finished ones; None from too few."""
+        if self.total is None or self._fresh < self.ENOUGH:
             return None
         return (self._clock() - self._begun) / self._fresh * (self.total - self._done)
 

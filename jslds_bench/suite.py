@@ -179,7 +179,7 @@ def select(
     models: Sequence[str] | None = None,
     seeds: Iterable[int] | None = None,
 ) -> Suite:
-    """The part of `suite` with these tasks, networks and models (by label or name), and other seeds.
+    """The part of `suite` with these tasks, networks and models (by label, or else by name), and other seeds.
 
     Raises:
         UsageError: a word that the suite does not hold, a bad seed, or nothing left to run.
@@ -188,14 +188,7 @@ def select(
     for kind, words in zip(KINDS, (tasks, networks, models), strict=True):
         entries: tuple[Entry, ...] = getattr(suite, kind)
         if words is not None:
-            known = {word for e in entries for word in (e.label, e.name)}
-            for word in words:
-                if word not in known:
-                    raise UsageError(
-                        f"{suite.where} has no {kind[:-1]} {word!r}{nearest(word, sorted(known))} "
-                        f"(it has: {', '.join(e.label for e in entries)})"
-                    )
-            entries = tuple(e for e in entries if e.label in words or e.name in words)
+            entries = _named(words, entries, f"{suite.where} has no {kind[:-1]}")
         for to in RESTRICTIONS[kind]:
             entries = _pruned(entries, to, {e.label for e in kept.get(to, ())})
         kept[kind] = entries
@@ -205,6 +198,19 @@ def select(
     if not jobs(chosen):
         raise UsageError(f"{suite.where}: the chosen tasks, networks and models leave no job to run")
     return chosen
+
+
+def _named(words: Sequence[str], entries: tuple[Entry, ...], complaint: str) -> tuple[Entry, ...]:
+    """The entries that `words` mean: a label that entry alone, another word all entries of that name."""
+    labels = {e.label for e in entries}
+    known = labels | {e.name for e in entries}
+    for word in words:
+        if word not in known:
+            raise UsageError(
+                f"{complaint} {word!r}{nearest(word, sorted(known))} "
+                f"(it has: {', '.join(e.label for e in entries)})"
+            )
+    return tuple(e for e in entries if e.label in words or (e.name in words and e.name not in labels))
 
 
 def _pruned(entries: tuple[Entry, ...], to: str, labels: set[str]) -> tuple[Entry, ...]:

@@ -135,15 +135,19 @@ def test_failures_are_said_with_their_reason_and_counted(clock):
 
 def test_kept_jobs_are_counted_but_not_printed_and_do_not_distort_the_time_left(clock):
     stream = io.StringIO()
-    board = ProgressBoard(12, stream=stream, clock=clock)
+    board = ProgressBoard(16, stream=stream, clock=clock)
     for _ in range(10):
         board.job_done(KEY, "kept")
-    clock.now = 60.0
-    board.job_done(KEY, "ok")
-    board.stage(0, KEY, 1, 2, "fit")
-    assert stream.getvalue().splitlines() == [
-        f"[11/12] ok {NAME}",
-        f"[11/12] {NAME} | fit | 1/2 | all: 60.0 s left",
+    for second in (20.0, 40.0, 60.0, 80.0):
+        clock.now = second
+        board.job_done(KEY, "ok")
+        board.stage(0, KEY, 1, 2, "fit")
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 8
+    assert lines[-3:] == [
+        f"[13/16] {NAME} | fit | 1/2",
+        f"[14/16] ok {NAME}",
+        f"[14/16] {NAME} | fit | 1/2 | in all about 40.0 s left",
     ]
 
 

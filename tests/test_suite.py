@@ -296,6 +296,12 @@ def test_selection_by_label_and_by_name_cuts_restrictions_down(write):
     assert parse(tomllib.loads(dump(chosen)), Path("y.toml")) == chosen
 
 
+def test_a_label_means_its_entry_alone_although_another_has_it_for_a_name(write):
+    suite = load_suite(write(BASE.replace('name = "cotrained"', 'name = "standard"')))
+    assert [n.label for n in select(suite, networks=["standard"]).networks] == ["standard"]
+    assert [n.label for n in select(suite, networks=["mine"]).networks] == ["mine"]
+
+
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [

@@ -15,6 +15,8 @@ from jslds_bench.cli.output import say, say_bytes, table
 from jslds_bench.errors import UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from jslds_bench.suite import Suite
 
 OK, SOME_FAILED, USAGE = 0, 2, 3
@@ -39,7 +41,9 @@ def run(arguments: Namespace) -> int:
     from jslds_bench.runner import run_suite
 
     out = Path(arguments.out) if arguments.out else Path("reports") / slug(suite.name)
-    board = ProgressBoard(len(jobs(suite)), quiet=arguments.quiet)
+    n_jobs = len(jobs(suite))
+    board = ProgressBoard(n_jobs, quiet=arguments.quiet)
+    board.note(f"{suite.name}: {n_jobs} job{'' if n_jobs == 1 else 's'}, to {out}")
     try:
         result = run_suite(
             suite,
@@ -54,9 +58,23 @@ def run(arguments: Namespace) -> int:
     from jslds_bench.report import format_table, write_report
 
     page = write_report(result.path)
-    say(format_table(load_run(result.path)))
-    say(f"\nreport: {page}")
+    values = load_run(result.path)
+    say(format_table(values))
+    say("".join(f"\n{line}" for line in _failures(values)))
+    say(f"report: {page}")
     return SOME_FAILED if result.n_failed else OK
+
+
+def _failures(values: pd.DataFrame, most: int = 10) -> list[str]:
+    """One line for each job that came to nothing, `most` of them at most, and a blank one after them."""
+    failed = values[~values.status.isin(["ok", "unsupported"])].drop_duplicates(
+        ["task", "network", "model", "seed"]
+    )
+    rows = failed.head(most).itertuples()
+    lines = [f"{r.status}: {r.task} · {r.network} · {r.model} · seed {r.seed}: {r.reason}" for r in rows]
+    if len(failed) > most:
+        lines.append(f"and {len(failed) - most} more")
+    return [*lines, ""] if lines else []
 
 
 def _chosen(arguments: Namespace) -> Suite:
