@@ -7,7 +7,6 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +46,10 @@ def network_bytes(network: Network) -> bytes:
     return buffer.getvalue()
 
 
-DAMAGE = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, SyntaxError)
-DAMAGE += (zipfile.BadZipFile, zlib.error, struct.error)
+DAMAGE: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 """All that reading a damaged zip file of arrays may raise."""
 
 
@@ -67,18 +68,17 @@ def read_network(path: Path) -> Network:
         raise UsageError(f"{path} is not a jslds-bench checkpoint, or is damaged: {error}") from error
     cell, kind, n_expansion = _description(about, path)
 
-    def take(*names: str) -> Iterator[jax.Array]:
-        for name in names:
-            if name not in arrays:
-                raise UsageError(f"checkpoint {path} lacks the array {name!r}")
-            yield real(arrays[name], f"{path}: {name}")
+    def take(name: str) -> jax.Array:
+        if name not in arrays:
+            raise UsageError(f"checkpoint {path} lacks the array {name!r}")
+        return real(arrays[name], f"{path}: {name}")
 
     network = Network(
         cell,
-        tuple(Affine(*take(*(f"stage{i}.{p}" for p in "wvb"))) for i in range(len(cell.widths))),
-        *take("h0"),
-        Readout(*take("readout.w", "readout.b")),
-        tuple(Layer(*take(f"expansion{i}.w", f"expansion{i}.b")) for i in range(n_expansion)) or None,
+        tuple(Affine(*(take(f"stage{i}.{p}") for p in "wvb")) for i in range(len(cell.widths))),
+        take("h0"),
+        Readout(take("readout.w"), take("readout.b")),
+        tuple(Layer(*(take(f"expansion{i}.{p}") for p in "wb")) for i in range(n_expansion)) or None,
         kind,
         {k.removeprefix("history."): a for k, a in arrays.items() if k.startswith("history.")},
     )

@@ -20,6 +20,10 @@ from jslds_bench.networks.format import DAMAGE, check_shapes, real
 from jslds_bench.types import Affine, Layer, Network, Readout
 
 _LARGEST = 64 * 2**20  # bytes of one unpacked member; the released files have 0.2 MB
+_DAMAGE: tuple[type[Exception], ...] = (
+    *DAMAGE,
+    *(IndexError, TypeError, AttributeError, pickle.UnpicklingError),
+)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -53,7 +57,7 @@ def read_released(path: Path) -> Network:
         raise UsageError(f"no checkpoint at {path}") from None
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    except (*DAMAGE, IndexError, TypeError, AttributeError, pickle.UnpicklingError) as error:
+    except _DAMAGE as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"{path} is not a released JSLDS weight file, or is damaged ({reason})") from error
     check_shapes(network, str(path))
