@@ -207,8 +207,8 @@ def test_version(capsys):
     [
         ("tasks", "nbit_memory", "Remember the last non-zero symbol of each channel."),
         ("networks", "standard", "A network trained on its task loss alone"),
-        ("models", "jslds", ""),
-        ("metrics", "skill", ""),
+        ("models", "jslds", "JSLDS"),
+        ("metrics", "skill", "higher"),
         ("suites", "smoke", "2 tasks × 2 networks × "),
     ],
 )
@@ -246,6 +246,14 @@ def test_info_tells_which_networks_a_model_serves(capsys):
     assert "  standard: yes" in served
     assert "  cotrained: yes" in served
     assert "  checkpoint: depends on its parameters" in served
+
+
+def test_metrics_are_told_with_unit_and_direction(capsys):
+    assert cli.main(["list", "metrics"]) == 0
+    rows = {line.split()[0]: line.split()[1:3] for line in capsys.readouterr().out.splitlines()}
+    assert (rows["name"], rows["steps_per_second"]) == (["unit", "better"], ["steps/s", "higher"])
+    assert cli.main(["info", "steps_per_second"]) == 0
+    assert "Unit: steps/s. Better: higher." in capsys.readouterr().out
 
 
 def test_info_of_a_suite(capsys):

@@ -16,12 +16,15 @@ from jslds_bench.suite_toml import as_toml
 
 
 def listed(kind: str, plugin_files: Sequence[str] = ()) -> list[list[str]]:
-    """(name, what it is in one line) of every entry of `kind`, or of every suite."""
+    """A table, its header first, with the name and one line about every entry of `kind`, or every suite."""
     if kind == "suites":
-        return [[name, _size(load_suite(name))] for name in suite_names()]
+        return [["name", "what"], *([name, _size(load_suite(name))] for name in suite_names())]
     _load(plugin_files)
     registry = registries()[kind]
-    return [[name, _summary(registry, name)] for name in registry]
+    if kind == "metrics":
+        rows = [[name, *_unit(registry, name), _summary(registry, name)] for name in registry]
+        return [["name", "unit", "better", "what"], *rows]
+    return [["name", "what"], *([name, _summary(registry, name)] for name in registry)]
 
 
 def described(name: str, plugin_files: Sequence[str] = ()) -> list[str]:
@@ -57,6 +60,15 @@ def _summary(registry: Registry[Any], name: str) -> str:
         return f"unusable: {error}"
 
 
+def _unit(registry: Registry[Any], name: str) -> tuple[str, str]:
+    """A metric's unit and better direction; blanks where its plug-in does not import."""
+    try:
+        metric = registry.get(name)
+    except UsageError:
+        return "", ""
+    return metric.unit, metric.better
+
+
 def _size(suite: Suite) -> str:
     sizes = {"task": suite.tasks, "network": suite.networks, "model": suite.models, "seed": suite.seeds}
     counts = [f"{len(items)} {what}{'' if len(items) == 1 else 's'}" for what, items in sizes.items()]
@@ -75,6 +87,8 @@ def _entry(kinds: dict[str, Registry[Any]], kind: str, name: str) -> str:
     registry = kinds[kind]
     entry = registry.get(name)
     sections = [f"{registry.kind} {name}", inspect.getdoc(entry) or "", _parameters(entry)]
+    if kind == "metrics":
+        sections.insert(1, f"Unit: {entry.unit}. Better: {entry.better}.")
     if kind == "models":
         sections.append(_served(kinds, entry))
     return "\n\n".join(section for section in sections if section)

@@ -97,7 +97,7 @@ def _dry_run(suite: Suite) -> int:
         [*job.key[:3], str(job.seed), f"unsupported: {why}" if (why := reasons[job.key[:3]]) else "to run"]
         for job in jobs(suite)
     ]
-    say(table(["task", "network", "model", "seed", ""], rows))
+    say(table(["task", "network", "model", "seed", "state"], rows))
     n_unsupported = sum(row[-1] != "to run" for row in rows)
     say(f"\n{suite.name}: {len(rows)} jobs, {n_unsupported} of them unsupported; nothing was run")
     return OK
@@ -111,7 +111,8 @@ def list_(arguments: Namespace) -> int:
     for kind in kinds:
         if len(kinds) > 1:
             say(f"{kind}:")
-        say(table(["name", "what"], listed(kind, arguments.plugin)))
+        header, *rows = listed(kind, arguments.plugin)
+        say(table(header, rows))
         if len(kinds) > 1:
             say()
     return OK
