@@ -14,7 +14,7 @@ import scipy.spatial
 from jaxtyping import Float
 
 from jslds_bench.dynamics.jslds import expansion_point
-from jslds_bench.dynamics.linearize import jacobians
+from jslds_bench.dynamics.linearize import jacobians, recurrent_jacobian
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.types import Cell, CellParams, FixedPoints, Network
 
@@ -23,50 +23,44 @@ from jslds_bench.types import Cell, CellParams, FixedPoints, Network
 class SearchSettings:
     """How candidates become fixed points. Distances are in units of the candidates' RMS radius.
 
-    The search first descends in float32 with a floor under its damping: it settles across the flow, while
-    directions in which ‖∂F/∂h − I‖ is below about 0.01 hardly move. What remains is polished in float64
-    without that floor. A polish that would carry a point further than `reach` is undone. So points along a
-    continuum of slow points (a line attractor) stay spread, and points near an isolated one meet in it.
+    First all candidates settle, in float32, with a floor under the damping: they move across the flow, while
+    directions in which ‖∂F/∂h − I‖ is below about 0.01 hardly move. What has come to lie together goes on as
+    one. Then each converges, in float64 and without that floor, to a minimum of q. Both are kept: the minima,
+    and the settled points, unless theirs is a fixed point within `reach`. So a continuum of slow points (a
+    line attractor) comes out as points along it, and an isolated fixed point as one point.
 
     Attributes:
-        tolerance: q below which the polish of a point ends.
+        tolerance: q below which a minimum is a fixed point.
         slow_tolerance: q below which a point is kept at all, as a slow point.
-        stride: the longest step of the descent.
-        reach: how far the polish may carry a point.
+        stride: the longest step.
+        reach: how far from its fixed point a settled point stands for nothing more.
         merge: points closer than this are one point; the one of least q stands for them.
         outlier: points further from every candidate than this are rejected.
-        max_iterations: damped Gauss–Newton steps per candidate, in each phase.
+        settle_steps, converge_steps: Gauss–Newton steps per candidate in each phase, at most.
     """
 
-    tolerance: float = 1e-24
+    tolerance: float = 1e-20
     slow_tolerance: float = 1e-5
     stride: float = 0.25
     reach: float = 0.1
     merge: float = 3e-2
     outlier: float = 1.0
-    max_iterations: int = 100
+    settle_steps: int = 12
+    converge_steps: int = 20
 
 
 class _Slots(NamedTuple):
     """The candidates under way, one per slot."""
 
     h: jax.Array  # [S, N]
-    origin: jax.Array  # [S, N]
     damping: jax.Array  # [S]
     age: jax.Array  # [S], iterations so far
     which: jax.Array  # [S], which candidate; P where the slot is empty
 
 
-class _Limits(NamedTuple):
-    floor: float
-    stop: float
-    stride: float
-    reach: float
-    max_iterations: int
-
-
 _N_SLOTS = 256
 _CG_STEPS = 40
+_FLOOR = 1e-4  # of the damping while settling: singular values of J under its root hardly move
 
 
 def _conjugate_gradients(normal: Any, rhs: jax.Array, relative: jax.Array) -> jax.Array:
@@ -92,7 +86,7 @@ def _conjugate_gradients(normal: Any, rhs: jax.Array, relative: jax.Array) -> ja
     return jax.lax.while_loop(unfinished, step, start)[0]
 
 
-def _gauss_newton(residual: Any, slots: _Slots, limits: _Limits) -> tuple[_Slots, jax.Array, jax.Array]:
+def _gauss_newton(residual: Any, slots: _Slots, stride: jax.Array) -> tuple[_Slots, jax.Array, jax.Array]:
     """One step d of every slot, (JᵀJ + μI) d = −Jᵀg with J = ∂F/∂h − I; also q and who is done.
 
     J is applied, never formed, so that all slots share the network's matrices in one product. Per slot μ
@@ -106,24 +100,35 @@ def _gauss_newton(residual: Any, slots: _Slots, limits: _Limits) -> tuple[_Slots
         -pull(g)[0],
         jnp.minimum(0.1, jnp.sqrt(q)),
     )
+    h, q_next, better, short = _accepted(residual, slots.h, q, d, stride)
+    least = slots.damping <= _FLOOR
+    damping = jnp.where(better, jnp.maximum(slots.damping / 10, _FLOOR), slots.damping * 10)
+    stalled = (better & least & short & (q_next > 0.5 * q)) | (damping > 1e3)
+    return slots._replace(h=h, damping=damping, age=slots.age + 1), q_next, stalled | (q_next <= 1e-12)
+
+
+def _accepted(
+    residual: Any, h: jax.Array, q: jax.Array, d: jax.Array, stride: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """h + d where that lowers q (d cut to `stride`), q there, where it did, and where d was not cut."""
     length = jnp.sqrt(jnp.sum(d**2, axis=-1))
-    trial = slots.h + d * jnp.minimum(1, limits.stride / jnp.maximum(length, 1e-30))[:, None]
+    trial = h + d * jnp.minimum(1, stride / jnp.maximum(length, 1e-30))[:, None]
     q_trial = 0.5 * jnp.sum(residual(trial) ** 2, axis=-1)
     better = q_trial < q
-    h = jnp.where(better[:, None], trial, slots.h)
-    damping = jnp.where(better, jnp.maximum(slots.damping / 10, limits.floor), slots.damping * 10)
-    outside = jnp.sum((h - slots.origin) ** 2, axis=-1) > limits.reach**2
-    stalled = (better & (q_trial > 0.97 * q) & (length < limits.stride)) | (damping > 1e3)
-    q = jnp.where(better, q_trial, q)
-    done = (q <= limits.stop) | outside | stalled | (slots.age + 1 >= limits.max_iterations)
-    return slots._replace(h=h, damping=damping, age=slots.age + 1), q, done
+    return jnp.where(better[:, None], trial, h), jnp.where(better, q_trial, q), better, length < stride
 
 
 @partial(jax.jit, static_argnames=("cell",))
-def _descend(
-    cell: Cell, params: CellParams, u_star: jax.Array, starts: jax.Array, n_starts: jax.Array, limits: _Limits
+def _settle(
+    cell: Cell,
+    params: CellParams,
+    u_star: jax.Array,
+    starts: jax.Array,
+    n_starts: jax.Array,
+    stride: jax.Array,
+    max_steps: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """Where each of the first `n_starts` starts ends and its q.
+    """Where each of the first `n_starts` starts settles, and its q.
 
     A fixed number of slots works through the starts; each that is done makes room for the next, so that one
     slow candidate does not hold up the rest.
@@ -132,15 +137,15 @@ def _descend(
     def fill(index: jax.Array) -> _Slots:
         h = starts[jnp.minimum(index, n_starts - 1)]
         new = jnp.full(index.shape, 1e-1, starts.dtype)
-        return _Slots(h, h, new, jnp.zeros(index.shape, int), index)
+        return _Slots(h, new, jnp.zeros(index.shape, int), index)
 
     def residual(h: jax.Array) -> jax.Array:
         return cell.step(params, h, u_star) - h
 
     def body(carry: Any) -> Any:
         slots, next_index, ends, qs = carry
-        slots, q, done = _gauss_newton(residual, slots, limits)
-        done = done | (slots.which >= n_starts)
+        slots, q, done = _gauss_newton(residual, slots, stride)
+        done = done | (slots.age >= max_steps) | (slots.which >= n_starts)
         target = jnp.where(done & (slots.which < n_starts), slots.which, starts.shape[0])
         ends = ends.at[target].set(slots.h, mode="drop")
         qs = qs.at[target].set(q, mode="drop")
@@ -161,40 +166,6 @@ def _descend(
     return ends, qs
 
 
-def descend(
-    network: Network,
-    candidates: Float[Any, "P N"],
-    u_star: Float[Any, " U"],
-    settings: SearchSettings = SearchSettings(),
-) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
-    """Where each candidate settles, [P, N], and its q, [P]: the first phase, in float32."""
-    starts = np.array(candidates, np.float32)
-    limits = _Limits(1e-4, 1e-12, settings.stride * rms_radius(starts), np.inf, settings.max_iterations)
-    padded, n = _padded(starts)
-    ends, qs = _descend(network.cell, network.params, jnp.asarray(u_star), padded, n, limits)
-    return np.asarray(ends)[:n], np.asarray(qs)[:n]
-
-
-def polish(
-    network: Network,
-    points: Float[Any, "P N"],
-    u_star: Float[Any, " U"],
-    radius: float,
-    settings: SearchSettings = SearchSettings(),
-) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
-    """The second phase, in float64: each point at the minimum of q within reach, or where it was."""
-    with jax.enable_x64(True):
-        padded, n = _padded(points)
-        starts, params, u = _as_float64((padded, network.params, u_star))
-        reach = settings.reach * radius
-        limits = _Limits(1e-12, settings.tolerance, reach, reach, settings.max_iterations)
-        ends, qs = _descend(network.cell, params, u, starts, n, limits)
-        before = 0.5 * jnp.sum((network.cell.step(params, starts, u) - starts) ** 2, axis=-1)
-        kept = jnp.sum((ends - starts) ** 2, axis=-1) <= reach**2
-        ends, qs = jnp.where(kept[:, None], ends, starts), jnp.where(kept, qs, before)
-        return np.asarray(ends)[:n], np.asarray(qs)[:n]
-
-
 def find_fixed_points(
     network: Network,
     candidates: Float[Any, "P N"],
@@ -202,13 +173,14 @@ def find_fixed_points(
     settings: SearchSettings = SearchSettings(),
 ) -> FixedPoints:
     """The distinct fixed and slow points of F(·, u*), as `locate` finds them, and the spectra there."""
-    points, q, n_rejected = locate(network, candidates, u_star, settings)
+    points, q, candidate_q = locate(network, candidates, u_star, settings)
     with jax.enable_x64(True):
         padded, n = _padded(points)
         params, u, at = _as_float64((network.params, u_star, padded))
         us = jnp.broadcast_to(u, (len(padded), u.shape[0]))
         values = eigenvalues(np.asarray(_jacobians(network.cell, params, at, us))[:n])
     unstable = (np.abs(values) > 1 + 1e-3).sum(axis=-1)
+    n_rejected = int((candidate_q > settings.slow_tolerance).sum())
     return FixedPoints(points, q, values, unstable, np.asarray(u_star), len(candidates), n_rejected)
 
 
@@ -228,32 +200,61 @@ def locate(
     candidates: Float[Any, "P N"],
     u_star: Float[Any, " U"],
     settings: SearchSettings = SearchSettings(),
-) -> tuple[Float[Any, "M N"], Float[Any, " M"], int]:
+) -> Located:
     """The distinct fixed and slow points that the candidates lead to, by rising q.
 
     Minimises q(h) = ½‖F(h, u*) − h‖² from every candidate by damped Gauss–Newton with conjugate gradients.
     `candidates` is copied, never written to.
 
-    Returns:
-        The points and their q in float64, and how many candidates ended nowhere: above the slow tolerance or
-        far from all candidates.
-
     Reference: Smith et al. (2021), eq. 1; Sussillo and Barak (2013); Levenberg (1944).
     """
-    candidates = np.array(candidates, np.float64)
+    candidates = np.array(candidates, np.float32)
     radius = rms_radius(candidates)
-    ends, q = descend(network, candidates, u_star, settings)
-    gap, _ = scipy.spatial.cKDTree(candidates).query(np.nan_to_num(ends))
-    usable = np.flatnonzero((q <= settings.slow_tolerance) & (gap <= settings.outlier * radius))
-    usable = usable[np.argsort(q[usable], kind="stable")]
-    points = ends[usable][merge(ends[usable], settings.merge * radius)]
-    n_rejected = len(candidates) - len(usable)
-    if not len(points):
-        return points.astype(np.float64), np.zeros(0), n_rejected
-    points, q = polish(network, points, u_star, radius, settings)
+    stride, within = settings.stride * radius, settings.merge * radius
+    settled, q = _run(_settle, network, candidates, u_star, stride, settings.settle_steps)
     order = np.argsort(q, kind="stable")
-    order = order[merge(points[order], settings.merge * radius)]
-    return points[order], q[order], n_rejected
+    settled, q = settled[order], q[order]
+    groups = groups_within(settled, within)
+    with jax.enable_x64(True):
+        chosen = settled[np.unique(groups)].astype(np.float64)
+        minima, minima_q = _run(_converge, network, chosen, u_star, stride, settings.converge_steps)
+    leads_to = np.searchsorted(np.unique(groups), groups)
+    apart = (minima_q > settings.tolerance) | (
+        np.linalg.norm(minima - chosen, axis=-1) > settings.reach * radius
+    )
+    points = np.concatenate([minima, chosen[apart]])
+    all_q = np.concatenate([minima_q, q[np.unique(groups)][apart]])
+    gap, _ = scipy.spatial.cKDTree(candidates).query(points)
+    usable = np.flatnonzero((all_q <= settings.slow_tolerance) & (gap <= settings.outlier * radius))
+    usable = usable[np.argsort(all_q[usable], kind="stable")]
+    usable = usable[np.unique(groups_within(points[usable], within))]
+    candidate_q = np.empty(len(q))
+    candidate_q[order] = minima_q[leads_to]
+    return Located(points[usable], all_q[usable], candidate_q)
+
+
+class Located(NamedTuple):
+    """What a search found.
+
+    Attributes:
+        points: the distinct fixed and slow points by rising q, [M, N], float64.
+        q: ½‖F − h‖² there, [M].
+        candidate_q: q of the minimum that each candidate leads to, [P].
+    """
+
+    points: Float[Any, "M N"]
+    q: Float[Any, " M"]
+    candidate_q: Float[Any, " P"]
+
+
+def _run(
+    phase: Any, network: Network, starts: Float[Any, "P N"], u_star: Any, stride: float, max_steps: int
+) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
+    """`_settle` or `_converge` from all starts, in the starts' precision."""
+    padded, n = _padded(starts)
+    params, u = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, starts.dtype)), (network.params, u_star))
+    ends, qs = phase(network.cell, params, u, padded, n, stride, max_steps)
+    return np.asarray(ends)[:n], np.asarray(qs)[:n]
 
 
 _jacobians = jax.jit(jacobians, static_argnums=0)
@@ -271,6 +272,46 @@ def _padded(points: Any) -> tuple[np.ndarray, int]:
 
 def _as_float64(tree: Any) -> Any:
     return jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float64)), tree)
+
+
+@partial(jax.jit, static_argnames=("cell",))
+def _converge(
+    cell: Cell,
+    params: CellParams,
+    u_star: jax.Array,
+    starts: jax.Array,
+    n_starts: jax.Array,
+    stride: jax.Array,
+    max_steps: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """The point of least q on the Newton path of each of the first `n_starts` starts, and q there.
+
+    Steps solve (JᵀJ + εI) d = −Jᵀg, cut to the stride, and are taken whether or not q falls: along a curved
+    valley of slow points a path that must descend creeps, while this one leaves the floor and falls back on
+    it further down. Where there is no fixed point to converge to, the best point of the path is near the start.
+    """
+    eye = jnp.eye(starts.shape[1], dtype=starts.dtype)
+
+    def residual(h: jax.Array) -> jax.Array:
+        return cell.step(params, h, u_star) - h
+
+    def body(carry: Any) -> Any:
+        h, best, best_q, k = carry
+        j = jax.vmap(lambda x: recurrent_jacobian(cell, params, x, u_star))(h) - eye
+        normal = jnp.einsum("pji,pjk->pik", j, j) + 1e-12 * eye
+        d = -jnp.linalg.solve(normal, jnp.einsum("pji,pj->pi", j, residual(h))[..., None])[..., 0]
+        length = jnp.sqrt(jnp.sum(d**2, axis=-1))
+        h = h + d * jnp.minimum(1, stride / jnp.maximum(length, 1e-30))[:, None]
+        q = 0.5 * jnp.sum(residual(h) ** 2, axis=-1)
+        better = q < best_q
+        return h, jnp.where(better[:, None], h, best), jnp.where(better, q, best_q), k + 1
+
+    q = 0.5 * jnp.sum(residual(starts) ** 2, axis=-1)
+    real = jnp.arange(len(q)) < n_starts
+    _, h, q, _ = jax.lax.while_loop(
+        lambda c: (c[3] < max_steps) & jnp.any(real & (c[2] > 1e-24)), body, (starts, starts, q, 0)
+    )
+    return h, q
 
 
 def adam_descend(
@@ -308,14 +349,19 @@ def rms_radius(points: Float[Any, "P N"]) -> float:
     return float(np.sqrt(np.mean(np.sum((points - points.mean(axis=0)) ** 2, axis=-1))))
 
 
-def merge(points: Float[Any, "P N"], within: float) -> np.ndarray:
-    """Indices of a subset, in order, in which no two points lie closer than `within`; earlier ones win."""
-    if len(points) == 0:
-        return np.arange(0)
+def groups_within(points: Float[Any, "P N"], within: float) -> np.ndarray:
+    """For each point the index of the point that stands for it, [P].
+
+    In order, a point that nothing stands for yet stands for itself and for all later ones closer than
+    `within`. So the unique values are a subset in which no two lie closer, and earlier points win.
+    """
+    leaders = np.full(len(points), -1)
+    if not len(points):
+        return leaders
     tree = scipy.spatial.cKDTree(points)
-    alive = np.ones(len(points), bool)
     for i in range(len(points)):
-        if alive[i]:
-            near = [j for j in tree.query_ball_point(points[i], within) if j > i]
-            alive[near] = False
-    return np.flatnonzero(alive)
+        if leaders[i] < 0:
+            near = np.asarray(tree.query_ball_point(points[i], within))
+            leaders[near[leaders[near] < 0]] = i
+            leaders[i] = i
+    return leaders

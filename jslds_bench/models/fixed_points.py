@@ -111,8 +111,7 @@ class FixedPointModel:
             progress(k, len(u_stars), "fixed points")
             states = search_starts(network, visited_states(network, trials, u_star, self.n_trials))
             noise = self.noise * jax.random.normal(jax.random.fold_in(key, k), states.shape)
-            points, *_ = locate(network, states + np.asarray(noise), u_star, settings)
-            found.append(points)
+            found.append(locate(network, states + np.asarray(noise), u_star, settings).points)
             if not len(found[-1]):
                 raise Unsupported(
                     f"no fixed or slow point with q ≤ {self.slow_tolerance:g} under u* = {np.asarray(u_star)}"

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.dynamics.fixed_points import merge, rms_radius
+from jslds_bench.dynamics.fixed_points import groups_within, rms_radius
 from jslds_bench.dynamics.jslds import co_rollout, expansion_point, jslds_step
 from jslds_bench.dynamics.linearize import expand
 from jslds_bench.errors import UsageError
@@ -100,7 +100,7 @@ class JSLDS:
         for u_star in np.asarray(u_stars):
             chosen = e[np.all(np.isclose(trials.u_star, u_star), axis=-1)].reshape(-1, network.n_state)
             chosen = chosen[np.isfinite(chosen).all(axis=-1)]
-            found.append(chosen[merge(chosen, self.merge * radius)])
+            found.append(chosen[np.unique(groups_within(chosen, self.merge * radius))])
         counts = tuple(len(points) for points in found)
         padded = np.zeros((len(found), max(counts), network.n_state), np.float32)
         for row, points in zip(padded, found, strict=True):
