@@ -52,7 +52,7 @@ def read_only(tree: Any) -> Any:
 
 def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:
     """Trials for "evaluation", "fit" or "reference": disjoint draws, read-only."""
-    return read_only(task.sample(purpose_key(seed, purpose), n_trials))
+    return read_only(_sample(task, purpose_key(seed, purpose), n_trials))
 
 
 def states_of(network: Network, trials: Trials) -> np.ndarray:
@@ -272,6 +272,7 @@ def _with_start(network: Network, states: Any) -> np.ndarray:
     return np.concatenate([h0, np.asarray(states)], axis=1)
 
 
+_sample = jax.jit(lambda task, key, n_trials: task.sample(key, n_trials), static_argnums=(0, 2))
 _jit_rollout = jax.jit(rollout, static_argnums=0)
 _jit_jacobians = jax.jit(jacobians, static_argnums=0)
 

@@ -193,7 +193,7 @@ def train(
         return (optax.apply_updates(params, updates), opt), {"loss": total, **terms}
 
     run_chunk = jax.jit(lambda state, steps: jax.lax.scan(update, state, steps))
-    state = (params, optimizer.init(params))
+    state = (params, jax.jit(optimizer.init)(params))
     history: list[dict[str, float]] = []
     for start in range(0, recipe.n_steps, CHUNK):
         steps = np.arange(start, min(start + CHUNK, recipe.n_steps))

@@ -288,7 +288,7 @@ def _converge(
 
     Steps solve (JᵀJ + εI) d = −Jᵀg, cut to the stride, and are taken whether or not q falls: along a curved
     valley of slow points a path that must descend creeps, while this one leaves the floor and falls back on
-    it further down. Where there is no fixed point to converge to, the best point of the path is near the start.
+    it further down. Where there is no fixed point to fall into, the best point is near the start.
     """
     eye = jnp.eye(starts.shape[1], dtype=starts.dtype)
 

@@ -37,7 +37,7 @@ def recurrent_jacobian(
 def _unitwise(
     function: Any, h: jax.Array, zs: list[jax.Array], dzs: list[jax.Array]
 ) -> tuple[jax.Array, jax.Array | None]:
-    """Derivative of a unit-by-unit function f(h, zs) by h: the diagonal of its direct part, [N], and the rest.
+    """Derivative of a unit-by-unit f(h, zs) by h: the diagonal of its direct part, [N], and the rest.
 
     The rest is what comes through the zs, Σ diag(∂f/∂z) ∂z/∂h, [N, N]; None where there are none.
     """

@@ -35,10 +35,13 @@ def _pairs(evaluation: Evaluation) -> list[tuple[Any, Any]]:
 
 
 def _gaps(points: Any, others: Any) -> np.ndarray:
-    """Distance of each of `points` to the nearest of `others`."""
-    if not len(others):
-        return np.full(len(points), np.inf)
-    return np.asarray(scipy.spatial.cKDTree(others).query(points)[0])
+    """Distance of each of `points` to the nearest of `others`; inf where a point is not finite."""
+    others = others[np.isfinite(others).all(axis=1)]
+    finite = np.isfinite(points).all(axis=1)
+    gaps = np.full(len(points), np.inf)
+    if len(others):
+        gaps[finite] = scipy.spatial.cKDTree(others).query(points[finite])[0]
+    return gaps
 
 
 def precision_and_recall(evaluation: Evaluation, epsilon: float) -> tuple[float, float]:
@@ -65,7 +68,8 @@ class FixedPointSpeed:
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.found_q is None:
             raise Unsupported("this model has no fixed points")
-        return float(np.median(np.concatenate(evaluation.found_q)))
+        q = np.concatenate(evaluation.found_q)
+        return float(np.median(np.where(np.isfinite(q), q, np.inf)))
 
 
 @METRICS.register("fixed_point_precision")

@@ -35,7 +35,7 @@ class EigenvalueError:
             raise Unsupported("this model has no linear system to decompose")
         if not all(len(r.points) for r in evaluation.reference):
             raise Unsupported("the numerical search found no fixed point of the network to compare with")
-        if not np.isfinite(evaluation.local).all():
+        if not (np.isfinite(evaluation.local).all() and np.isfinite(evaluation.local_e).all()):
             return math.inf
         distances = []
         for k, reference in enumerate(evaluation.reference):

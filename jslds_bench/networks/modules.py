@@ -6,6 +6,8 @@ arrays. Use a module by itself to explore a cell; training and benchmarking go b
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -72,6 +74,7 @@ class LinearReadout(nnx.Module):
         return self.parameters(h)
 
 
+@partial(jax.jit, static_argnames=("cell", "n_inputs", "n_state", "n_outputs", "expansion"))
 def initial_parameters(
     cell: str, n_inputs: int, n_state: int, n_outputs: int, key: PRNGKeyArray, expansion: bool
 ) -> Parameters:

@@ -11,7 +11,7 @@ from jslds_bench.dynamics.fixed_points import (
     SearchSettings,
     adam_descend,
     find_fixed_points,
-    merge,
+    groups_within,
     rms_radius,
 )
 from jslds_bench.types import Affine, Network, Readout
@@ -164,7 +164,7 @@ def test_a_line_of_slow_points_of_a_tanh_network_stays_spread():
 @settings(deadline=None)
 def test_merging_keeps_a_spread_subset_that_stands_for_all(points, within):
     points = np.array(points, float).reshape(-1, 2)
-    kept = merge(points, within)
+    kept = np.unique(groups_within(points, within))
     assert (np.diff(kept) > 0).all()
     gaps = np.linalg.norm(points[:, None] - points[kept][None], axis=-1)
     for i in range(len(points)):
@@ -174,7 +174,7 @@ def test_merging_keeps_a_spread_subset_that_stands_for_all(points, within):
             assert (near < i).any()  # an earlier point stands for it
     between = gaps[kept] + np.diag(np.full(len(kept), np.inf))
     assert (between > within).all() or within == 0
-    np.testing.assert_array_equal(merge(points[kept], within), np.arange(len(kept)))
+    np.testing.assert_array_equal(np.unique(groups_within(points[kept], within)), np.arange(len(kept)))
 
 
 def test_radius_is_the_root_mean_square_distance_from_the_mean():
