@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jslds_bench
+from jslds_bench.version import __version__
 
 PACKAGE = Path(__file__).resolve().parent
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
@@ -31,7 +31,7 @@ def environment() -> dict[str, Any]:
 
     device = jax.devices()[0]
     return {
-        "version": jslds_bench.__version__,
+        "version": __version__,
         **_checkout(),
         "python": platform.python_version(),
         **{name: _version(name) for name in LIBRARIES},
