@@ -1,7 +1,7 @@
 """jslds-bench: a benchmark of methods that explain recurrent networks by local linear dynamics.
 
-    >>> from jslds_bench import load_run, run_suite
-    >>> frame = load_run(run_suite("smoke").path)
+>>> from jslds_bench import load_run, run_suite
+>>> frame = load_run(run_suite("smoke").path)
 """
 
 from typing import Any

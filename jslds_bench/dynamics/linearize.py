@@ -31,6 +31,7 @@ def recurrent_jacobian(
         dzs.append(dz)
         zs.append(left(h, zs) @ p.w + u @ p.v + p.b)
     by_h, through_zs = _unitwise(cell.output, h, zs, dzs)
+    assert through_zs is not None, "a cell has at least one stage"
     return jnp.diag(by_h) + through_zs
 
 
