@@ -122,8 +122,10 @@ class Recipe:
     optimizer: Callable[[int], optax.GradientTransformation]
 
 
-def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None) -> Recipe:
+def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alone: bool = False) -> Recipe:
     """The recipe `name` for a task's set-up, with `n_steps` in place of its own length if given.
+
+    `alone`: for a network on its task alone, rather than with an expansion network.
 
     ``paper``: Adam (b1 0.9, b2 0.999, eps 0.1), rate 0.02·0.9999^step, global-norm clip 10, batch 256.
     ``fast``: Muon on the recurrent and expansion matrices, Adam on the rest, both under one cosine with a
@@ -136,7 +138,8 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None) -> R
         raise UsageError(f"n_steps is {n_steps}, expected at least 1")
     if name == "paper":
         return Recipe(name, n_steps or setup.paper_steps, 256, lambda _: _paper_optimizer())
-    return Recipe(name, n_steps or setup.fast_steps, 64, _fast_optimizer)
+    fast_steps = setup.fast_steps_alone if alone else setup.fast_steps
+    return Recipe(name, n_steps or fast_steps, 64, _fast_optimizer)
 
 
 def _paper_optimizer() -> optax.GradientTransformation:

@@ -108,13 +108,17 @@ class LossWeights(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """A task's reference set-up: cell, N and λ of the paper, and the lengths of the two training recipes."""
+    """A task's reference set-up: cell, N and λ of the paper, and the lengths of the training recipes.
+
+    `fast_steps` are for co-training, `fast_steps_alone` for a network by itself, whose steps cost a fifth.
+    """
 
     cell: str
     n_state: int
     weights: LossWeights
     paper_steps: int
     fast_steps: int
+    fast_steps_alone: int
 
 
 @runtime_checkable

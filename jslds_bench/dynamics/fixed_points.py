@@ -43,7 +43,7 @@ class SearchSettings:
     slow_tolerance: float = 1e-5
     stride: float = 0.25
     reach: float = 0.1
-    merge: float = 3e-2
+    merge: float = 5e-2
     outlier: float = 1.0
     settle_steps: int = 12
     converge_steps: int = 20

@@ -41,7 +41,7 @@ class Standard:
         start = initial_parameters(
             cell.name, task.n_inputs, self.n_state or setup.n_state, task.n_outputs, key_init, expansion=False
         )
-        recipe = make_recipe(self.recipe, setup, self.n_steps)
+        recipe = make_recipe(self.recipe, setup, self.n_steps, alone=True)
         loss = network_loss(cell, setup.weights)
         trained, history = train(loss, start, task.sample, recipe, key_train, progress)
         return as_network(cell, trained, "standard", history)

@@ -90,6 +90,7 @@ def test_the_reference_set_up_is_complete(a_task):
     assert isinstance(setup, Setup)
     assert setup.n_state > 0
     assert 0 < setup.fast_steps <= setup.paper_steps
+    assert 0 < setup.fast_steps_alone <= setup.paper_steps
     assert smoke("tasks", a_task).n_steps <= task.n_steps
     assert all(weight >= 0 for weight in setup.weights)
 
