@@ -19,6 +19,7 @@ class ProgressBoard:
 
     Args:
         total: jobs in all, kept ones included; None: not known.
+        title: the first line, written when there is something to show (so not above a complaint).
         quiet: show nothing.
         stream: stderr by default.
         clock: seconds, monotonic.
@@ -32,11 +33,13 @@ class ProgressBoard:
         self,
         total: int | None = None,
         *,
+        title: str = "",
         quiet: bool = False,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.total = total
+        self._title = title
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
         self._mute = quiet or self._stream is None
@@ -48,7 +51,7 @@ class ProgressBoard:
         self._width = 0  # of the live line that stands on the screen
         self._started: dict[tuple[object, ...], float] = {}
         self._stages: dict[int, _Stage] = {}
-        self._done = self._fresh = self._bad = 0
+        self._done = self._kept = self._bad = 0
 
     def job_started(self, key: Key) -> None:
         """A worker took up the job."""
@@ -69,10 +72,10 @@ class ProgressBoard:
         """The job ended as `status`; "kept": an earlier run had done it, which is counted but not printed."""
         began = self._started.pop(tuple(key), None)
         self._done += 1
+        self._kept += status == "kept"
         self._stages = {w: s for w, s in self._stages.items() if s.key != tuple(key)}
         if status == "kept":
             return
-        self._fresh += 1
         self._bad += status not in ("ok", "unsupported")
         took = "" if began is None else f" ({_seconds(self._clock() - began)})"
         why = f": {reason}" if reason else ""
@@ -84,6 +87,8 @@ class ProgressBoard:
 
     def close(self) -> None:
         """Clear the live line. The board can be used again."""
+        if self._done:
+            self._show_title()
         self._draw("")
 
     def _status(self, stage: _Stage) -> str:
@@ -100,14 +105,22 @@ class ProgressBoard:
 
     def _left(self) -> float | None:
         """Seconds until all jobs are done, at the pace of this run's finished ones; None from too few."""
-        if self.total is None or self._fresh < self.ENOUGH:
+        fresh = self._done - self._kept
+        if self.total is None or fresh < self.ENOUGH:
             return None
-        return (self._clock() - self._begun) / self._fresh * (self.total - self._done)
+        return (self._clock() - self._begun) / fresh * (self.total - self._done)
 
     def _paint(self, status: str) -> str:
         return f"\x1b[{_COLOURS.get(status, _RED)}m{status}\x1b[0m" if self._colour else status
 
+    def _show_title(self) -> None:
+        if title := self._title:
+            self._title = ""
+            jobs = "" if self.total is None else f": {self.total} job{'' if self.total == 1 else 's'}"
+            self._print(title + jobs + (f", {self._kept} of them kept" if self._kept else ""))
+
     def _print(self, text: str) -> None:
+        self._show_title()
         self._draw("")
         self._write(text.replace("\n", " ") + "\n")
 
@@ -115,6 +128,7 @@ class ProgressBoard:
         """Put `text` in place of the live line. Blanks overwrite what is longer: no escape codes needed."""
         if not self._live or not (text or self._width):
             return
+        self._show_title()
         text = text.replace("\n", " ")[: shutil.get_terminal_size().columns - 1]
         blank = " " * (self._width - len(text))
         self._width = len(text)

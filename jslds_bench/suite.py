@@ -229,7 +229,7 @@ def parse_seeds(text: str) -> list[int]:
     """The seeds that ``0,1,2`` or ``0-9`` or a mixture stands for."""
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
+        match = re.fullmatch(r"\s*(\d{1,10})\s*(?:-\s*(\d{1,10})\s*)?", part, re.ASCII)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first or last - first >= 10_000:
             raise UsageError(f"--seeds {text!r}: {part.strip()!r} is no seed or range; write 0,1,2 or 0-9")

@@ -211,7 +211,9 @@ def _positive(value: Any, where: str) -> int:
 
 
 def _resolved(text: str, suite_path: Path, where: str) -> str:
-    return os.path.abspath(suite_path.absolute().parent / os.path.expanduser(_text(text, where)))
+    if not text or "\0" in text:
+        raise UsageError(f"{where} is {text!r}, expected the path of a file")
+    return os.path.abspath(suite_path.absolute().parent / os.path.expanduser(text))
 
 
 def shown(path: Path) -> str:

@@ -107,10 +107,11 @@ def test_help_takes_under_half_a_second(tmp_path):
             "has no network 'standrd'; did you mean 'standard'?",
         ),
         (
-            ["run", "--suite", "smoke", "--recipe", "fats"],
+            ["run", "--suite", "paper", "--recipe", "fats"],
             "recipe: parameter 'recipe' of network 'standard' is 'fats'",
         ),
         (["run", "--suite", "smoke", "--plugin", "no.py"], "no.py: no such file"),
+        (["export", "--", "--nowhere"], "no run at --nowhere/run.json"),
         (["run", "smoke", "--suite", "smoke"], "run does not take 'smoke'"),
         (["list", "task"], "unknown kind 'task'; did you mean 'tasks'?"),
         (["list", "models", "--plugin", "no.py"], "plug-in no.py: no such file"),

@@ -151,6 +151,30 @@ def test_kept_jobs_are_counted_but_not_printed_and_do_not_distort_the_time_left(
     ]
 
 
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_the_title_comes_with_the_first_thing_to_show(stream, clock):
+    out = stream()
+    board = ProgressBoard(3, title="a suite, to out", stream=out, clock=clock)
+    board.job_done(KEY, "kept")
+    assert out.getvalue() == ""
+    board.stage(0, KEY, 0, 10, "train")
+    board.job_done(KEY, "ok")
+    board.close()
+    lines = out.getvalue().splitlines() if stream is io.StringIO else out.screen()
+    assert lines[0] == "a suite, to out: 3 jobs, 1 of them kept"
+    assert sum("a suite" in line for line in lines) == 1
+
+
+def test_a_board_that_had_nothing_to_show_has_no_title(clock):
+    out = io.StringIO()
+    ProgressBoard(1, title="a suite", stream=out, clock=clock).close()
+    assert out.getvalue() == ""
+    board = ProgressBoard(1, title="a suite", stream=out, clock=clock)
+    board.job_done(KEY, "kept")
+    board.close()
+    assert out.getvalue() == "a suite: 1 job, 1 of them kept\n"
+
+
 def test_workers_are_counted(clock):
     stream = io.StringIO()
     board = ProgressBoard(stream=stream, clock=clock)

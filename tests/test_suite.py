@@ -164,7 +164,7 @@ def test_every_model_of_the_package_is_in_smoke_and_synthetic():
         ("n_bits = 2", "n_bits = 1979-05-27", "[[tasks]] 1: n_bits is 1979-05-27: dates and times are no"),
         pytest.param("n_bits = 2", f"n_bits = {'[' * 3000}", "x.toml: not valid TOML: ", id="nesting"),
         pytest.param("n_bits = 2", f"n_bits = {'1' * 5000}", "x.toml: not valid TOML: ", id="digits"),
-        ("n_bits = 2", 'path = "a\\u0000b"', "x.toml: [[tasks]] 1: path is 'a\\x00b', expected"),
+        ("n_bits = 2", 'path = "a\\u0000b"', "x.toml: [[tasks]] 1: path is 'a\\x00b', expected the path"),
         ("seeds = [3, 1]", 'seeds = [3]\nplugins = [""]', "x.toml: plugins is '', expected"),
         ("[[tasks]]\n", "[tasks]\n", "x.toml: not valid TOML: "),
         ("seeds = [3, 1]", "seeds = [3, 1", "x.toml: not valid TOML: "),
@@ -322,7 +322,9 @@ def test_seeds_on_the_command_line(text, seeds):
     assert parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "a", "1,", "3-1", "-1", "1.5", "0-99999999", "1,1", "²", "4294967296"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1,", "3-1", "-1", "1.5", "0-99999999", "1,1", "²", "4294967296", "1" * 5000]
+)
 def test_bad_seeds_on_the_command_line(text):
     assert message(parse_seeds, text).startswith("--seeds")
 

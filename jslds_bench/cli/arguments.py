@@ -121,7 +121,7 @@ def parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespa
     verb = parser.prog.rpartition(" ")[2]
     options = [option for action in parser._actions for option in action.option_strings]
     # Before argparse looks: it would report a missing --suite first, and that hides `--suit smoke`.
-    for word in words:
+    for word in words[: words.index("--") if "--" in words else None]:
         name = word.split("=", 1)[0]
         if name.startswith("--") and name not in options:
             raise UsageError(

@@ -41,9 +41,7 @@ def run(arguments: Namespace) -> int:
     from jslds_bench.runner import run_suite
 
     out = Path(arguments.out) if arguments.out else Path("reports") / slug(suite.name)
-    n_jobs = len(jobs(suite))
-    board = ProgressBoard(n_jobs, quiet=arguments.quiet)
-    board.note(f"{suite.name}: {n_jobs} job{'' if n_jobs == 1 else 's'}, to {out}")
+    board = ProgressBoard(len(jobs(suite)), title=f"{suite.name}, to {out}", quiet=arguments.quiet)
     try:
         result = run_suite(
             suite,
@@ -81,10 +79,9 @@ def _chosen(arguments: Namespace) -> Suite:
     from jslds_bench.suite import load_suite, parse_seeds, select
 
     suite = load_suite(arguments.suite)
-    plugins = tuple(os.path.abspath(os.path.expanduser(plugin)) for plugin in arguments.plugin)
-    suite = dataclasses.replace(
-        suite, plugins=(*suite.plugins, *plugins), recipe=arguments.recipe or suite.recipe
-    )
+    named = (os.path.abspath(os.path.expanduser(plugin)) for plugin in arguments.plugin)
+    plugins = tuple(dict.fromkeys([*suite.plugins, *named]))
+    suite = dataclasses.replace(suite, plugins=plugins, recipe=arguments.recipe or suite.recipe)
     seeds = None if arguments.seeds is None else parse_seeds(arguments.seeds)
     return select(suite, arguments.task, arguments.network, arguments.model, seeds)
 
