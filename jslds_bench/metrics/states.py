@@ -17,11 +17,12 @@ from jslds_bench.types import METRICS, Evaluation
 
 
 def relative_errors(predicted: Float[Any, "B T N"], true: Float[Any, "B T N"]) -> Float[Any, "B T"]:
-    """‖ĥ_t − h_t‖ / ‖h_t‖ in float64, inf where the prediction is not finite."""
+    """‖ĥ_t − h_t‖ / ‖h_t‖ in float64; 0 where both are 0, inf where the prediction is not finite."""
     predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        errors = np.linalg.norm(predicted - true, axis=-1) / np.linalg.norm(true, axis=-1)
-    return np.where(np.isfinite(errors), errors, np.inf)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        gaps = np.linalg.norm(predicted - true, axis=-1)
+        errors = gaps / np.linalg.norm(true, axis=-1)
+    return np.where(gaps == 0, 0.0, np.where(np.isfinite(errors), errors, np.inf))
 
 
 def squared_distance(predicted: Float[Any, "*shape"], true: Float[Any, "*shape"]) -> float:
@@ -29,6 +30,13 @@ def squared_distance(predicted: Float[Any, "*shape"], true: Float[Any, "*shape"]
     with np.errstate(invalid="ignore", over="ignore"):
         total = float(np.sum((np.asarray(predicted, np.float64) - np.asarray(true, np.float64)) ** 2))
     return total if math.isfinite(total) else math.inf
+
+
+def _share(error: float, scale: float) -> float:
+    """error / scale; where the scale is 0, a right prediction has 0 and any other inf."""
+    if scale > 0:
+        return error / scale
+    return 0.0 if error == 0 else math.inf
 
 
 def spread(states: Float[Any, "B T1 N"]) -> float:
@@ -82,7 +90,7 @@ class Skill:
     def compute(self, evaluation: Evaluation) -> float:
         true = evaluation.states[:, 1:]
         base = squared_distance(np.broadcast_to(evaluation.states[:, :1], true.shape), true)
-        return 1 - squared_distance(evaluation.free_run[:, 1:], true) / base
+        return 1 - _share(squared_distance(evaluation.free_run[:, 1:], true), base)
 
 
 @METRICS.register("skill_one_step")
@@ -98,7 +106,7 @@ class SkillOneStep:
     def compute(self, evaluation: Evaluation) -> float:
         true = evaluation.states[:, 1:]
         base = squared_distance(evaluation.states[:, :-1], true)
-        return 1 - squared_distance(evaluation.one_step, true) / base
+        return 1 - _share(squared_distance(evaluation.one_step, true), base)
 
 
 @METRICS.register("nrmse")
@@ -115,7 +123,7 @@ class NRMSE:
         true = evaluation.states[:, 1:]
         count = true.shape[0] * true.shape[1]
         scale = count**0.5 * spread(evaluation.states)
-        return squared_distance(evaluation.free_run[:, 1:], true) ** 0.5 / scale
+        return _share(squared_distance(evaluation.free_run[:, 1:], true) ** 0.5, scale)
 
 
 @METRICS.register("valid_prediction_time")
