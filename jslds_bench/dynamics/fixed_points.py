@@ -327,8 +327,9 @@ def adam_descend(
     optimizer = optax.adam(optax.exponential_decay(1.0, 1, 0.9995), eps=1e-5)
 
     def loss(h: jax.Array) -> jax.Array:
-        # A sum over candidates keeps each one's gradient, and so its Adam path, independent of the others.
-        return jnp.sum(jnp.mean((network.step(h, u) - h) ** 2, axis=-1))
+        # The mean over candidates too, as the authors have it: eps is large next to such small gradients, and
+        # without that damping steps at this rate do not settle.
+        return jnp.mean((network.step(h, u) - h) ** 2)
 
     @jax.jit
     def run(h: jax.Array) -> jax.Array:
