@@ -3,7 +3,7 @@
 import contextlib
 import os
 import pty
-import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -139,14 +139,14 @@ def here(tmp_path: Path) -> Path:
     return fill(tmp_path)
 
 
-def command(words: list[str], cwd: Path, env: dict[str, str], **kwargs) -> subprocess.CompletedProcess[str]:
+def command(words: list[str], cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "jslds_bench", *words]
-    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=250, **kwargs)
+    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=250)
 
 
 @pytest.fixture
 def run(env, here) -> Callable[..., subprocess.CompletedProcess[str]]:
-    return lambda words, **kwargs: command(words, here, env, **kwargs)
+    return lambda words: command(words, here, env)
 
 
 @pytest.fixture(scope="module")
@@ -275,12 +275,21 @@ def test_a_killed_run_takes_its_workers_with_it(start, here):
     until(lambda: not [pid for pid in workers if Path(f"/proc/{pid}").exists()], 30)
 
 
-def test_a_full_disk_is_one_line_and_leaves_earlier_records(run, here, earlier):
-    def nothing_can_be_written() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-
-    full = run(
-        [*QUICK, "--model", "persistence", "--seeds", "0-1", "--quiet"], preexec_fn=nothing_can_be_written
+def test_a_full_disk_is_one_line_and_leaves_earlier_records(env, here, earlier):
+    words = [
+        sys.executable,
+        "-m",
+        "jslds_bench",
+        *QUICK,
+        "--model",
+        "persistence",
+        "--seeds",
+        "0-1",
+        "--quiet",
+    ]
+    line = f"ulimit -f 0; exec {shlex.join(words)}"  # no file may grow
+    full = subprocess.run(
+        ["bash", "-c", line], cwd=here, env=env, capture_output=True, text=True, timeout=250
     )
     assert (full.returncode, full.stdout) == (3, "")
     assert full.stderr.startswith(f"jslds-bench: cannot write {here / 'out'}")
