@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import selectors
@@ -13,14 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from typing import Any
-
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    """On Linux, has the kernel kill this process when its parent dies, even while it is halted."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Worker:
@@ -36,12 +27,11 @@ class Worker:
         self._buffer = b""
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "jslds_bench.runner.worker", str(core)],
+            [sys.executable, "-m", "jslds_bench.runner.worker", str(core), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **threads, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
             start_new_session=True,  # Ctrl-C reaches the runner alone, which then ends the workers
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
         assert self._process.stdout is not None
         assert self._process.stdin is not None

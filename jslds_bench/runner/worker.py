@@ -1,4 +1,4 @@
-"""A worker process: ``python -m jslds_bench.runner.worker CORE``, driven by JSON lines on stdin and stdout.
+"""A worker process, ``python -m jslds_bench.runner.worker CORE RUNNER``, driven by JSON lines on its pipes.
 
 One worker owns one core and one thread, so that a job's numbers do not depend on how many workers run. It
 reads {"suite", "out", "fresh", "keys"} lines, each naming jobs that share a network, and answers with events:
@@ -14,8 +14,10 @@ reads {"suite", "out", "fresh", "keys"} lines, each naming jobs that share a net
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 import tomllib
@@ -23,6 +25,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
+
+_PR_SET_PDEATHSIG = 1
 
 
 class Channel:
@@ -89,10 +93,19 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
         finish(job, *run_job(job, prepared, environment, mark, channel.quiet, channel.stage))
 
 
-def main(core: int) -> None:
+def die_with(runner: int) -> None:
+    """On Linux, has the kernel kill this process when the runner dies, even while it is halted."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != runner:  # it died before the kernel was asked
+            sys.exit(1)
+
+
+def main(core: int, runner: int) -> None:
     """The worker's loop; returns when its stdin closes."""
     from jslds_bench.errors import UsageError
 
+    die_with(runner)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
     # Whatever entries print must not get into the conversation: stdout becomes stderr.
@@ -114,4 +127,4 @@ def main(core: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -33,7 +33,7 @@ def suite_file(
         f'schema = 1\nname = "tiny"\nseeds = {seeds}\nn_trials = 16\n'
         + (f'plugins = ["{PLUGIN}"]\n' if plugin else "")
         + '[[tasks]]\nname = "context_integration"\nn_steps = 5\n'
-        + '[[networks]]\nname = "standard"\nn_state = 6\nn_steps = 3\n'
+        + '[[networks]]\nname = "standard"\nn_state = 6\nn_steps = 3\nrecipe = "paper"\n'
         + entries
     )
     return str(path)
@@ -124,11 +124,10 @@ def test_failing_models_become_records_and_the_others_go_on(tmp_path):
 
 def test_a_job_over_its_time_is_stopped_and_the_rest_goes_on(tmp_path):
     suite = suite_file(tmp_path, '"hangs" "persistence"', seeds="[0]", plugin=True)
-    run(suite_file(tmp_path, '"persistence"', seeds="[0]", plugin=True), tmp_path / "warm")
-    result = run(suite, tmp_path / "run", timeout=30)
+    result = run(suite, tmp_path / "run", timeout=25)
     records = {r.model: r for r in read_records(result.path)}
     assert records["hangs"].status == "timeout"
-    assert "30 s" in records["hangs"].reason
+    assert "25 s" in records["hangs"].reason
     assert records["persistence"].status == "ok"
 
 
