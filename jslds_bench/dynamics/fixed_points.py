@@ -46,7 +46,7 @@ class SearchSettings:
     merge: float = 5e-2
     outlier: float = 1.0
     settle_steps: int = 12
-    converge_steps: int = 20
+    converge_steps: int = 16
 
 
 class _Slots(NamedTuple):
@@ -59,7 +59,7 @@ class _Slots(NamedTuple):
 
 
 _N_SLOTS = 256
-_CG_STEPS = 40
+_CG_STEPS = 15
 _FLOOR = 1e-4  # of the damping while settling: singular values of J under its root hardly move
 
 
@@ -261,12 +261,14 @@ _jacobians = jax.jit(jacobians, static_argnums=0)
 
 
 def _padded(points: Any) -> tuple[np.ndarray, int]:
-    """The points with zeros below, to a power of two of at least 64 rows, and how many they are.
+    """The points with zeros below, to 64, 96, 128, 192, 256 … rows, and how many they are.
 
     So a few sizes are compiled, whatever numbers of points occur.
     """
     n = len(points)
-    rows = max(64, 1 << (n - 1).bit_length()) if n else 64
+    rows = 64
+    while rows < n:
+        rows = rows * 3 // 2 if rows & (rows - 1) == 0 else rows * 4 // 3
     return np.concatenate([points, np.zeros((rows - n, *points.shape[1:]), points.dtype)]), n
 
 

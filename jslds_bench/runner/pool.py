@@ -20,6 +20,7 @@ class Worker:
     def __init__(self, number: int, core: int) -> None:
         self.number = number
         self.keys: list[tuple[Any, ...]] = []  # what it is working on now
+        self.task = ""  # of its latest group
         self.label: tuple[Any, ...] = ()  # the same, as shown to people
         self.group: list[tuple[Any, ...]] = []  # what is left of its group
         self.since = time.monotonic()  # when it began that

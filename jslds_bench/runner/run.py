@@ -241,7 +241,12 @@ class _Run:
         if not groups:
             pool.remove(worker)
             return
-        worker.group = worker.keys = groups.pop(0)
+        # Of the groups as long as the next one, rather one of the task that this worker has compiled for.
+        alike = [g for g in groups if g[0][1] == groups[0][0][1]]
+        chosen = next((g for g in alike if g[0][0] == worker.task), groups[0])
+        groups.remove(chosen)
+        worker.group = worker.keys = chosen
+        worker.task = chosen[0][0]
         worker.since = time.monotonic()
         command = {
             "suite": dump(self.suite),
