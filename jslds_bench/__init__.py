@@ -1,3 +1,24 @@
-"""jslds-bench: a benchmark of methods that explain recurrent networks by local linear dynamics."""
+"""jslds-bench: a benchmark of methods that explain recurrent networks by local linear dynamics.
 
-__version__ = "0.1.0"
+>>> from jslds_bench import load_run, run_suite
+>>> frame = load_run(run_suite("smoke").path)
+"""
+
+from typing import Any
+
+from jslds_bench.version import __version__
+
+__all__ = ["__version__", "load_run", "run_suite"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: both pull in large libraries, and the command line must start at once.
+    if name == "run_suite":
+        from jslds_bench.runner import run_suite
+
+        return run_suite
+    if name == "load_run":
+        from jslds_bench.store import load_run
+
+        return load_run
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

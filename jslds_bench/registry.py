@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib.metadata
+import math
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from jslds_bench.errors import UsageError
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 
 def nearest(word: str, words: list[str]) -> str:
@@ -34,12 +36,12 @@ class Registry(Generic[T]):
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._entries: dict[str, type[T]] = {}
+        self._entries: dict[str, Any] = {}
 
-    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+    def register(self, name: str) -> Callable[[type[C]], type[C]]:
         """Class decorator: make the dataclass available as `name`; a second entry of a name is refused."""
 
-        def add(entry: type[T]) -> type[T]:
+        def add(entry: type[C]) -> type[C]:
             if name in self._entries and self._entries[name] is not entry:
                 raise UsageError(
                     f"{self.kind} {name!r} is registered twice (by {self._entries[name].__module__} "
@@ -83,7 +85,8 @@ class Registry(Generic[T]):
                 ) from error
         if name not in self._entries:
             raise UsageError(
-                f"unknown {self.kind} {name!r}{nearest(name, self.names())} (known: {', '.join(self.names())})"
+                f"unknown {self.kind} {name!r}{nearest(name, self.names())} "
+                f"(known: {', '.join(self.names())})"
             )
         return self._entries[name]
 
@@ -122,26 +125,41 @@ class Registry(Generic[T]):
 
 def _checked(value: Any, hint: Any, what: str) -> Any:
     """`value` if it is an instance of the type `hint` (an int serves as a float; a list as a tuple)."""
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    union = typing.get_origin(hint) in (types.UnionType, typing.Union)  # `Literal[…] | None` is the latter
+    options = typing.get_args(hint) if union else (hint,)
+    choices: list[Any] = []
     for option in options:
         if option is types.NoneType and value is None:
             return value
         origin = typing.get_origin(option) or option
         if origin is typing.Literal:
-            choices = typing.get_args(option)
-            if value in choices:
+            choices += typing.get_args(option)
+            if any(value == c and type(value) is type(c) for c in choices):
                 return value
-            raise UsageError(
-                f"{what} is {value!r}{nearest(str(value), [str(c) for c in choices])} "
-                f"(expected one of {', '.join(map(repr, choices))})"
-            )
+            continue
         if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
+            return _finite(value, what)
         if origin is int and isinstance(value, bool):
             continue
         if origin is tuple and isinstance(value, list | tuple):
             return tuple(value)
         if isinstance(value, origin):
             return value
+    if choices:
+        raise UsageError(
+            f"{what} is {value!r}{nearest(str(value), [str(c) for c in choices])} "
+            f"(expected one of {', '.join(map(repr, choices))})"
+        )
     expected = " or ".join("none" if o is types.NoneType else getattr(o, "__name__", str(o)) for o in options)
     raise UsageError(f"{what} is {value!r} ({type(value).__name__}), expected {expected}")
+
+
+def _finite(value: float, what: str) -> float:
+    """`value` as a float; no parameter means anything at NaN, infinity or 10**400."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise UsageError(f"{what} is {number}, expected a finite number")
+    return number

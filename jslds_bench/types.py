@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jslds_bench.registry import Registry
 
@@ -108,12 +108,17 @@ class LossWeights(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """A task's reference set-up in the paper: cell, N, λ, and the length of its training recipe."""
+    """A task's reference set-up: cell, N and λ of the paper, and the lengths of the training recipes.
+
+    `fast_steps` are for co-training, `fast_steps_alone` for a network by itself, whose steps cost a fifth.
+    """
 
     cell: str
     n_state: int
     weights: LossWeights
     paper_steps: int
+    fast_steps: int
+    fast_steps_alone: int
 
 
 @runtime_checkable
@@ -223,7 +228,7 @@ class Linearization(Protocol):
         ...
 
     def step(
-        self, carry: Carry, h: Float[Array, " N"], u: Float[Array, " U"], u_star: Float[Array, " U"]
+        self, carry: Carry, h: Float[Array, " N"], u: Float[Array, " U"], u_star: Float[Array, " U"], /
     ) -> tuple[Carry, Float[Array, " N"]]:
         """The next state predicted from state `h` and input `u`; must not form A where a JVP will do."""
         ...
@@ -231,7 +236,7 @@ class Linearization(Protocol):
     def local(
         self, h: Float[Array, " N"], u: Float[Array, " U"], u_star: Float[Array, " U"]
     ) -> LocalLinear | None:
-        """The linear system in force at `h`, from which spectra and Jacobian errors come; None: no such thing."""
+        """The linear system in force at `h`, for spectra and Jacobian errors; None: no such thing."""
         ...
 
     def fixed_points(self, u_star: Float[Array, " U"]) -> Float[Array, "P N"] | None:
@@ -259,8 +264,8 @@ class NetworkSource(Protocol):
         """The network; all randomness derives from `key`."""
         ...
 
-    def cache_key(self, task: Task) -> dict[str, Any]:
-        """Everything besides seed and code version that decides the result (for the network cache)."""
+    def sources(self) -> dict[str, Any]:
+        """What decides the result besides parameters, task, seed and code (a file's hash, say)."""
         ...
 
 
@@ -283,38 +288,68 @@ class Model(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """One fitted model run on the evaluation trials: what metrics read. Host arrays, read-only.
+    """One fitted model on the evaluation trials: what metrics read. Host arrays, read-only, S samples.
 
     Attributes:
-        task, network, model: what was run.
         trials: the evaluation trials, the same for every model of a (task, seed).
+        readout: the network's output map.
         states: the network's own states h_0 … h_T, [B, T+1, N].
         free_run: the model's states from h_0 on its own predictions, [B, T+1, N].
-        one_step: the model's prediction of h_t from the true h_{t−1}, t ≥ 1, [B, T, N].
-        persistence: ĥ_t = h_{t−1}: what one-step skill is measured against.
-        found: the model's fixed points per distinct u*, or None.
-        reference: the network's fixed points per distinct u*, by numerical search from many starts.
-        samples: states, inputs, u* of at most a few hundred visited states, for Jacobian comparisons.
-        local: the model's A at the samples, [S, N, N], or None.
-        jacobians: the network's own ∂F/∂h at the samples, [S, N, N].
+        one_step: the model's prediction of h_t from the true h_{t−1}, t = 1 … T, [B, T, N].
+        u_stars: the task's distinct u*, [K, U].
+        found: what the model takes for fixed points, per distinct u*; None: it has none.
+        found_q: q = ½‖F − h‖² at those points, in float64.
+        reference: the network's own fixed points per distinct u*, by numerical search from many starts.
+        jacobians: ∂F/∂h at sampled visited (h_{t−1}, u_t), [S, N, N].
+        local: the model's A at the same samples, or None.
+        local_e: the points e that the model expanded about there, [S, N], or None.
+        sample_u_star: the index of each sample's u*, [S].
+        timings: seconds and rates measured by the runner, by metric name.
     """
 
-    task: Task
-    network: Network
-    model: Linearization
     trials: Trials
+    readout: Readout
     states: Float[Any, "B T1 N"]
     free_run: Float[Any, "B T1 N"]
     one_step: Float[Any, "B T N"]
+    u_stars: Float[Any, "K U"]
     found: list[Any] | None
-    reference: list[FixedPoints] | None
-    sample_e: Float[Any, "S N"] | None
+    found_q: list[Any] | None
+    reference: list[FixedPoints]
+    jacobians: Float[Any, "S N N"]
     local: Float[Any, "S N N"] | None
-    jacobians: Float[Any, "S N N"] | None
-    finite: Bool[Any, " B"]
+    local_e: Float[Any, "S N"] | None
+    sample_u_star: Int[Any, " S"]
+    timings: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """One number from an evaluation. Entries are frozen dataclasses.
+
+    Attributes:
+        unit: of the number; "1" for none.
+        better: "lower", "higher", or "none" where neither is.
+        bounds: the least and the greatest possible value.
+        timing: whether the number is a time or rate, and so differs from run to run.
+    """
+
+    name: str
+    unit: ClassVar[str]
+    better: ClassVar[str]
+    bounds: ClassVar[tuple[float, float]]
+    timing: ClassVar[bool]
+
+    def compute(self, evaluation: Evaluation) -> float:
+        """The value; inf where the model diverged.
+
+        Raises:
+            Unsupported: the model cannot have this metric; the message is the reason shown.
+        """
+        ...
 
 
 TASKS: Registry[Task] = Registry("task")
 NETWORKS: Registry[NetworkSource] = Registry("network")
 MODELS: Registry[Model] = Registry("model")
-METRICS: Registry[Any] = Registry("metric")
+METRICS: Registry[Metric] = Registry("metric")

@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import scipy.spatial
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from jslds_bench.dynamics.linearize import jacobians
+from jslds_bench.dynamics.jslds import expansion_point
+from jslds_bench.dynamics.linearize import jacobians, recurrent_jacobian
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.types import Cell, CellParams, FixedPoints, Network
 
@@ -22,112 +23,348 @@ from jslds_bench.types import Cell, CellParams, FixedPoints, Network
 class SearchSettings:
     """How candidates become fixed points. Distances are in units of the candidates' RMS radius.
 
-    The search descends to where F moves nothing across the flow, then polishes. A candidate whose polish
-    would carry it further than `reach` stays where it was before: along a continuum of slow points (a line
-    attractor) the points stay spread, while near an isolated fixed point they meet in it.
+    First all candidates settle, in float32, with a floor under the damping: they move across the flow, while
+    directions in which ‖∂F/∂h − I‖ is below about 0.01 hardly move. What has come to lie together goes on as
+    one. Then each converges, in float64 and without that floor, to a minimum of q. Both are kept: the minima,
+    and the settled points, unless theirs is a fixed point within `reach`. So a continuum of slow points (a
+    line attractor) comes out as points along it, and an isolated fixed point as one point.
 
     Attributes:
-        tolerance: q below which a point counts as fixed, and is not polished further.
+        tolerance: q below which a minimum is a fixed point.
         slow_tolerance: q below which a point is kept at all, as a slow point.
-        reach: how far the polish may carry a candidate.
+        stride: the longest step.
+        reach: how far from its fixed point a settled point stands for nothing more.
         merge: points closer than this are one point; the one of least q stands for them.
         outlier: points further from every candidate than this are rejected.
-        max_iterations: damped Gauss–Newton steps of each of the two phases.
+        settle_steps, converge_steps: Gauss–Newton steps per candidate in each phase, at most.
     """
 
-    tolerance: float = 1e-14
+    tolerance: float = 1e-20
     slow_tolerance: float = 1e-5
+    stride: float = 0.25
     reach: float = 0.1
-    merge: float = 1e-3
-    outlier: float = 2.0
-    max_iterations: int = 60
+    merge: float = 5e-2
+    outlier: float = 1.0
+    settle_steps: int = 12
+    converge_steps: int = 16
 
 
-class _State(NamedTuple):
-    h: jax.Array  # [P, N]
-    g: jax.Array  # F(h) − h, [P, N]
-    damping: jax.Array  # [P]
-    frozen: jax.Array  # [P] bool
-    origin: jax.Array  # [P, N]
+class _Slots(NamedTuple):
+    """The candidates under way, one per slot."""
+
+    h: jax.Array  # [S, N]
+    damping: jax.Array  # [S]
+    age: jax.Array  # [S], iterations so far
+    which: jax.Array  # [S], which candidate; P where the slot is empty
 
 
-_CG_STEPS = 50
+_N_SLOTS = 256
+_CG_STEPS = 15
+_FLOOR = 1e-4  # of the damping while settling: singular values of J under its root hardly move
 
 
-def _gauss_newton(
-    cell: Cell, params: CellParams, u_star: Any, state: _State, floor: float, stop: float, reach: Any
-) -> _State:
-    """One damped Gauss–Newton step of every candidate: (JᵀJ + μI) d = −Jᵀg by conjugate gradients.
+def _conjugate_gradients(normal: Any, rhs: jax.Array, relative: jax.Array) -> jax.Array:
+    """Solves normal(d) = rhs row by row, each to ‖residual‖ ≤ relative·‖rhs‖ or `_CG_STEPS`."""
+    target = relative**2 * jnp.sum(rhs**2, axis=-1)
+    tiny = jnp.finfo(rhs.dtype).tiny
 
-    J = ∂F/∂h − I is applied, never formed, so that all candidates share the network's matrices in one
-    product. Per candidate μ falls by 10 on success down to `floor` and grows by 10 on failure.
+    def unfinished(carry: Any) -> jax.Array:
+        *_, rr, k = carry
+        return (k < _CG_STEPS) & jnp.any(rr > target)
+
+    def step(carry: Any) -> Any:
+        d, r, p, rr, k = carry
+        ap = normal(p)
+        going = rr > target
+        alpha = jnp.where(going, rr / jnp.maximum(jnp.sum(p * ap, axis=-1), tiny), 0)
+        d, r = d + alpha[:, None] * p, r - alpha[:, None] * ap
+        rr_next = jnp.where(going, jnp.sum(r**2, axis=-1), rr)
+        beta = jnp.where(going, rr_next / jnp.maximum(rr, tiny), 0)
+        return d, r, r + beta[:, None] * p, rr_next, k + 1
+
+    start = (jnp.zeros_like(rhs), rhs, rhs, jnp.sum(rhs**2, axis=-1), 0)
+    return jax.lax.while_loop(unfinished, step, start)[0]
+
+
+def _gauss_newton(residual: Any, slots: _Slots, stride: jax.Array) -> tuple[_Slots, jax.Array, jax.Array]:
+    """One step d of every slot, (JᵀJ + μI) d = −Jᵀg with J = ∂F/∂h − I; also q and who is done.
+
+    J is applied, never formed, so that all slots share the network's matrices in one product. Per slot μ
+    falls by 10 on success, down to the floor, and grows by 10 on failure.
     """
+    g, push = jax.linearize(residual, slots.h)
+    _, pull = jax.vjp(residual, slots.h)
+    q = 0.5 * jnp.sum(g**2, axis=-1)
+    d = _conjugate_gradients(
+        lambda x: pull(push(x))[0] + slots.damping[:, None] * x,
+        -pull(g)[0],
+        jnp.minimum(0.1, jnp.sqrt(q)),
+    )
+    h, q_next, better, short = _accepted(residual, slots.h, q, d, stride)
+    least = slots.damping <= _FLOOR
+    damping = jnp.where(better, jnp.maximum(slots.damping / 10, _FLOOR), slots.damping * 10)
+    stalled = (better & least & short & (q_next > 0.5 * q)) | (damping > 1e3)
+    return slots._replace(h=h, damping=damping, age=slots.age + 1), q_next, stalled | (q_next <= 1e-12)
+
+
+def _accepted(
+    residual: Any, h: jax.Array, q: jax.Array, d: jax.Array, stride: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """h + d where that lowers q (d cut to `stride`), q there, where it did, and where d was not cut."""
+    length = jnp.sqrt(jnp.sum(d**2, axis=-1))
+    trial = h + d * jnp.minimum(1, stride / jnp.maximum(length, 1e-30))[:, None]
+    q_trial = 0.5 * jnp.sum(residual(trial) ** 2, axis=-1)
+    better = q_trial < q
+    return jnp.where(better[:, None], trial, h), jnp.where(better, q_trial, q), better, length < stride
+
+
+@partial(jax.jit, static_argnames=("cell",))
+def _settle(
+    cell: Cell,
+    params: CellParams,
+    u_star: jax.Array,
+    starts: jax.Array,
+    n_starts: jax.Array,
+    stride: jax.Array,
+    max_steps: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """Where each of the first `n_starts` starts settles, and its q.
+
+    A fixed number of slots works through the starts; each that is done makes room for the next, so that one
+    slow candidate does not hold up the rest.
+    """
+
+    def fill(index: jax.Array) -> _Slots:
+        h = starts[jnp.minimum(index, n_starts - 1)]
+        new = jnp.full(index.shape, 1e-1, starts.dtype)
+        return _Slots(h, new, jnp.zeros(index.shape, int), index)
 
     def residual(h: jax.Array) -> jax.Array:
         return cell.step(params, h, u_star) - h
 
-    _, push = jax.linearize(residual, state.h)
-    _, pull = jax.vjp(residual, state.h)
+    def body(carry: Any) -> Any:
+        slots, next_index, ends, qs = carry
+        slots, q, done = _gauss_newton(residual, slots, stride)
+        done = done | (slots.age >= max_steps) | (slots.which >= n_starts)
+        target = jnp.where(done & (slots.which < n_starts), slots.which, starts.shape[0])
+        ends = ends.at[target].set(slots.h, mode="drop")
+        qs = qs.at[target].set(q, mode="drop")
+        fresh = fill(jnp.minimum(next_index + jnp.cumsum(done) - 1, n_starts))
+        slots = jax.tree.map(
+            lambda new, old: jnp.where(done.reshape(-1, *[1] * (new.ndim - 1)), new, old), fresh, slots
+        )
+        return slots, next_index + jnp.sum(done), ends, qs
 
-    def normal(d: jax.Array) -> jax.Array:
-        return pull(push(d))[0] + state.damping[:, None] * d
-
-    rhs = -pull(state.g)[0]
-    target = 1e-2 * jnp.sum(rhs**2, axis=-1) * jnp.minimum(1.0, jnp.sum(state.g**2, axis=-1))
-
-    def unfinished(carry: Any) -> jax.Array:
-        _, _, _, rr, k = carry
-        return (k < _CG_STEPS) & jnp.any((rr > target) & ~state.frozen)
-
-    def conjugate(carry: Any) -> Any:
-        d, r, p, rr, k = carry
-        ap = normal(p)
-        alpha = jnp.where(rr > target, rr / jnp.maximum(jnp.sum(p * ap, axis=-1), 1e-300), 0.0)
-        d, r = d + alpha[:, None] * p, r - alpha[:, None] * ap
-        rr_next = jnp.sum(r**2, axis=-1)
-        beta = jnp.where(rr > target, rr_next / jnp.maximum(rr, 1e-300), 0.0)
-        return d, r, r + beta[:, None] * p, jnp.where(rr > target, rr_next, rr), k + 1
-
-    start = (jnp.zeros_like(rhs), rhs, rhs, jnp.sum(rhs**2, axis=-1), 0)
-    d = jax.lax.while_loop(unfinished, conjugate, start)[0]
-    trial = state.h + d
-    g = residual(trial)
-    q, q_old = 0.5 * jnp.sum(g**2, axis=-1), 0.5 * jnp.sum(state.g**2, axis=-1)
-    inside = jnp.sum((trial - state.origin) ** 2, axis=-1) <= reach**2
-    better = (q < q_old) & inside & ~state.frozen
-    damping = jnp.clip(jnp.where(better, state.damping / 10, state.damping * 10), floor, 1e8)
-    small = jnp.sum(d**2, axis=-1) <= 1e-20 * jnp.sum(state.h**2, axis=-1)
-    stalled = (better & (q > 0.99 * q_old)) | (~better & ((state.damping > 1e3) | ~inside)) | small
-    return _State(
-        jnp.where(better[:, None], trial, state.h),
-        jnp.where(better[:, None], g, state.g),
-        damping,
-        state.frozen | (jnp.where(better, q, q_old) <= stop) | stalled,
-        state.origin,
+    n_slots = min(_N_SLOTS, starts.shape[0])
+    start = (
+        fill(jnp.arange(n_slots)),
+        jnp.array(n_slots),
+        starts,
+        jnp.full(starts.shape[0], jnp.inf, starts.dtype),
     )
+    *_, ends, qs = jax.lax.while_loop(lambda carry: jnp.any(carry[0].which < n_starts), body, start)
+    return ends, qs
 
 
-@partial(jax.jit, static_argnames=("cell", "n_steps"))
-def _descend(
+def find_fixed_points(
+    network: Network,
+    candidates: Float[Any, "P N"],
+    u_star: Float[Any, " U"],
+    settings: SearchSettings = SearchSettings(),
+) -> FixedPoints:
+    """The distinct fixed and slow points of F(·, u*), as `locate` finds them, and the spectra there."""
+    points, q, candidate_q = locate(network, candidates, u_star, settings)
+    with jax.enable_x64(True):
+        padded, n = _padded(points)
+        params, u, at = _as_float64((network.params, u_star, padded))
+        us = jnp.broadcast_to(u, (len(padded), u.shape[0]))
+        values = eigenvalues(np.asarray(_jacobians(network.cell, params, at, us))[:n])
+    unstable = (np.abs(values) > 1 + 1e-3).sum(axis=-1)
+    n_rejected = int((candidate_q > settings.slow_tolerance).sum())
+    return FixedPoints(points, q, values, unstable, np.asarray(u_star), len(candidates), n_rejected)
+
+
+def search_starts(network: Network, states: Float[Any, "P N"]) -> Float[Any, "M N"]:
+    """Where to start a search: the states, and E of each where the network has an expansion network.
+
+    Reference: the authors' code, which starts from the expansion points e* too.
+    """
+    states = np.asarray(states)
+    if network.expansion is None:
+        return states
+    return np.concatenate([states, np.asarray(expansion_point(network.expansion, states))])
+
+
+def locate(
+    network: Network,
+    candidates: Float[Any, "P N"],
+    u_star: Float[Any, " U"],
+    settings: SearchSettings = SearchSettings(),
+) -> Located:
+    """The distinct fixed and slow points that the candidates lead to, by rising q.
+
+    Minimises q(h) = ½‖F(h, u*) − h‖² from every candidate by damped Gauss–Newton with conjugate gradients.
+    `candidates` is copied, never written to.
+
+    Reference: Smith et al. (2021), eq. 1; Sussillo and Barak (2013); Levenberg (1944).
+    """
+    candidates = np.array(candidates, np.float32)
+    radius = rms_radius(candidates)
+    stride, within = settings.stride * radius, settings.merge * radius
+    settled, q = _run(_settle, network, candidates, u_star, stride, settings.settle_steps)
+    order = np.argsort(q, kind="stable")
+    settled, q = settled[order], q[order]
+    groups = groups_within(settled, within)
+    with jax.enable_x64(True):
+        chosen = settled[np.unique(groups)].astype(np.float64)
+        minima, minima_q = _run(_converge, network, chosen, u_star, stride, settings.converge_steps)
+    leads_to = np.searchsorted(np.unique(groups), groups)
+    apart = (minima_q > settings.tolerance) | (
+        np.linalg.norm(minima - chosen, axis=-1) > settings.reach * radius
+    )
+    points = np.concatenate([minima, chosen[apart]])
+    all_q = np.concatenate([minima_q, q[np.unique(groups)][apart]])
+    gap, _ = scipy.spatial.cKDTree(candidates).query(points)
+    usable = np.flatnonzero((all_q <= settings.slow_tolerance) & (gap <= settings.outlier * radius))
+    usable = usable[np.argsort(all_q[usable], kind="stable")]
+    usable = usable[np.unique(groups_within(points[usable], within))]
+    candidate_q = np.empty(len(q))
+    candidate_q[order] = minima_q[leads_to]
+    return Located(points[usable], all_q[usable], candidate_q)
+
+
+class Located(NamedTuple):
+    """What a search found.
+
+    Attributes:
+        points: the distinct fixed and slow points by rising q, [M, N], float64.
+        q: ½‖F − h‖² there, [M].
+        candidate_q: q of the minimum that each candidate leads to, [P].
+    """
+
+    points: Float[Any, "M N"]
+    q: Float[Any, " M"]
+    candidate_q: Float[Any, " P"]
+
+
+def _run(
+    phase: Any, network: Network, starts: Float[Any, "P N"], u_star: Any, stride: float, max_steps: int
+) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
+    """`_settle` or `_converge` from all starts, in the starts' precision."""
+    padded, n = _padded(starts)
+    params, u = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, starts.dtype)), (network.params, u_star))
+    ends, qs = phase(network.cell, params, u, padded, n, stride, max_steps)
+    return np.asarray(ends)[:n], np.asarray(qs)[:n]
+
+
+_jacobians = jax.jit(jacobians, static_argnums=0)
+
+
+def _padded(points: Any) -> tuple[np.ndarray, int]:
+    """The points with zeros below, to 64, 96, 128, 192, 256 … rows, and how many they are.
+
+    So a few sizes are compiled, whatever numbers of points occur.
+    """
+    n = len(points)
+    rows = 64
+    while rows < n:
+        rows = rows * 3 // 2 if rows & (rows - 1) == 0 else rows * 4 // 3
+    return np.concatenate([points, np.zeros((rows - n, *points.shape[1:]), points.dtype)]), n
+
+
+def _as_float64(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float64)), tree)
+
+
+@partial(jax.jit, static_argnames=("cell",))
+def _converge(
     cell: Cell,
     params: CellParams,
     u_star: jax.Array,
-    h: jax.Array,
-    floor: jax.Array,
-    stop: jax.Array,
-    reach: jax.Array,
-    n_steps: int,
+    starts: jax.Array,
+    n_starts: jax.Array,
+    stride: jax.Array,
+    max_steps: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    g = cell.step(params, h, u_star) - h
-    start = _State(
-        h, g, jnp.full(h.shape[0], 1e-2), 0.5 * jnp.sum(g**2, axis=-1) <= stop, h
-    )
+    """The point of least q on the Newton path of each of the first `n_starts` starts, and q there.
+
+    Steps solve (JᵀJ + εI) d = −Jᵀg, cut to the stride, and are taken whether or not q falls: along a curved
+    valley of slow points a path that must descend creeps, while this one leaves the floor and falls back on
+    it further down. Where there is no fixed point to fall into, the best point is near the start.
+    """
+    eye = jnp.eye(starts.shape[1], dtype=starts.dtype)
+
+    def residual(h: jax.Array) -> jax.Array:
+        return cell.step(params, h, u_star) - h
 
     def body(carry: Any) -> Any:
-        state, k = carry
-        return _gauss_newton(cell, params, u_star, state, floor, stop, reach), k + 1
+        h, best, best_q, k = carry
+        j = jax.vmap(lambda x: recurrent_jacobian(cell, params, x, u_star))(h) - eye
+        normal = jnp.einsum("pji,pjk->pik", j, j) + 1e-12 * eye
+        d = -jnp.linalg.solve(normal, jnp.einsum("pji,pj->pi", j, residual(h))[..., None])[..., 0]
+        length = jnp.sqrt(jnp.sum(d**2, axis=-1))
+        h = h + d * jnp.minimum(1, stride / jnp.maximum(length, 1e-30))[:, None]
+        q = 0.5 * jnp.sum(residual(h) ** 2, axis=-1)
+        better = q < best_q
+        return h, jnp.where(better[:, None], h, best), jnp.where(better, q, best_q), k + 1
 
-    state, _ = jax.lax.while_loop(
-        lambda carry: (carry[1] < n_steps) & ~jnp.all(carry[0].frozen), body, (start, 0)
+    q = 0.5 * jnp.sum(residual(starts) ** 2, axis=-1)
+    real = jnp.arange(len(q)) < n_starts
+    _, h, q, _ = jax.lax.while_loop(
+        lambda c: (c[3] < max_steps) & jnp.any(real & (c[2] > 1e-24)), body, (starts, starts, q, 0)
     )
-    return state.h, 0.5 * jnp.sum(state.g**2, axis=-1)
+    return h, q
+
+
+def adam_descend(
+    network: Network,
+    candidates: Float[Any, "P N"],
+    u_star: Float[Any, " U"],
+    n_steps: int = 10_000,
+) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
+    """The paper's recipe for eq. 1: Adam on mean((F − h)²) in float32, rate 1·0.9995^k, eps 1e-5.
+
+    Returns where each candidate ends and its q = ½‖F − h‖². Reference: Smith et al. (2021), authors' code.
+    """
+    optimizer = optax.adam(optax.exponential_decay(1.0, 1, 0.9995), eps=1e-5)
+
+    def loss(h: jax.Array) -> jax.Array:
+        # The mean over candidates too, as the authors have it: eps is large next to such small gradients, and
+        # without that damping steps at this rate do not settle.
+        return jnp.mean((network.step(h, u) - h) ** 2)
+
+    @jax.jit
+    def run(h: jax.Array) -> jax.Array:
+        def step(state: Any, _: None) -> tuple[Any, None]:
+            h, opt = state
+            updates, opt = optimizer.update(jax.grad(loss)(h), opt)
+            return (optax.apply_updates(h, updates), opt), None
+
+        return jax.lax.scan(step, (h, optimizer.init(h)), length=n_steps)[0][0]
+
+    u = jnp.asarray(u_star, jnp.float32)
+    h = run(jnp.array(candidates, jnp.float32))
+    return np.asarray(h), 0.5 * np.asarray(jnp.sum((network.step(h, u) - h) ** 2, axis=-1))
+
+
+def rms_radius(points: Float[Any, "P N"]) -> float:
+    """Root-mean-square distance of the points from their mean: the unit of distances in state space."""
+    return float(np.sqrt(np.mean(np.sum((points - points.mean(axis=0)) ** 2, axis=-1))))
+
+
+def groups_within(points: Float[Any, "P N"], within: float) -> np.ndarray:
+    """For each point the index of the point that stands for it, [P].
+
+    In order, a point that nothing stands for yet stands for itself and for all later ones closer than
+    `within`. So the unique values are a subset in which no two lie closer, and earlier points win.
+    """
+    leaders = np.full(len(points), -1)
+    if not len(points):
+        return leaders
+    tree = scipy.spatial.cKDTree(points)
+    for i in range(len(points)):
+        if leaders[i] < 0:
+            near = np.asarray(tree.query_ball_point(points[i], within))
+            leaders[near[leaders[near] < 0]] = i
+            leaders[i] = i
+    return leaders

@@ -53,7 +53,7 @@ def free_run(
 
     def trial(us: Any, star: Any) -> Any:
         def step(state: Any, u: Any) -> tuple[Any, Any]:
-            carry, h = model.step(*state, u, star)
+            carry, h = model.step(state[0], state[1], u, star)
             return (carry, h), h
 
         return jax.lax.scan(step, (model.init(h0, star), h0), us)[1]
@@ -74,7 +74,7 @@ def one_step(
 
     def trial(hs: Any, us: Any, star: Any) -> Any:
         def step(carry: Any, hu: Any) -> tuple[Any, Any]:
-            return model.step(carry, *hu, star)
+            return model.step(carry, hu[0], hu[1], star)
 
         return jax.lax.scan(step, model.init(hs[0], star), (hs[:-1], us))[1]
 

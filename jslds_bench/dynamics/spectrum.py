@@ -38,20 +38,16 @@ def spectrum(matrices: Float[Any, "*batch N N"]) -> Spectrum:
     values, right = np.linalg.eig(np.asarray(matrices, np.float64))
     order = np.argsort(-np.abs(values), axis=-1, kind="stable")
     right = np.take_along_axis(right, order[..., None, :], axis=-1).astype(complex)
-    return Spectrum(
-        np.take_along_axis(values, order, axis=-1).astype(complex), right, np.linalg.pinv(right)
-    )
+    return Spectrum(np.take_along_axis(values, order, axis=-1).astype(complex), right, np.linalg.pinv(right))
 
 
 def time_constants(values: Complex[Any, "*batch N"]) -> Float[Any, "*batch N"]:
     """τ = −1/log|λ| in steps; infinite at |λ| = 1, negative for growing modes, 0 at λ = 0."""
     with np.errstate(divide="ignore"):
-        return -1.0 / np.log(np.abs(values))
+        return 1.0 / np.log(1.0 / np.abs(values))  # −1/log|λ| would give −inf at |λ| = 1
 
 
-def matched_distance(
-    first: Complex[Any, " N"], second: Complex[Any, " N"], top: int | None = None
-) -> float:
+def matched_distance(first: Complex[Any, " N"], second: Complex[Any, " N"], top: int | None = None) -> float:
     """Mean |λ_i − μ_π(i)| over the minimum-cost matching of two spectra (of their `top` by magnitude)."""
     first = first[np.argsort(-np.abs(first), kind="stable")][:top]
     second = second[np.argsort(-np.abs(second), kind="stable")][:top]

@@ -1,0 +1,53 @@
+# Each target does its own set-up. PYTHON chooses the interpreter: make test PYTHON=python3.13
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+MADE := $(VENV)/made-$(VERSION)
+
+.PHONY: env test test-slow lint synthetic smoke reference bench lock clean
+
+env: $(MADE)
+
+# One lock pins what is installed; the project itself is linked into the environment.
+$(MADE): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2])'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(MADE)
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: env
+	$(BIN)/python -m pytest -m slow
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+synthetic: env
+	$(BIN)/jslds-bench run --suite synthetic
+
+smoke: env
+	$(BIN)/jslds-bench run --suite smoke
+
+# The tables that the documentation quotes, from a run of this machine and commit.
+reference: synthetic
+	mkdir -p reports/reference/synthetic
+	cp reports/synthetic/table.md reports/synthetic/values.csv reports/synthetic/run.json reports/reference/synthetic/
+
+# One round of the asv benchmarks on the checked-out commit, without network.
+bench: env
+	$(BIN)/asv run --environment existing:$(BIN)/python --set-commit-hash $$(git rev-parse HEAD)
+
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+		--no-emit-index-url --no-header --quiet -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,102 @@
+"""The command line: ``jslds-bench VERB …``. Tables go to stdout, progress and errors to stderr.
+
+Exit codes: 0 all well, 1 regression, 2 some jobs failed, 3 usage, 70 internal error, 130 and 143 interrupted.
+Nothing heavy is imported before a verb needs it, so that help is instant.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from jslds_bench import __version__
+from jslds_bench.cli.arguments import HELP, parse, parser_of
+from jslds_bench.cli.output import flush, say, tolerate_narrow_encodings
+from jslds_bench.cli.verbs import OK, USAGE, VERBS
+from jslds_bench.errors import UsageError
+
+INTERNAL = 70
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+UNREAD = 141  # 128 + SIGPIPE: whoever read our output went away
+
+__all__ = ["main"]
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, made to unwind as Ctrl-C does."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: the process's own) and return its exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    words = [word for word in given if word != "--debug"]
+    debug = len(words) < len(given)
+    tolerate_narrow_encodings()
+    try:
+        with _sigterm_unwinds():
+            code = _dispatch(words)
+            flush()
+            return code
+    except KeyboardInterrupt as interrupt:
+        what, code = (
+            ("terminated", TERMINATED) if isinstance(interrupt, Terminated) else ("interrupted", INTERRUPTED)
+        )
+        kept = ": finished jobs are kept, the same command goes on from there" if words[:1] == ["run"] else ""
+        return _end(what + kept, code, debug)
+    except UsageError as error:
+        return _end(str(error), USAGE, debug)
+    except BrokenPipeError:
+        return UNREAD
+    except Exception as error:  # the promise of one line and no traceback holds for our own mistakes as well
+        line = f"internal error: {type(error).__name__}: {error}; run again with --debug"
+        return _end(line, INTERNAL, debug)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words:
+        raise UsageError("say what to do, as in: jslds-bench run --suite smoke (try: jslds-bench --help)")
+    verb, *rest = words
+    if verb in ("-h", "--help", "help", "--version"):
+        say(f"jslds-bench {__version__}" if verb == "--version" else HELP)
+        return OK
+    parser = parser_of(verb)
+    if "-h" in rest or "--help" in rest:
+        say(parser.format_help().rstrip())
+        return OK
+    return VERBS[verb](parse(parser, rest))
+
+
+def _end(message: str, code: int, debug: bool) -> int:
+    """Say `message` in one line on stderr (after the traceback, when debugging); return `code`."""
+    line = " ".join(message.split())
+    try:
+        if debug:
+            traceback.print_exc()
+        sys.stderr.write(f"jslds-bench: {line}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):  # stderr is closed: the exit code has to do
+        return code
+    return code
+
+
+@contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """Turn SIGTERM into Terminated, so that workers are stopped and temporary files removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,140 @@
+"""The options of each verb. Errors are UsageError: one line with the nearest word and where help is."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from jslds_bench.errors import UsageError
+from jslds_bench.registry import nearest
+
+HELP = """\
+usage: jslds-bench VERB [options]     (jslds-bench VERB --help for its options)
+
+Benchmark of methods that explain recurrent neural networks by local linear dynamics.
+
+  run     run a suite: train or read its networks, fit its models, write records and a report
+  list    what there is: tasks, networks, models, metrics, suites
+  info    what a task, network, model, metric or suite is, and its parameters
+  report  write the report of a run again
+  export  the values of a run as csv, json or parquet, one row per value
+  doctor  versions, device, threads, speed and disk of this machine
+
+exit codes: 0 all well, 1 regression, 2 some jobs failed, 3 usage"""
+
+FORMATS = ("csv", "json", "parquet")
+LISTS = ("tasks", "networks", "models", "metrics", "suites")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (try: {self.prog} --help)")
+
+
+def _parser(verb: str, description: str) -> _Parser:
+    # allow_abbrev: --seed for --seeds would work today and break with the next option.
+    parser = _Parser(prog=f"jslds-bench {verb}", description=description, allow_abbrev=False)
+    parser.add_argument("--debug", action="store_true", help="show a traceback with an error")
+    return parser
+
+
+def _run() -> _Parser:
+    p = _parser("run", "Run a suite. A run that was stopped goes on where it was; finished jobs are kept.")
+    p.add_argument("--suite", required=True, metavar="NAME|FILE", help="a suite's name, or its .toml file")
+    p.add_argument("--out", metavar="DIR", help="the run's folder (default: reports/<suite name>)")
+    p.add_argument("--seeds", metavar="SEEDS", help="in place of the suite's: 0,1,2 or 0-9")
+    for kind in ("task", "network", "model"):
+        p.add_argument(
+            f"--{kind}", action="append", metavar="LABEL", help=f"only this {kind} (may be repeated)"
+        )
+    p.add_argument("--recipe", help="training recipe of networks that do not state theirs: fast or paper")
+    p.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a Python file with entries")
+    p.add_argument("--workers", type=int, metavar="N", help="jobs at a time (default: by cores)")
+    p.add_argument("--timeout", type=float, metavar="SECONDS", help="give up on a job after this time")
+    p.add_argument(
+        "--dry-run", action="store_true", help="list the jobs, and those that no model serves; run none"
+    )
+    p.add_argument("--no-resume", action="store_true", help="do every job anew")
+    p.add_argument("--quiet", action="store_true", help="no progress")
+    return p
+
+
+def _list() -> _Parser:
+    p = _parser("list", "What there is, by kind.")
+    p.add_argument("kind", nargs="?", metavar="|".join(LISTS), help="default: all of them")
+    p.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a Python file with entries")
+    return p
+
+
+def _info() -> _Parser:
+    p = _parser("info", "What an entry or a suite is, its parameters, and where it may be used.")
+    p.add_argument("name", metavar="NAME", help="a task, network, model, metric or suite")
+    p.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a Python file with entries")
+    return p
+
+
+def _report() -> _Parser:
+    p = _parser("report", "Write the report of a run from its records.")
+    p.add_argument("run", metavar="RUN", help="a run's folder")
+    return p
+
+
+def _export() -> _Parser:
+    p = _parser("export", "The values of a run as a flat table, one row per value.")
+    p.add_argument("run", metavar="RUN", help="a run's folder")
+    p.add_argument("--format", default="csv", metavar="|".join(FORMATS), help="default: csv")
+    p.add_argument("--output", metavar="FILE", help="default: stdout")
+    return p
+
+
+def _doctor() -> _Parser:
+    p = _parser("doctor", "Versions, device, threads, speed and disk of this machine.")
+    p.add_argument(
+        "--out", default="reports", metavar="DIR", help="the folder that runs would write (reports)"
+    )
+    return p
+
+
+_PARSERS = {
+    "run": _run,
+    "list": _list,
+    "info": _info,
+    "report": _report,
+    "export": _export,
+    "doctor": _doctor,
+}
+
+
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """The parser of a verb's options; UsageError for an unknown verb."""
+    if verb not in _PARSERS:
+        what = "option" if verb.startswith("-") else "verb"
+        raise UsageError(
+            f"unknown {what} {verb!r}{nearest(verb, list(_PARSERS))} "
+            f"(verbs: {', '.join(_PARSERS)}; try: jslds-bench --help)"
+        )
+    return _PARSERS[verb]()
+
+
+def parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """The arguments that `words` give; UsageError for an unknown option or a value that does not fit."""
+    verb = parser.prog.rpartition(" ")[2]
+    options = [option for action in parser._actions for option in action.option_strings]
+    # Before argparse looks: it would report a missing --suite first, and that hides `--suit smoke`.
+    for word in words[: words.index("--") if "--" in words else None]:
+        name = word.split("=", 1)[0]
+        if name.startswith("--") and name not in options:
+            raise UsageError(
+                f"{verb} has no option {name!r}{nearest(name, options)} (try: {parser.prog} --help)"
+            )
+    arguments, extra = parser.parse_known_args(words)
+    if extra:
+        raise UsageError(f"{verb} does not take {extra[0]!r} (try: {parser.prog} --help)")
+    return arguments
+
+
+def one_of(word: str, words: tuple[str, ...], what: str) -> str:
+    """`word`, if it is one of `words`; a UsageError with the nearest of them if not."""
+    if word not in words:
+        raise UsageError(f"unknown {what} {word!r}{nearest(word, list(words))} (known: {', '.join(words)})")
+    return word

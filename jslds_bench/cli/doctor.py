@@ -1,0 +1,43 @@
+"""What this machine is, for bug reports and for judging speeds."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from jslds_bench.provenance import LIBRARIES, environment, fingerprint, gemm_rate
+
+
+def examine(out: Path) -> tuple[list[list[str]], bool]:
+    """Rows of (what, finding), and whether a run can write its records into `out`."""
+    env = environment()
+    commit = (
+        "a wheel" if env["commit"] is None else env["commit"][:12] + (" + changes" if env["dirty"] else "")
+    )
+    folder, writable = _folder(out)
+    rows = [
+        ["jslds-bench", f"{env['version']} ({commit})"],
+        ["python", f"{env['python']} on {env['platform']}"],
+        ["libraries", ", ".join(f"{name} {env[name] or 'missing'}" for name in LIBRARIES)],
+        ["processor", f"{env['cpu']}, {env['threads']} of {env['cores']} cores usable"],
+        ["device", f"{env['device']}, float64 {'on' if env['x64'] else 'off'}"],
+        ["XLA flags", env["xla_flags"] or "none"],
+        ["fingerprint", fingerprint(env)],
+        ["float32 GEMM", f"{gemm_rate() / 1e9:.0f} GFLOP/s (1024³, best of 5)"],
+        ["folder", folder],
+    ]
+    return rows, writable
+
+
+def _folder(out: Path) -> tuple[str, bool]:
+    """Whether `out` can be written, tried on it or on the nearest folder above it that exists."""
+    place = out.absolute()
+    while not place.exists():
+        place = place.parent
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            free = shutil.disk_usage(place).free
+    except OSError as error:
+        return f"{out} cannot be written ({error.strerror}): choose another with --out", False
+    return f"{out} can be written, {free / 1e9:.1f} GB free", True

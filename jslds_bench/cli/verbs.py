@@ -1,0 +1,166 @@
+"""The verbs, thin: each turns its arguments into calls and returns the exit code."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jslds_bench.cli.arguments import FORMATS, LISTS, one_of
+from jslds_bench.cli.output import say, say_bytes, table
+from jslds_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jslds_bench.suite import Suite
+
+OK, SOME_FAILED, USAGE = 0, 2, 3
+
+
+def run(arguments: Namespace) -> int:
+    """Run a suite, print its table and the path of its report."""
+    from jslds_bench.progress import ProgressBoard
+    from jslds_bench.store import load_run, slug
+    from jslds_bench.suite import jobs, validate
+
+    for option, value in (("--workers", arguments.workers), ("--timeout", arguments.timeout)):
+        if value is not None and not value > 0:
+            raise UsageError(f"{option} is {value}, expected more than 0")
+    suite = validate(_chosen(arguments))
+    if arguments.recipe and not any("recipe" in network.parameters for network in suite.networks):
+        raise UsageError(
+            f"--recipe {arguments.recipe}: no chosen network of {suite.where} is trained by a recipe"
+        )
+    if arguments.dry_run:
+        return _dry_run(suite)
+    from jslds_bench.runner import run_suite
+
+    out = Path(arguments.out) if arguments.out else Path("reports") / slug(suite.name)
+    board = ProgressBoard(len(jobs(suite)), title=f"{suite.name}, to {out}", quiet=arguments.quiet)
+    try:
+        result = run_suite(
+            suite,
+            out,
+            workers=arguments.workers,
+            timeout=arguments.timeout,
+            resume=not arguments.no_resume,
+            progress=board,
+        )
+    finally:
+        board.close()
+    from jslds_bench.report import format_table, write_report
+
+    page = write_report(result.path)
+    values = load_run(result.path)
+    say(format_table(values))
+    say("".join(f"\n{line}" for line in _failures(values)))
+    say(f"report: {page}")
+    return SOME_FAILED if result.n_failed else OK
+
+
+def _failures(values: pd.DataFrame, most: int = 10) -> list[str]:
+    """One line for each job that came to nothing, `most` of them at most, and a blank one after them."""
+    failed = values[~values.status.isin(["ok", "unsupported"])].drop_duplicates(
+        ["task", "network", "model", "seed"]
+    )
+    rows = failed.head(most).itertuples()
+    lines = [f"{r.status}: {r.task} · {r.network} · {r.model} · seed {r.seed}: {r.reason}" for r in rows]
+    if len(failed) > most:
+        lines.append(f"and {len(failed) - most} more")
+    return [*lines, ""] if lines else []
+
+
+def _chosen(arguments: Namespace) -> Suite:
+    from jslds_bench.suite import load_suite, parse_seeds, select
+
+    suite = load_suite(arguments.suite)
+    named = (os.path.abspath(os.path.expanduser(plugin)) for plugin in arguments.plugin)
+    plugins = tuple(dict.fromkeys([*suite.plugins, *named]))
+    suite = dataclasses.replace(suite, plugins=plugins, recipe=arguments.recipe or suite.recipe)
+    seeds = None if arguments.seeds is None else parse_seeds(arguments.seeds)
+    return select(suite, arguments.task, arguments.network, arguments.model, seeds)
+
+
+def _dry_run(suite: Suite) -> int:
+    from jslds_bench.suite import jobs, unsupported
+
+    reasons = {job.key[:3]: unsupported(job) for job in jobs(suite) if job.seed == suite.seeds[0]}
+    rows = [
+        [*job.key[:3], str(job.seed), f"unsupported: {why}" if (why := reasons[job.key[:3]]) else "to run"]
+        for job in jobs(suite)
+    ]
+    say(table(["task", "network", "model", "seed", "state"], rows))
+    n_unsupported = sum(row[-1] != "to run" for row in rows)
+    say(f"\n{suite.name}: {len(rows)} jobs, {n_unsupported} of them unsupported; nothing was run")
+    return OK
+
+
+def list_(arguments: Namespace) -> int:
+    """List the entries of one kind, or of all."""
+    from jslds_bench.cli.listing import listed
+
+    kinds = LISTS if arguments.kind is None else (one_of(arguments.kind, LISTS, "kind"),)
+    for kind in kinds:
+        if len(kinds) > 1:
+            say(f"{kind}:")
+        header, *rows = listed(kind, arguments.plugin)
+        say(table(header, rows))
+        if len(kinds) > 1:
+            say()
+    return OK
+
+
+def info(arguments: Namespace) -> int:
+    """Describe one entry or suite."""
+    from jslds_bench.cli.listing import described
+
+    say("\n\n".join(described(arguments.name, arguments.plugin)))
+    return OK
+
+
+def report(arguments: Namespace) -> int:
+    """Write a run's report and print its path."""
+    from jslds_bench.report import write_report
+
+    say(str(write_report(Path(arguments.run))))
+    return OK
+
+
+def export(arguments: Namespace) -> int:
+    """Write a run's values in another format."""
+    from jslds_bench.cli.export import encode
+    from jslds_bench.store import load_run, write_atomic
+
+    kind = one_of(arguments.format, FORMATS, "format")
+    if kind == "parquet" and not arguments.output and sys.stdout.isatty():
+        raise UsageError("parquet is no text: name a file with --output, or pipe the output")
+    data = encode(load_run(arguments.run), kind)
+    if arguments.output:
+        write_atomic(Path(arguments.output), data)
+    else:
+        say_bytes(data)
+    return OK
+
+
+def doctor(arguments: Namespace) -> int:
+    """Print what this machine is; 3 where something has to be mended first."""
+    from jslds_bench.cli.doctor import examine
+
+    rows, sound = examine(Path(arguments.out))
+    say(table(["what", "finding"], rows))
+    return OK if sound else USAGE
+
+
+VERBS: dict[str, Callable[[Namespace], int]] = {
+    "run": run,
+    "list": list_,
+    "info": info,
+    "report": report,
+    "export": export,
+    "doctor": doctor,
+}

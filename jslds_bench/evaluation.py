@@ -1,0 +1,290 @@
+"""One fitted model on the evaluation trials: everything that metrics and figures read, as host arrays.
+
+Pure of files and clocks. The trials of a (task, seed) are drawn here, once and the same for every model.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from jslds_bench.dynamics.fixed_points import (
+    SearchSettings,
+    find_fixed_points,
+    rms_radius,
+    search_starts,
+)
+from jslds_bench.dynamics.linearize import jacobians, speeds
+from jslds_bench.dynamics.rollout import free_run, one_step, rollout
+from jslds_bench.dynamics.spectrum import eigenvalues
+from jslds_bench.metrics.fixed_points import precision_and_recall
+from jslds_bench.metrics.states import relative_errors
+from jslds_bench.types import Evaluation, FixedPoints, Linearization, Network, Task, Trials
+
+N_SAMPLES = 64
+N_EXAMPLES = 8
+N_FIT_TRIALS = 512
+N_POINTS = 500  # of a model's points are kept for figures, per u*
+N_REFERENCE_TRIALS = 32
+
+
+def purpose_key(seed: int, purpose: str) -> PRNGKeyArray:
+    """The random key of one purpose of a replicate: all draws of a job derive from (seed, purpose)."""
+    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(purpose.encode()))
+
+
+def read_only(tree: Any) -> Any:
+    """The tree's arrays on the host, with writing forbidden."""
+
+    def freeze(x: Any) -> np.ndarray:
+        array = np.array(x)
+        array.flags.writeable = False
+        return array
+
+    return jax.tree.map(freeze, tree)
+
+
+def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:
+    """Trials for "evaluation", "fit" or "reference": disjoint draws, read-only."""
+    return read_only(_sample(task, purpose_key(seed, purpose), n_trials))
+
+
+def states_of(network: Network, trials: Trials) -> np.ndarray:
+    """The network's own states h_0 … h_T, [B, T+1, N]."""
+    h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], network.n_state))
+    return _with_start(network, _rollout(network, h0, trials.inputs))
+
+
+def context_of(u_stars: Any, u_star: Any) -> np.ndarray:
+    """Index of each u* among the distinct ones, [B]."""
+    gaps = np.sum((np.asarray(u_star)[:, None] - np.asarray(u_stars)[None]) ** 2, axis=-1)
+    return np.argmin(gaps, axis=1)
+
+
+def reference_points(task: Task, network: Network, seed: int) -> list[FixedPoints]:
+    """The network's fixed and slow points per distinct u*, from many starts and noisy copies of them.
+
+    The starts are visited states and, where the network has an expansion network, its expansion points. The
+    noise is 0.1 RMS radii per state, on a copy. Independent of any model and of the evaluation trials.
+    """
+    trials = draw_trials(task, seed, "reference", N_REFERENCE_TRIALS * len(task.expansion_inputs()))
+    states = states_of(network, trials)[:, 1:]
+    contexts = context_of(task.expansion_inputs(), trials.u_star)
+    found = []
+    for k, u_star in enumerate(task.expansion_inputs()):
+        visited = search_starts(network, states[contexts == k].reshape(-1, network.n_state))
+        key = jax.random.fold_in(purpose_key(seed, "reference noise"), k)
+        scale = 0.1 * rms_radius(visited) / network.n_state**0.5
+        noisy = visited + scale * np.asarray(jax.random.normal(key, visited.shape))
+        found.append(find_fixed_points(network, np.concatenate([visited, noisy]), u_star, SearchSettings()))
+    return found
+
+
+def evaluate(
+    task: Task,
+    network: Network,
+    model: Linearization,
+    trials: Trials,
+    reference: list[FixedPoints],
+    seed: int,
+) -> Evaluation:
+    """`model` on `trials`: free run from h_0, one step ahead, its points, its linear systems at samples."""
+    u_stars = np.asarray(task.expansion_inputs())
+    states = states_of(network, trials)
+    run = on_model(free_run, model)(network.h0, trials.inputs, trials.u_star)
+    ahead = on_model(one_step, model)(states, trials.inputs, trials.u_star)
+    found = [model.fixed_points(u) for u in u_stars]
+    has_points = all(points is not None and len(points) for points in found)
+    h, u, star, contexts = samples(trials, states, u_stars, seed)
+    a, e = local_systems(model, h, u, star)
+    return Evaluation(
+        trials=trials,
+        readout=read_only(network.readout),
+        states=read_only(states),
+        free_run=read_only(_with_start(network, run)),
+        one_step=read_only(ahead),
+        u_stars=u_stars,
+        found=[np.asarray(points) for points in found] if has_points else None,
+        found_q=[_speeds64(network, p, u) for p, u in zip(found, u_stars, strict=True)]
+        if has_points
+        else None,
+        reference=reference,
+        jacobians=np.asarray(_jacobians(network, h, u)),
+        local=a,
+        local_e=e,
+        sample_u_star=contexts,
+    )
+
+
+def samples(trials: Trials, states: Any, u_stars: Any, seed: int) -> tuple[Any, Any, Any, Any]:
+    """Visited (h_{t−1}, u_t, u*) and the index of u*, at random trials and steps, the same for all."""
+    n_trials, n_steps = trials.inputs.shape[:2]
+    flat = jax.random.randint(purpose_key(seed, "samples"), (N_SAMPLES,), 0, n_trials * n_steps)
+    i, t = np.unravel_index(np.asarray(flat), (n_trials, n_steps))
+    star = trials.u_star[i]
+    return states[i, t], trials.inputs[i, t], star, context_of(u_stars, star)
+
+
+def local_systems(model: Linearization, h: Any, u: Any, star: Any) -> tuple[Any, Any]:
+    """The model's A and e at samples, [S, N, N] and [S, N]; None, None where it has no linear system."""
+    if jax.eval_shape(model.local, h[0], u[0], star[0]) is None:
+        return None, None
+    local = on_model(local_at, model)(h, u, star)
+    return np.asarray(local.A), np.asarray(local.e)
+
+
+def local_at(model: Linearization, h: Any, u: Any, star: Any) -> Any:
+    """The model's linear systems at a batch of states."""
+    return jax.vmap(model.local)(h, u, star)
+
+
+def on_model(function: Callable[..., Any], model: Linearization) -> Callable[..., Any]:
+    """``jit(function)`` with `model` as its first argument.
+
+    A model that is a pytree is passed as one, so that equal shapes share a compilation; any other is
+    closed over.
+    """
+    if jax.tree_util.all_leaves([model]):
+        return jax.jit(lambda *args: function(model, *args))
+    compiled = _JITTED.setdefault(function, jax.jit(function))
+    return lambda *args: compiled(model, *args)
+
+
+def compiled(function: Callable[..., Any], model: Linearization, *args: Any) -> Callable[[], Any]:
+    """``function(model, *args)`` traced and compiled anew, ready to be called again and again."""
+    if jax.tree_util.all_leaves([model]):
+        run = jax.jit(lambda *a: function(model, *a)).lower(*args).compile()
+        return lambda: run(*args)
+    # A function of its own, since JAX remembers what it has compiled for one that it has seen.
+    run = jax.jit(lambda *a: function(*a)).lower(model, *args).compile()
+    return lambda: run(model, *args)
+
+
+_JITTED: dict[Callable[..., Any], Any] = {}
+
+
+def series(evaluation: Evaluation) -> dict[str, list[float]]:
+    """Sequences for figures: the mean relative error at each step, and precision and recall against ε."""
+    true = evaluation.states[:, 1:]
+    out = {
+        "horizon_free_run": relative_errors(evaluation.free_run[:, 1:], true).mean(axis=0).tolist(),
+        "horizon_one_step": relative_errors(evaluation.one_step, true).mean(axis=0).tolist(),
+    }
+    if evaluation.found is not None and all(len(r.points) for r in evaluation.reference):
+        epsilons = np.geomspace(1e-3, 1, 13)
+        pairs = [precision_and_recall(evaluation, epsilon) for epsilon in epsilons]
+        out["epsilon"] = epsilons.tolist()
+        out["precision_by_epsilon"], out["recall_by_epsilon"] = map(list, zip(*pairs, strict=True))
+    return out
+
+
+def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation) -> dict[str, np.ndarray]:
+    """The arrays that the report draws from (`report` names and shapes them in one place)."""
+    trials, few = evaluation.trials, slice(0, N_EXAMPLES)
+    mean, axes = _principal_axes(evaluation.states)
+    contexts = context_of(evaluation.u_stars, trials.u_star[few])
+    out = {
+        "example_inputs": trials.inputs[few],
+        "example_targets": trials.targets[few],
+        "example_u_star": contexts,
+        "example_states": evaluation.states[few],
+        "example_free_run": evaluation.free_run[few],
+        "example_one_step": evaluation.one_step[few],
+        "mask": trials.mask,
+        "readout_w": evaluation.readout.w,
+        "readout_b": evaluation.readout.b,
+        "pca_mean": mean,
+        "pca_axes": axes,
+    }
+    reference = evaluation.reference
+    out |= _labelled("network_points", [r.points for r in reference])
+    out["network_points_q"] = np.concatenate([r.q for r in reference])
+    out["network_points_n_unstable"] = np.concatenate([r.n_unstable for r in reference])
+    if evaluation.found is not None:
+        out |= _labelled(
+            "model_points", [points[:: -(-len(points) // N_POINTS)] for points in evaluation.found]
+        )
+    if evaluation.local is not None and evaluation.local_e is not None:
+        at = evaluation.free_run[few, :-1]
+        stars = np.broadcast_to(trials.u_star[few, None], (*at.shape[:2], trials.u_star.shape[-1]))
+        flat = [x.reshape(-1, x.shape[-1]) for x in (at, trials.inputs[few], stars)]
+        out["expansion"] = np.asarray(on_model(expansion_at, model)(*flat))
+        out["expansion_u_star"] = np.repeat(contexts, at.shape[1])
+        out |= _example_spectra(evaluation, evaluation.local, evaluation.local_e)
+    return {name: _small(array) for name, array in out.items()}
+
+
+def expansion_at(model: Linearization, h: Any, u: Any, star: Any) -> Any:
+    """The points that the model expands about, [B, N]."""
+    return local_at(model, h, u, star).e
+
+
+def _example_spectra(evaluation: Evaluation, a: Any, e: Any) -> dict[str, np.ndarray]:
+    """Eigenvalues of the model's A at one sample per u*, and of the network's nearest fixed point."""
+    model, network = [], []
+    for k, reference in enumerate(evaluation.reference):
+        chosen = np.flatnonzero(evaluation.sample_u_star == k)
+        if not len(chosen) or not len(reference.points) or not np.isfinite(a[chosen[0]]).all():
+            return {}
+        model.append(eigenvalues(a[chosen[0]]))
+        gaps = np.linalg.norm(reference.points - e[chosen[0]], axis=-1)
+        network.append(reference.eigenvalues[np.argmin(gaps)])
+    return {"eigenvalues": np.array(model), "network_eigenvalues": np.array(network)}
+
+
+def _principal_axes(states: np.ndarray, n: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and first principal axes of the visited states, [N] and [n, N], each axis with a fixed sign."""
+    flat = states[:, 1:].reshape(-1, states.shape[-1]).astype(np.float64)
+    mean = flat.mean(axis=0)
+    _, vectors = np.linalg.eigh(np.cov((flat - mean).T))
+    axes = vectors[:, ::-1][:, :n].T
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+    return mean, axes * np.sign(largest)
+
+
+def _labelled(name: str, sets: list[Any]) -> dict[str, np.ndarray]:
+    labels = np.repeat(np.arange(len(sets)), [len(points) for points in sets])
+    return {name: np.concatenate(sets), f"{name}_u_star": labels}
+
+
+def _small(array: np.ndarray) -> np.ndarray:
+    """float64 as float32, complex128 as complex64: figures need no more."""
+    kinds = {"f": np.float32, "c": np.complex64}
+    return array.astype(kinds.get(array.dtype.kind, array.dtype))
+
+
+def _speeds64(network: Network, points: Any, u_star: Any) -> np.ndarray:
+    with jax.enable_x64(True):
+        params, at, u = jax.tree.map(
+            lambda x: jnp.asarray(np.asarray(x, np.float64)), (network.params, points, u_star)
+        )
+        return np.asarray(speeds(network.cell, params, at, u))
+
+
+def _with_start(network: Network, states: Any) -> np.ndarray:
+    h0 = np.broadcast_to(np.asarray(network.h0), (states.shape[0], 1, states.shape[-1]))
+    return np.concatenate([h0, np.asarray(states)], axis=1)
+
+
+_sample = jax.jit(lambda task, key, n_trials: task.sample(key, n_trials), static_argnums=(0, 2))
+_jit_rollout = jax.jit(rollout, static_argnums=0)
+_jit_jacobians = jax.jit(jacobians, static_argnums=0)
+
+
+def _rollout(network: Network, h0: Any, inputs: Any) -> Any:
+    return _jit_rollout(network.cell, network.params, h0, inputs)
+
+
+def _jacobians(network: Network, h: Any, u: Any) -> Any:
+    return _jit_jacobians(network.cell, network.params, h, u)
+
+
+def n_diverged(evaluation: Evaluation) -> int:
+    """Trials whose free run leaves the finite numbers."""
+    return int((~np.isfinite(evaluation.free_run).all(axis=(1, 2))).sum())

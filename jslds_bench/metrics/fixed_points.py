@@ -1,0 +1,118 @@
+"""How the model's fixed (or expansion) points relate to the network's, found numerically from many starts.
+
+Distances are in units of the RMS radius of the network's visited states. For a continuum of slow points
+(a line attractor) a count of matches says little: read the Chamfer distance.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.spatial
+
+from jslds_bench.errors import Unsupported
+from jslds_bench.metrics.states import spread
+from jslds_bench.types import METRICS, Evaluation
+
+EPSILON = 0.1
+"""Radius, in RMS radii, within which a point counts as matched."""
+
+
+def _pairs(evaluation: Evaluation) -> list[tuple[Any, Any]]:
+    """(model's points, network's points) per distinct u*, in RMS radii."""
+    if evaluation.found is None:
+        raise Unsupported("this model has no fixed points")
+    if not all(len(r.points) for r in evaluation.reference):
+        raise Unsupported("the numerical search found no fixed or slow point of the network to compare with")
+    radius = spread(evaluation.states)
+    return [
+        (np.asarray(found, np.float64) / radius, reference.points / radius)
+        for found, reference in zip(evaluation.found, evaluation.reference, strict=True)
+    ]
+
+
+def _gaps(points: Any, others: Any) -> np.ndarray:
+    """Distance of each of `points` to the nearest of `others`; inf where a point is not finite."""
+    others = others[np.isfinite(others).all(axis=1)]
+    finite = np.isfinite(points).all(axis=1)
+    gaps = np.full(len(points), np.inf)
+    if len(others):
+        gaps[finite] = scipy.spatial.cKDTree(others).query(points[finite])[0]
+    return gaps
+
+
+def precision_and_recall(evaluation: Evaluation, epsilon: float) -> tuple[float, float]:
+    """Shares of the model's and of the network's points that have one of the other within `epsilon`."""
+    pairs = _pairs(evaluation)
+    precision = np.concatenate([_gaps(found, true) for found, true in pairs]) <= epsilon
+    recall = np.concatenate([_gaps(true, found) for found, true in pairs]) <= epsilon
+    return float(precision.mean()), float(recall.mean())
+
+
+@METRICS.register("fixed_point_speed")
+@dataclasses.dataclass(frozen=True)
+class FixedPointSpeed:
+    """Median q = ½‖F(e, u*) − e‖² of the model's points: how fixed they are.
+
+    The paper's code reports mean((F − e)²) = 2q/N instead.
+    """
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        if evaluation.found_q is None:
+            raise Unsupported("this model has no fixed points")
+        q = np.concatenate(evaluation.found_q)
+        return float(np.median(np.where(np.isfinite(q), q, np.inf)))
+
+
+@METRICS.register("fixed_point_precision")
+@dataclasses.dataclass(frozen=True)
+class FixedPointPrecision:
+    """Share of the model's points that lie within 0.1 RMS radii of a fixed point of the network."""
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "higher"
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return precision_and_recall(evaluation, EPSILON)[0]
+
+
+@METRICS.register("fixed_point_recall")
+@dataclasses.dataclass(frozen=True)
+class FixedPointRecall:
+    """Share of the network's fixed points that have one of the model's within 0.1 RMS radii.
+
+    A model need not use all of a network's fixed points (saddles, say): low recall is no fault by itself.
+    """
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "higher"
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return precision_and_recall(evaluation, EPSILON)[1]
+
+
+@METRICS.register("fixed_point_chamfer")
+@dataclasses.dataclass(frozen=True)
+class FixedPointChamfer:
+    """½ (mean gap model → network + mean gap network → model), averaged over the distinct u*."""
+
+    unit: ClassVar[str] = "RMS radii"
+    better: ClassVar[str] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        both = [(_gaps(f, r).mean() + _gaps(r, f).mean()) / 2 for f, r in _pairs(evaluation)]
+        return float(np.mean(both))

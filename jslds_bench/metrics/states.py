@@ -1,0 +1,148 @@
+"""How far the model's states are from the network's, free-running and one step ahead.
+
+All of these are over the same trials, the same steps t = 1 … T and the same h_0 for every model. A model
+whose prediction is not finite anywhere has an infinite error: nothing is averaged away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float
+
+from jslds_bench.types import METRICS, Evaluation
+
+
+def relative_errors(predicted: Float[Any, "B T N"], true: Float[Any, "B T N"]) -> Float[Any, "B T"]:
+    """‖ĥ_t − h_t‖ / ‖h_t‖ in float64; 0 where both are 0, inf where the prediction is not finite."""
+    predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        gaps = np.linalg.norm(predicted - true, axis=-1)
+        errors = gaps / np.linalg.norm(true, axis=-1)
+    return np.where(gaps == 0, 0.0, np.where(np.isfinite(errors), errors, np.inf))
+
+
+def squared_distance(predicted: Float[Any, "*shape"], true: Float[Any, "*shape"]) -> float:
+    """Σ‖ĥ − h‖² in float64, inf where the prediction is not finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = float(np.sum((np.asarray(predicted, np.float64) - np.asarray(true, np.float64)) ** 2))
+    return total if math.isfinite(total) else math.inf
+
+
+def _share(error: float, scale: float) -> float:
+    """error / scale; where the scale is 0, a right prediction has 0 and any other inf."""
+    if scale > 0:
+        return error / scale
+    return 0.0 if error == 0 else math.inf
+
+
+def spread(states: Float[Any, "B T1 N"]) -> float:
+    """Root of the mean of ‖h − h̄‖² over trials and t ≥ 1, h̄ being the mean over both."""
+    later = np.asarray(states, np.float64)[:, 1:]
+    return float(np.sqrt(np.mean(np.sum((later - later.mean(axis=(0, 1))) ** 2, axis=-1))))
+
+
+@METRICS.register("relative_error")
+@dataclasses.dataclass(frozen=True)
+class RelativeError:
+    """Mean over trials and t ≥ 1 of ‖ĥ_t − h_t‖/‖h_t‖, free-running: ĥ_t = G(ĥ_{t−1}, u_t) from h_0.
+
+    It depends on where the origin of h lies; read it beside `skill` and `nrmse`.
+    Reference: Smith et al. (2021), section 4.
+    """
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return float(np.mean(relative_errors(evaluation.free_run[:, 1:], evaluation.states[:, 1:])))
+
+
+@METRICS.register("relative_error_one_step")
+@dataclasses.dataclass(frozen=True)
+class RelativeErrorOneStep:
+    """The same one step ahead: ĥ_t = G(h_{t−1}, u_t) from the network's own previous state."""
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return float(np.mean(relative_errors(evaluation.one_step, evaluation.states[:, 1:])))
+
+
+@METRICS.register("skill")
+@dataclasses.dataclass(frozen=True)
+class Skill:
+    """1 − Σ‖ĥ_t − h_t‖² / Σ‖h_0 − h_t‖², free-running: 1 is perfect, 0 is no better than staying at h_0."""
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "higher"
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        true = evaluation.states[:, 1:]
+        base = squared_distance(np.broadcast_to(evaluation.states[:, :1], true.shape), true)
+        return 1 - _share(squared_distance(evaluation.free_run[:, 1:], true), base)
+
+
+@METRICS.register("skill_one_step")
+@dataclasses.dataclass(frozen=True)
+class SkillOneStep:
+    """1 − Σ‖ĥ_t − h_t‖² / Σ‖h_{t−1} − h_t‖², one step ahead: 0 is no better than persistence."""
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "higher"
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        true = evaluation.states[:, 1:]
+        base = squared_distance(evaluation.states[:, :-1], true)
+        return 1 - _share(squared_distance(evaluation.one_step, true), base)
+
+
+@METRICS.register("nrmse")
+@dataclasses.dataclass(frozen=True)
+class NRMSE:
+    """√(Σ‖ĥ_t − h_t‖² / Σ‖h_t − h̄‖²), free-running: free of the origin; 1 is as good as the mean state."""
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        true = evaluation.states[:, 1:]
+        count = true.shape[0] * true.shape[1]
+        scale = count**0.5 * spread(evaluation.states)
+        return _share(squared_distance(evaluation.free_run[:, 1:], true) ** 0.5, scale)
+
+
+@METRICS.register("valid_prediction_time")
+@dataclasses.dataclass(frozen=True)
+class ValidPredictionTime:
+    """Mean over trials of the steps before ‖ĥ_t − h_t‖ first exceeds 0.4 of the spread; T if it never does.
+
+    The spread is √(mean ‖h − h̄‖²) over trials and steps.
+    """
+
+    unit: ClassVar[str] = "steps"
+    better: ClassVar[str] = "higher"
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    timing: ClassVar[bool] = False
+    THRESHOLD: ClassVar[float] = 0.4
+
+    def compute(self, evaluation: Evaluation) -> float:
+        true = np.asarray(evaluation.states[:, 1:], np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            distance = np.linalg.norm(np.asarray(evaluation.free_run[:, 1:], np.float64) - true, axis=-1)
+        valid = distance <= self.THRESHOLD * spread(evaluation.states)  # False for NaN
+        return float(np.mean(np.cumprod(valid, axis=1).sum(axis=1)))

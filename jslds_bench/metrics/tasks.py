@@ -1,0 +1,50 @@
+"""How well the task is solved, by the network and by the model's states through the same readout."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from jslds_bench.types import METRICS, Evaluation
+
+
+def _task_error(evaluation: Evaluation, states: Any) -> float:
+    """Mean squared error over trials, scored steps and outputs; inf where not finite."""
+    readout = evaluation.readout
+    with np.errstate(invalid="ignore", over="ignore"):
+        outputs = np.asarray(states, np.float64) @ np.asarray(readout.w, np.float64) + np.asarray(readout.b)
+        per_step = np.mean((outputs - evaluation.trials.targets) ** 2, axis=(0, 2))
+    mask = np.asarray(evaluation.trials.mask, np.float64)
+    error = float(np.sum(per_step[mask > 0] * mask[mask > 0]) / mask.sum())
+    return error if math.isfinite(error) else math.inf
+
+
+@METRICS.register("task_error_network")
+@dataclasses.dataclass(frozen=True)
+class TaskErrorNetwork:
+    """The network's own mean squared error on the task's scored steps (the same for all its models)."""
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return _task_error(evaluation, evaluation.states[:, 1:])
+
+
+@METRICS.register("task_error_model")
+@dataclasses.dataclass(frozen=True)
+class TaskErrorModel:
+    """The mean squared error of the network's readout on the model's free-running states."""
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return _task_error(evaluation, evaluation.free_run[:, 1:])

@@ -1,0 +1,136 @@
+"""The classical way: find the network's fixed points numerically, linearise about the nearest one."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jslds_bench.dynamics.fixed_points import SearchSettings, locate, search_starts
+from jslds_bench.dynamics.linearize import expand, expansion_step
+from jslds_bench.dynamics.rollout import rollout
+from jslds_bench.errors import Unsupported, UsageError
+from jslds_bench.types import (
+    MODELS,
+    Carry,
+    Cell,
+    CellParams,
+    LocalLinear,
+    Network,
+    NetworkSource,
+    Progress,
+    Task,
+    Trials,
+    silent,
+)
+
+_FAR = 1e6  # coordinate of the padding of point sets of unequal size: never the nearest
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["params", "u_stars", "points", "half_squares"],
+    meta_fields=["cell", "zeroth", "counts"],
+)
+@dataclasses.dataclass(frozen=True)
+class NearestFixedPoint:
+    """F expanded about the fixed or slow point h* nearest to the state, of the trial's own u*.
+
+    ĥ_t = c + ∂F/∂h(h*, u*)(h_{t−1} − h*) + ∂F/∂u(h*, u*)(u_t − u*), with c = F(h*, u*) or c = h*.
+    """
+
+    cell: Cell
+    zeroth: Literal["value", "point"]
+    counts: tuple[int, ...]
+    params: CellParams
+    u_stars: jax.Array  # [K, U]
+    points: jax.Array  # [K, P, N], padded with _FAR
+    half_squares: jax.Array  # ½‖p‖², [K, P]
+
+    def nearest(self, h: Any, u_star: Any) -> jax.Array:
+        """h*, [N]: the nearest of the points that belong to `u_star`."""
+        context = jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1))
+        # argmin ‖p − h‖² = argmin ½‖p‖² − p·h: one matrix product for all trials, when vmapped
+        cost = self.half_squares[context] - self.points[context] @ h
+        return self.points[context, jnp.argmin(cost)]
+
+    def init(self, h0: Any, u_star: Any) -> Carry:
+        return ()
+
+    def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
+        e = self.nearest(h, u_star)
+        return carry, expansion_step(self.cell, self.params, e, u_star, h, u, self.zeroth)
+
+    def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
+        return expand(self.cell, self.params, self.nearest(h, u_star), u_star, self.zeroth)
+
+    def fixed_points(self, u_star: Any) -> jax.Array:
+        context = int(jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1)))
+        return self.points[context, : self.counts[context]]
+
+
+@MODELS.register("fixed_points")
+@dataclasses.dataclass(frozen=True)
+class FixedPointModel:
+    """Numerical fixed and slow points of the trained network, and the expansion about the nearest.
+
+    Attributes:
+        zeroth: the constant term: "value", F(h*, u*) as the paper's code has it, or "point", h* (eq. 4).
+        n_trials: training trials whose visited states are the candidates (with the expansion points there,
+            where the network has an expansion network).
+        noise: standard deviation of the noise added to a copy of them.
+        slow_tolerance: q = ½‖F − h‖² under which a point is kept.
+    """
+
+    zeroth: Literal["value", "point"] = "value"
+    n_trials: int = 64
+    noise: float = 0.01
+    slow_tolerance: float = SearchSettings.slow_tolerance
+
+    def __post_init__(self) -> None:
+        if self.n_trials < 1 or self.noise < 0 or self.slow_tolerance <= 0:
+            raise UsageError(
+                "fixed_points needs n_trials ≥ 1, noise ≥ 0 and slow_tolerance > 0, got "
+                f"{self.n_trials}, {self.noise} and {self.slow_tolerance}"
+            )
+
+    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
+        return None
+
+    def fit(
+        self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
+    ) -> NearestFixedPoint:
+        settings = SearchSettings(slow_tolerance=self.slow_tolerance)
+        u_stars = task.expansion_inputs()
+        found = []
+        for k, u_star in enumerate(u_stars):
+            progress(k, len(u_stars), "fixed points")
+            states = search_starts(network, visited_states(network, trials, u_star, self.n_trials))
+            noise = self.noise * jax.random.normal(jax.random.fold_in(key, k), states.shape)
+            found.append(locate(network, states + np.asarray(noise), u_star, settings).points)
+            if not len(found[-1]):
+                raise Unsupported(
+                    f"no fixed or slow point with q ≤ {self.slow_tolerance:g} under u* = {np.asarray(u_star)}"
+                )
+        counts = tuple(len(points) for points in found)
+        padded = np.full((len(found), max(counts), network.n_state), _FAR, np.float32)
+        for row, points in zip(padded, found, strict=True):
+            row[: len(points)] = points
+        half_squares = 0.5 * jnp.sum(jnp.asarray(padded) ** 2, axis=-1)
+        return NearestFixedPoint(
+            network.cell, self.zeroth, counts, network.params, u_stars, jnp.asarray(padded), half_squares
+        )
+
+
+def visited_states(network: Network, trials: Trials, u_star: Any, n_trials: int) -> np.ndarray:
+    """The states h_1 … h_T of the first `n_trials` trials that have this u*, [n_trials·T, N]."""
+    matching = np.flatnonzero(np.all(np.isclose(trials.u_star, u_star), axis=-1))[:n_trials]
+    if not len(matching):
+        raise Unsupported(f"no training trial has u* = {np.asarray(u_star)}")
+    h0 = jnp.broadcast_to(network.h0, (len(matching), network.n_state))
+    states = rollout(network.cell, network.params, h0, trials.inputs[matching])
+    return np.asarray(states).reshape(-1, network.n_state)

@@ -1,0 +1,119 @@
+"""The Jacobian switching linear dynamical system (eqs. 5–6)."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jslds_bench.dynamics.fixed_points import groups_within, rms_radius
+from jslds_bench.dynamics.jslds import co_rollout, expansion_point, jslds_step
+from jslds_bench.dynamics.linearize import expand
+from jslds_bench.errors import UsageError
+from jslds_bench.training import Parameters, RecipeName, expansion_loss, make_recipe, train
+from jslds_bench.types import (
+    MODELS,
+    Carry,
+    Cell,
+    CellParams,
+    ExpansionParams,
+    Layer,
+    LocalLinear,
+    Network,
+    NetworkSource,
+    Progress,
+    Task,
+    Trials,
+    silent,
+)
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["params", "phi", "u_stars", "expansions"],
+    meta_fields=["cell", "counts"],
+)
+@dataclasses.dataclass(frozen=True)
+class JacobianSwitching:
+    """a_t = e* + ∂F/∂h (a_{t−1} − e*) + ∂F/∂u (u_t − u*) at (e*, u*), e* = E(a_{t−1}; φ) (eqs. 5–6)."""
+
+    cell: Cell
+    counts: tuple[int, ...]
+    params: CellParams
+    phi: ExpansionParams
+    u_stars: jax.Array  # [K, U]
+    expansions: jax.Array  # [K, P, N]: distinct e* of the fit's trials, the first counts[k] of row k
+
+    def init(self, h0: Any, u_star: Any) -> Carry:
+        return ()
+
+    def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
+        return carry, jslds_step(self.cell, self.params, self.phi, h, u, u_star)
+
+    def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
+        return expand(self.cell, self.params, expansion_point(self.phi, h), u_star, "point")
+
+    def fixed_points(self, u_star: Any) -> jax.Array:
+        context = int(jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1)))
+        return self.expansions[context, : self.counts[context]]
+
+
+@MODELS.register("jslds")
+@dataclasses.dataclass(frozen=True)
+class JSLDS:
+    """JSLDS: on a co-trained network its own expansion network; on any other a newly trained one.
+
+    On a frozen network E alone is trained, with λ_JSLDS, λ_e and λ_a of eq. 9, and θ stays as it is.
+
+    Attributes:
+        recipe: training recipe of E on a frozen network.
+        n_steps: training steps of E on a frozen network.
+        merge: expansion points closer than this, in RMS radii of the states, count as one.
+    """
+
+    recipe: RecipeName = "fast"
+    n_steps: int = 1_500
+    merge: float = 5e-2
+
+    def __post_init__(self) -> None:
+        if self.n_steps < 1 or self.merge < 0:
+            raise UsageError(f"jslds needs n_steps ≥ 1 and merge ≥ 0, got {self.n_steps} and {self.merge}")
+
+    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
+        return None
+
+    def fit(
+        self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
+    ) -> JacobianSwitching:
+        phi = network.expansion
+        if phi is None:
+            phi = self._train_expansion(task, network, key, progress)
+        h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], network.n_state))
+        states = co_rollout(network.cell, network.params, phi, h0, trials.inputs, trials.u_star)
+        e, radius = np.asarray(states.e), rms_radius(np.asarray(states.h).reshape(-1, network.n_state))
+        found = []
+        u_stars = task.expansion_inputs()
+        for u_star in np.asarray(u_stars):
+            chosen = e[np.all(np.isclose(trials.u_star, u_star), axis=-1)].reshape(-1, network.n_state)
+            chosen = chosen[np.isfinite(chosen).all(axis=-1)]
+            found.append(chosen[np.unique(groups_within(chosen, self.merge * radius))])
+        counts = tuple(len(points) for points in found)
+        padded = np.zeros((len(found), max(counts), network.n_state), np.float32)
+        for row, points in zip(padded, found, strict=True):
+            row[: len(points)] = points
+        return JacobianSwitching(network.cell, counts, network.params, phi, u_stars, jnp.asarray(padded))
+
+    def _train_expansion(
+        self, task: Task, network: Network, key: jax.Array, progress: Progress
+    ) -> ExpansionParams:
+        n = network.n_state
+        start = tuple(Layer(jnp.zeros((n, n)), jnp.zeros(n)) for _ in range(2))
+        frozen = Parameters(network.params, network.h0, network.readout, None)
+        loss = expansion_loss(network.cell, task.setup.weights, frozen)
+        recipe = make_recipe(self.recipe, task.setup, self.n_steps)
+        phi, _ = train(loss, start, task.sample, recipe, key, progress)
+        return phi

@@ -1,0 +1,57 @@
+"""A network read from a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import PRNGKeyArray
+
+from jslds_bench.errors import UsageError
+from jslds_bench.networks.format import DAMAGE, read_network
+from jslds_bench.networks.released import read_released
+from jslds_bench.types import NETWORKS, Network, Progress, Task, silent
+
+
+@NETWORKS.register("checkpoint")
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A network from this project's own checkpoint format, or from one of the authors' released files.
+
+    Attributes:
+        path: the file (in a suite: relative to the suite's folder).
+    """
+
+    path: str
+
+    def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
+        path = Path(self.path)
+        network = read_released(path) if _is_released(path) else read_network(path)
+        got = (network.n_inputs, network.readout.b.shape[0])
+        if got != (task.n_inputs, task.n_outputs):
+            raise UsageError(
+                f"{path} has {got[0]} inputs and {got[1]} outputs; task {task.name!r} has {task.n_inputs} "
+                f"and {task.n_outputs}: name the task and size that it was trained on"
+            )
+        return network
+
+    def sources(self) -> dict[str, Any]:
+        """The hash of the file, so that a changed file is not mistaken for the cached one."""
+        try:
+            return {"sha256": hashlib.sha256(Path(self.path).read_bytes()).hexdigest()}
+        except OSError as error:
+            raise UsageError(f"cannot read checkpoint {self.path}: {error.strerror}") from error
+
+
+def _is_released(path: Path) -> bool:
+    """Whether the file is an npz with the released files' member names."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "arr_0.npy" in archive.namelist()
+    except FileNotFoundError:
+        raise UsageError(f"no checkpoint at {path}") from None
+    except DAMAGE as error:
+        raise UsageError(f"{path} is no npz file, or is truncated: {error}") from error

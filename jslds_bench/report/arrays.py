@@ -1,0 +1,87 @@
+"""The figure arrays of a record, checked: what has the wrong shape is left out, with a note saying so."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from jslds_bench.store import read_arrays
+
+SHAPES = {
+    "example_states": "E T1 N",
+    "example_inputs": "E T U",
+    "example_targets": "E T O",
+    "example_u_star": "E",
+    "example_free_run": "E T1 N",
+    "example_one_step": "E T N",
+    "mask": "T",
+    "readout_w": "N O",
+    "readout_b": "O",
+    "pca_mean": "N",
+    "pca_axes": "D N",
+    "expansion": "M N",
+    "expansion_u_star": "M",
+    "model_points": "P N",
+    "model_points_u_star": "P",
+    "network_points": "R N",
+    "network_points_u_star": "R",
+    "network_points_q": "R",
+    "network_points_n_unstable": "R",
+    "eigenvalues": "K N",
+    "network_eigenvalues": "K N",
+}
+"""Name → dimensions; equal letters are equal sizes within one record, and T1 = T + 1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Arrays:
+    """The usable arrays of one record, by name, and one line for each that is not usable."""
+
+    found: Mapping[str, np.ndarray]
+    notes: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.found[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.found
+
+    def missing(self, *names: str) -> list[str]:
+        """Those of `names` that the record lacks."""
+        return [n for n in names if n not in self.found]
+
+
+def load_arrays(path: Path) -> Arrays:
+    """The arrays beside the record at `path`; damaged or ill-shaped ones become notes, never errors."""
+    file = path.with_suffix(".npz")
+    try:
+        if file.exists() and not zipfile.is_zipfile(file):
+            raise zipfile.BadZipFile("not a whole archive")
+        raw = read_arrays(path)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        return Arrays({}, (f"the figure arrays beside {path.name} cannot be read ({error})",))
+    return check_arrays(raw)
+
+
+def check_arrays(raw: Mapping[str, np.ndarray]) -> Arrays:
+    """Those of `raw` that have the shapes of `SHAPES`, consistently; unknown names are ignored."""
+    sizes: dict[str, int] = {}
+    found, notes = {}, []
+    for name, letters in SHAPES.items():
+        if name not in raw:
+            continue
+        array, axes = raw[name], letters.split()
+        known = [sizes.get(letter, n) for letter, n in zip(axes, array.shape, strict=False)]
+        if array.dtype.kind not in "fiubc" or array.ndim != len(axes) or list(array.shape) != known:
+            notes.append(f"{name} has shape {array.shape} of {array.dtype}, expected [{', '.join(axes)}]")
+            continue
+        sizes.update(zip(axes, array.shape, strict=True))
+        if "T1" in sizes:
+            sizes["T"] = sizes["T1"] - 1
+        found[name] = array
+    return Arrays(found, tuple(notes))

@@ -1,0 +1,165 @@
+"""What the page says in words: what ran and where, the leading results, what failed and why."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from jslds_bench.report.rundata import RunData
+from jslds_bench.report.summary import number
+from jslds_bench.store import Record
+
+
+class Fact(NamedTuple):
+    """A line of the description of a run."""
+
+    name: str
+    text: str
+
+
+class Failure(NamedTuple):
+    """Jobs that gave no full result, for one reason: where, which seeds, what became of them."""
+
+    task: str
+    network: str
+    model: str
+    seeds: str
+    status: str
+    reason: str
+
+
+LIBRARIES = ("python", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
+
+
+def facts(data: RunData) -> list[Fact]:
+    """What ran and where. Environment entries that this version does not know are shown as they are."""
+    env = dict(data.meta.get("environment") or {})
+    records = data.everything
+    ok = sum(r.status == "ok" for r in records)
+    found = [
+        Fact("suite", str(data.meta.get("suite", ""))),
+        Fact(
+            "asked",
+            f"{_count(len(data.tasks), 'task')}, {_count(len(data.networks), 'network')}, "
+            f"{_count(len(data.models), 'model')}, seeds {ranges(data.seeds) or 'none'}",
+        ),
+        Fact("records", f"{len(records)}, {ok} of them ok"),
+        Fact("command", str(data.meta.get("command", ""))),
+        Fact("started", _moment(data.meta.get("started"))),
+        Fact("duration", _duration(data.meta)),
+        Fact("commit", _commit(env)),
+        Fact("versions", ", ".join(_versions(env))),
+        Fact("device", str(env.pop("device", ""))),
+        Fact("GEMM rate", _rate(records)),
+    ]
+    rest = [Fact(k.replace("_", " "), _plain(v)) for k, v in env.items()]
+    return [fact for fact in found + rest if fact.text]
+
+
+def key_lines(data: RunData) -> list[Fact]:
+    """Per task, its network and model of least free-run error, in one line."""
+    lines = []
+    for task in data.tasks:
+        means = {
+            key: s
+            for key in data.records
+            if key[0] == task and (s := data.summary(key, "relative_error")).complete
+        }
+        if means:
+            best = min(means, key=lambda key: means[key].mean)
+            lines.append(Fact(task, f"{best[2]} on {best[1]}: {means[best].text}"))
+    return lines
+
+
+def failures(data: RunData) -> list[Failure]:
+    """All that did not end well: jobs without a result, and jobs with trials that diverged."""
+    groups: dict[tuple[str, str, str, str, str], list[int]] = {}
+    for record in data.everything:
+        reason = record.reason or ""
+        if record.status == "ok":
+            reason = _diverged_trials(record)
+            if not reason:
+                continue
+        groups.setdefault((*record.key[:3], record.status, reason), []).append(record.seed)
+    return [
+        Failure(task, network, model, ranges(seeds), status, reason)
+        for (task, network, model, status, reason), seeds in groups.items()
+    ]
+
+
+def ranges(numbers: list[int]) -> str:
+    """[0, 1, 2, 5] → ``0–2, 5``."""
+    parts: list[list[int]] = []
+    for n in sorted(numbers):
+        if parts and n == parts[-1][-1] + 1:
+            parts[-1].append(n)
+        else:
+            parts.append([n])
+    return ", ".join(f"{p[0]}–{p[-1]}" if len(p) > 2 else ", ".join(map(str, p)) for p in parts)
+
+
+def _diverged_trials(record: Record) -> str:
+    n, total = record.detail.get("n_diverged"), record.detail.get("n_trials")
+    return f"{n} of {total} trials diverged when running freely" if n else ""
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n} {word}" + ("" if n == 1 else "s")
+
+
+def _moment(text: Any) -> str:
+    """An ISO time without its fractions of a second; what is no time stays as it is."""
+    try:
+        return datetime.fromisoformat(str(text)).isoformat(sep=" ", timespec="seconds")
+    except ValueError:
+        return str(text or "")
+
+
+def _duration(meta: Mapping[str, Any]) -> str:
+    seconds = meta.get("seconds")
+    jobs = f" for {meta['jobs']} jobs" if meta.get("jobs") is not None else ""
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return "not finished: the page shows the records written so far"
+    if seconds < 120:
+        return f"{number(seconds)} s{jobs}"
+    minutes = round(seconds / 60)
+    return (f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min") + jobs
+
+
+def _commit(env: dict[str, Any]) -> str:
+    commit, dirty = env.pop("commit", None), env.pop("dirty", None)
+    if not commit:
+        return "none (installed from a wheel)" if "version" in env else ""
+    return f"{commit}, " + ("with uncommitted changes" if dirty else "clean")
+
+
+def _versions(env: dict[str, Any]) -> list[str]:
+    own = env.pop("version", None)
+    named = [f"jslds-bench {own}"] if own else []
+    inner = env.pop("versions", None)
+    pairs = dict(inner) if isinstance(inner, Mapping) else {}
+    pairs.update({name: env.pop(name) for name in LIBRARIES if env.get(name)})
+    return named + [f"{name} {version}" for name, version in pairs.items()]
+
+
+def _rate(records: Sequence[Record]) -> str:
+    """The machine's float32 GEMM rate as the jobs measured it beside their own timings."""
+    timings = [r.detail.get("timing") for r in records]
+    rates = [t["gemm_flops"] for t in timings if isinstance(t, Mapping) and t.get("gemm_flops")]
+    if not rates:
+        return ""
+    low, middle, high = (number(float(f(rates)) / 1e9) for f in (min, statistics.median, max))
+    return f"{middle} GFLOP/s (float32, median of {len(rates)} jobs; {low}–{high})"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

@@ -1,0 +1,234 @@
+"""Job → record: the only clock and the only broad `except` of the package."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import statistics
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jslds_bench import evaluation as ev
+from jslds_bench.dynamics.rollout import free_run
+from jslds_bench.errors import Diverged, Unsupported, UsageError
+from jslds_bench.provenance import code_digest, gemm_rate
+from jslds_bench.registry import Registry
+from jslds_bench.runner import cache
+from jslds_bench.store import Record, Status, Value
+from jslds_bench.suite import Job
+from jslds_bench.types import (
+    METRICS,
+    MODELS,
+    NETWORKS,
+    TASKS,
+    Evaluation,
+    Linearization,
+    Model,
+    Network,
+    Progress,
+    Task,
+)
+
+MAKERS = ("dynamics", "training", "tasks", "networks", "models", "metrics", "evaluation", "runner.job")
+Quiet = Callable[[], AbstractContextManager[None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What the jobs of one (task, network, seed) share."""
+
+    task: Task
+    network: Network
+    network_seconds: float
+    cached: bool
+    evaluation_trials: Any
+    fit_trials: Any
+    reference: list[Any]
+
+
+def digest(job: Job, plugins: tuple[str, ...]) -> str:
+    """Hash of everything that decides the job's outcome, this project's code and plug-ins included."""
+    content = {
+        "parameters": parameters(job),
+        "seed": job.seed,
+        "n_trials": job.n_trials,
+        "metrics": job.metrics,
+        "code": code_digest(*MAKERS),
+        "plugins": [hashlib.sha256(Path(p).read_bytes()).hexdigest() for p in plugins],
+        "jax": jax.__version__,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def parameters(job: Job) -> dict[str, Any]:
+    """Entry names and all parameters of the job, defaults included."""
+    out = {}
+    registries: dict[str, Registry[Any]] = {"task": TASKS, "network": NETWORKS, "model": MODELS}
+    for kind, registry in registries.items():
+        entry = getattr(job, kind)
+        made: Any = registry.make(entry.name, entry.parameters)
+        out[kind] = {"name": entry.name, **dataclasses.asdict(made)}
+    return out
+
+
+def blank_record(
+    job: Job, status: Status, reason: str | None, environment: dict[str, Any], digest: str
+) -> Record:
+    """A record without values: what is written for a job that did not come to an end."""
+    return Record(job.suite, *job.key, parameters(job), status, reason, {}, {}, {}, environment, digest)
+
+
+def prepare(job: Job, environment: dict[str, Any], fresh: bool, progress: Progress) -> Prepared:
+    """The job's network (cached or made), its trials and the network's fixed points."""
+    task = TASKS.make(job.task.name, job.task.parameters)
+    source = NETWORKS.make(job.network.name, job.network.parameters)
+    key = cache.network_key(task, source, job.seed, environment)
+    kept = None if fresh else cache.load(key)
+    if kept is None:
+        start = time.process_time()
+        network = source.build(task, ev.purpose_key(job.seed, "network"), progress)
+        jax.block_until_ready(network.params)
+        seconds = time.process_time() - start
+        cache.save(key, network, seconds)
+    else:
+        network, seconds = kept
+    progress(0, 1, "reference fixed points")
+    return Prepared(
+        task,
+        network,
+        seconds,
+        kept is not None,
+        ev.draw_trials(task, job.seed, "evaluation", job.n_trials),
+        ev.draw_trials(task, job.seed, "fit", ev.N_FIT_TRIALS),
+        ev.reference_points(task, network, job.seed),
+    )
+
+
+def run_job(
+    job: Job,
+    prepared: Prepared,
+    environment: dict[str, Any],
+    digest: str,
+    quiet: Quiet,
+    progress: Progress,
+) -> tuple[Record, dict[str, np.ndarray]]:
+    """Fits, evaluates, times and measures one model; any failure becomes the record's status and reason."""
+    try:
+        return _run(job, prepared, environment, digest, quiet, progress)
+    except Exception as error:
+        status, reason = outcome(error)
+        return blank_record(job, status, reason, environment, digest), {}
+
+
+def outcome(error: BaseException) -> tuple[Status, str]:
+    """Status and one-line reason for what a job raised; unforeseen errors name their place."""
+    if isinstance(error, Diverged):
+        return "diverged", str(error)
+    if isinstance(error, Unsupported | UsageError):
+        return "failed", str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    text = " ".join(str(error).split())
+    return "failed", f"{type(error).__name__}{place}: {text[:300]}"
+
+
+def _run(
+    job: Job, p: Prepared, environment: dict[str, Any], digest: str, quiet: Quiet, progress: Progress
+) -> tuple[Record, dict[str, np.ndarray]]:
+    model = MODELS.make(job.model.name, job.model.parameters)
+    fitted, fit_seconds = _fit(model, p, job.seed, progress)
+    progress(0, 1, "evaluating")
+    evaluated = ev.evaluate(p.task, p.network, fitted, p.evaluation_trials, p.reference, job.seed)
+    with quiet():
+        rates = _timings(fitted, p.network, evaluated, job.seed)
+        gemm = gemm_rate(repeats=3)
+    timings = {"network_seconds": p.network_seconds, "fit_seconds": fit_seconds, **rates}
+    evaluated = dataclasses.replace(evaluated, timings=timings)
+    diverged = ev.n_diverged(evaluated)
+    record = Record(
+        job.suite,
+        *job.key,
+        parameters(job),
+        "ok",
+        None,
+        {name: _value(name, evaluated, diverged) for name in job.metrics or METRICS.names()},
+        ev.series(evaluated),
+        {
+            "n_trials": len(evaluated.states),
+            "n_diverged": diverged,
+            "n_network_points": [len(r.points) for r in p.reference],
+            "n_model_points": None if evaluated.found is None else [len(x) for x in evaluated.found],
+            "network_history": {k: float(v[-1]) for k, v in p.network.history.items()},
+            "timing": {"gemm_flops": gemm, "network_cached": p.cached},
+        },
+        environment,
+        digest,
+    )
+    return record, ev.figure_arrays(p.network, fitted, evaluated)
+
+
+def _fit(model: Model, p: Prepared, seed: int, progress: Progress) -> tuple[Linearization, float]:
+    """The fitted model and the processor seconds it took; a changed network is an error."""
+    before = _fingerprint(p.network)
+    start = time.process_time()
+    fitted = model.fit(p.task, p.network, p.fit_trials, ev.purpose_key(seed, "model"), progress)
+    jax.block_until_ready([leaf for leaf in jax.tree.leaves(fitted) if isinstance(leaf, jax.Array)])
+    seconds = time.process_time() - start
+    if _fingerprint(p.network) != before:
+        raise Unsupported("the model changed the frozen network that it was given")
+    return fitted, seconds
+
+
+def _fingerprint(network: Network) -> bytes:
+    hasher = hashlib.sha256()
+    for leaf in jax.tree.leaves((network.params, network.h0, network.readout, network.expansion)):
+        hasher.update(np.asarray(leaf).tobytes())
+    return hasher.digest()
+
+
+def _value(name: str, evaluated: Evaluation, diverged: int) -> Value:
+    metric = METRICS.make(name, {})
+    try:
+        value = float(metric.compute(evaluated))
+    except Unsupported as error:
+        return Value(None, metric.unit, metric.better, str(error))
+    reason = None
+    if not math.isfinite(value):
+        reason = f"not finite: {diverged} of {len(evaluated.states)} free runs diverged"
+    return Value(value, metric.unit, metric.better, reason)
+
+
+def _timings(fitted: Linearization, network: Network, evaluated: Evaluation, seed: int) -> dict[str, float]:
+    """Rates of the free run and of forming linear systems, and the time to compile the former."""
+    trials = evaluated.trials
+    args = (network.h0, trials.inputs, trials.u_star)
+    start = time.perf_counter()
+    compiled = ev.compiled(free_run, fitted, *args)
+    out = {"compile_seconds": time.perf_counter() - start}
+    n_steps = trials.inputs.shape[0] * trials.inputs.shape[1]
+    out["steps_per_second"] = n_steps / _seconds(compiled)
+    if evaluated.local is not None:
+        h, u, star, _ = ev.samples(trials, evaluated.states, evaluated.u_stars, seed)
+        local = ev.on_model(ev.local_at, fitted)
+        out["jacobians_per_second"] = len(h) / _seconds(lambda: local(h, u, star))
+    return out
+
+
+def _seconds(call: Callable[[], Any], budget: float = 0.3) -> float:
+    """Median seconds of `call`, warmed once, over at least three runs and about `budget` seconds."""
+    jax.block_until_ready(call())
+    taken: list[float] = []
+    while len(taken) < 3 or (sum(taken) < budget and len(taken) < 50):
+        start = time.perf_counter()
+        jax.block_until_ready(call())
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)

@@ -1,0 +1,312 @@
+"""The runner: hands groups of jobs to worker processes and sees that each job ends as a record."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jslds_bench.errors import UsageError
+from jslds_bench.progress import ProgressBoard
+from jslds_bench.runner.pool import Pool, Worker
+from jslds_bench.store import SCHEMA, Status, read_json, read_record, record_path, write_json, write_record
+from jslds_bench.suite import Job, Suite, dump, jobs, load_suite, unsupported, validate
+
+Key = tuple[str, str, str, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """How a run went. `n_kept` of the ok jobs were done by an earlier run of the same folder."""
+
+    path: Path
+    n_ok: int
+    n_failed: int
+    n_unsupported: int
+    n_kept: int
+
+
+def run_suite(
+    suite: Suite | str,
+    out: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    timeout: float | None = None,
+    resume: bool = True,
+    progress: ProgressBoard | None = None,
+) -> RunResult:
+    """Runs every job of `suite` and writes its record under `out`; finished ones of an earlier run are kept.
+
+    Args:
+        suite: a suite, or the name or path of one.
+        out: the run folder; by default ``reports/<suite name>``.
+        workers: processes, each with a core of its own; by default one per core.
+        timeout: seconds after which a job is stopped (making its network counts by itself).
+        resume: keep finished records and use cached networks; False makes all anew.
+        progress: where to show it; by default stderr.
+
+    Raises:
+        UsageError: the suite is wrong, or the folder cannot be used. Failing jobs raise nothing: they
+            become records.
+    """
+    suite = validate(load_suite(suite) if isinstance(suite, str) else suite)
+    out = Path(out if out is not None else Path("reports") / suite.name).absolute()
+    board = ProgressBoard(len(jobs(suite))) if progress is None else progress
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers is {workers}, expected at least 1")
+    if timeout is not None and timeout <= 0:
+        raise UsageError(f"timeout is {timeout} s, expected more than 0")
+    with _locked(out):
+        run = _Run(suite, out, timeout, resume, board)
+        try:
+            return run.all(workers)
+        finally:
+            board.close()
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Holds the run folder for this process; created if need be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = os.open(out / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {out}: {error.strerror}; choose another folder with --out"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(f"another run is writing to {out}; wait for it, or choose another --out") from None
+    else:
+        yield
+    finally:
+        os.close(lock)
+
+
+class _Run:
+    """One call of `run_suite`."""
+
+    def __init__(
+        self, suite: Suite, out: Path, timeout: float | None, resume: bool, board: ProgressBoard
+    ) -> None:
+        from jslds_bench.runner.job import digest  # imports JAX: only once the suite is known good
+
+        self.suite, self.out, self.timeout, self.resume, self.board = suite, out, timeout, resume, board
+        self.jobs: dict[Key, Job] = {job.key: job for job in jobs(suite)}
+        self.digests = {key: digest(job, suite.plugins) for key, job in self.jobs.items()}
+        self.statuses: dict[Key, str] = {}
+        self.kept = 0
+        self.environment: dict[str, Any] = {}
+        self.started = time.monotonic()
+        self.in_line: list[Worker] = []  # workers that want silence; the first has it
+
+    def all(self, workers: int | None) -> RunResult:
+        """Runs what is left and counts."""
+        self._open()
+        groups = self._groups()
+        if groups:
+            with Pool() as pool:
+                self._work(pool, groups, min(len(groups), workers or os.cpu_count() or 1))
+        self._describe(finished=True)
+        counts = list(self.statuses.values())
+        n_unsupported = counts.count("unsupported")
+        n_ok = counts.count("ok")
+        return RunResult(self.out, n_ok, len(counts) - n_ok - n_unsupported, n_unsupported, self.kept)
+
+    def _open(self) -> None:
+        """Refuses a folder that holds something else, then says what is being run."""
+        if (self.out / "run.json").exists():
+            earlier = read_json(self.out / "run.json", "run")
+            if earlier["suite"] != self.suite.name:
+                raise UsageError(
+                    f"{self.out} holds a run of suite {earlier['suite']!r}, not {self.suite.name!r}: choose "
+                    "another --out"
+                )
+            self.environment = earlier.get("environment", {})
+        self._describe(finished=False)
+
+    def _describe(self, finished: bool) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        seconds = time.monotonic() - self.started
+        if not finished:
+            self.began = now
+        write_json(
+            self.out / "run.json",
+            {
+                "schema": SCHEMA,
+                "suite": self.suite.name,
+                "suite_text": dump(self.suite),
+                "environment": self.environment,
+                "started": self.began,
+                "finished": now if finished else None,
+                "seconds": seconds if finished else None,
+                "jobs": len(self.jobs),
+            },
+        )
+
+    def _groups(self) -> list[list[Key]]:
+        """The jobs left to do, grouped by what shares a network; longest first, so that none lags at the end.
+
+        Jobs that an earlier run finished are kept; jobs that a model declares unsupported are recorded.
+        """
+        groups: dict[tuple[str, str, int], list[Key]] = {}
+        for key, job in self.jobs.items():
+            if self.resume and self._finished_before(key):
+                self.statuses[key] = "ok"
+                self.kept += 1
+                self.board.job_done(key, "kept")
+            elif (reason := unsupported(job)) is not None:
+                self._record(key, "unsupported", reason)
+            else:
+                groups.setdefault((job.task.label, job.network.label, job.seed), []).append(key)
+        co_trained_last = sorted(groups.values(), key=lambda g: self.jobs[g[0]].network.name == "cotrained")
+        return co_trained_last[::-1]
+
+    def _finished_before(self, key: Key) -> bool:
+        """Whether an ok record with the same digest exists. A damaged one is run again."""
+        try:
+            record = read_record(record_path(self.out, key))
+        except UsageError as error:
+            if record_path(self.out, key).exists():
+                self.board.note(f"runs again: {error}")
+            return False
+        return record.status == "ok" and record.digest == self.digests[key]
+
+    def _record(self, key: Key, status: Status, reason: str | None) -> None:
+        """Writes the record of a job that no worker could finish."""
+        from jslds_bench.runner.job import blank_record
+
+        record = blank_record(self.jobs[key], status, reason, self.environment, self.digests[key])
+        write_record(self.out, record, {})
+        self._done(key, status, reason)
+
+    def _done(self, key: Key, status: str, reason: str | None) -> None:
+        self.statuses[key] = status
+        self.board.job_done(key, status, reason)
+
+    def _work(self, pool: Pool, groups: list[list[Key]], n_workers: int) -> None:
+        """Keeps the workers busy until no group is left."""
+        for number in range(n_workers):
+            pool.start(number)
+        while pool.workers:
+            for worker, event in pool.events(timeout=0.5):
+                if event is None:
+                    ended = pool.bury(worker)
+                    self._lost(pool, worker, groups, "failed", f"its worker died: {ended}")
+                else:
+                    self._handle(pool, worker, event, groups)
+            self._stop_overdue(pool, groups)
+
+    def _handle(self, pool: Pool, worker: Worker, event: dict[str, Any], groups: list[list[Key]]) -> None:
+        match event["event"]:
+            case "ready":
+                worker.environment = self.environment = event["environment"]
+                self._next(pool, worker, groups)
+            case "idle":
+                worker.keys = worker.group = []
+                self._next(pool, worker, groups)
+            case "begin":
+                worker.keys = [tuple(key) for key in event["keys"]]
+                worker.since = time.monotonic()
+                worker.label = worker.keys[0]
+                if event["what"] == "network":
+                    task, network, _, seed = worker.keys[0]
+                    worker.label = (task, network, "making the network", seed)
+                else:
+                    self.board.job_started(worker.keys[0])
+            case "stage":
+                self.board.stage(worker.number, worker.label, event["done"], event["total"], event["text"])
+            case "finished":
+                key = tuple(event["key"])
+                worker.group = [k for k in worker.group if k != key]
+                self._done(key, event["status"], event["reason"])
+            case "quiet":
+                self.in_line.append(worker)
+                if len(self.in_line) == 1:
+                    self._silence(pool)
+            case "loud":
+                self._end_silence(pool, worker)
+            case "fatal":
+                raise UsageError(event["message"])
+
+    def _next(self, pool: Pool, worker: Worker, groups: list[list[Key]]) -> None:
+        """Gives the worker its next group, or ends it."""
+        if not groups:
+            pool.remove(worker)
+            return
+        # Of the groups as long as the next one, rather one of the task that this worker has compiled for.
+        alike = [g for g in groups if g[0][1] == groups[0][0][1]]
+        chosen = next((g for g in alike if g[0][0] == worker.task), groups[0])
+        groups.remove(chosen)
+        worker.group = worker.keys = chosen
+        worker.task = chosen[0][0]
+        worker.since = time.monotonic()
+        command = {
+            "suite": dump(self.suite),
+            "out": str(self.out),
+            "fresh": not self.resume,
+            "keys": worker.group,
+        }
+        worker.send(command)
+
+    def _silence(self, pool: Pool) -> None:
+        """Lets the first worker in line have the machine: all others are halted until it is done.
+
+        They do not notice, and what they measure in processor seconds is not affected.
+        """
+        for other in pool.workers:
+            if other is not self.in_line[0]:
+                other.halt()
+        self.halted = time.monotonic()
+        self.in_line[0].send({"go": True})
+
+    def _end_silence(self, pool: Pool, worker: Worker) -> None:
+        """`worker` is done timing, or dead: the others go on, or the next in line has its turn."""
+        if worker not in self.in_line:
+            return
+        had_it = self.in_line[0] is worker
+        self.in_line.remove(worker)
+        if not had_it:
+            return
+        for other in pool.workers:
+            if other is not worker:
+                other.since += time.monotonic() - self.halted
+                other.resume()
+        if self.in_line:
+            self._silence(pool)
+
+    def _stop_overdue(self, pool: Pool, groups: list[list[Key]]) -> None:
+        """Ends workers whose job has taken longer than the timeout, and starts others in their place."""
+        for worker in list(pool.workers):
+            overdue = self.timeout is not None and time.monotonic() - worker.since > self.timeout
+            if overdue and worker.keys:
+                pool.remove(worker)
+                reason = f"stopped after {self.timeout:g} s (--timeout)"
+                self._lost(pool, worker, groups, "timeout", reason)
+
+    def _lost(
+        self,
+        pool: Pool,
+        worker: Worker,
+        groups: list[list[Key]],
+        status: Status,
+        reason: str,
+    ) -> None:
+        """Records what a lost worker was doing, puts the rest of its group back, and replaces it."""
+        self._end_silence(pool, worker)
+        if not worker.environment and not worker.group:
+            raise UsageError(f"a worker could not start ({reason}); `jslds-bench doctor` may show why")
+        for key in worker.keys:
+            self._record(key, status, reason)
+        rest = [key for key in worker.group if key not in worker.keys]
+        if rest:
+            groups.insert(0, rest)
+        if groups:
+            pool.start(worker.number)

@@ -1,0 +1,1 @@
+"""Benchmarks of the numerical core for airspeed velocity (asv): `asv run --environment existing:same …`."""

@@ -1,0 +1,132 @@
+"""Jacobians, expansions and spectra: finite differences, agreement of the two ways, invariances."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jslds_bench.dynamics.linearize import (
+    apply_local,
+    expand,
+    expansion_step,
+    input_jacobian,
+    jacobians,
+    recurrent_jacobian,
+    speeds,
+)
+from jslds_bench.dynamics.spectrum import eigenvalues, matched_distance, spectrum, time_constants
+
+cells = pytest.mark.parametrize("cell", ["vanilla", "gru"])
+
+
+def central_differences(function, x, step=1e-5):
+    columns = [(function(x + d) - function(x - d)) / (2 * step) for d in step * np.eye(len(x))]
+    return np.stack(columns, axis=-1)
+
+
+@cells
+def test_jacobians_agree_with_central_differences(cell, make_network):
+    network = make_network(cell, 6, 3)
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        params = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float64)), network.params)
+        h, u = jnp.asarray(rng.normal(size=6)), jnp.asarray(rng.normal(size=3))
+        step = jax.jit(lambda h, u: network.cell.step(params, h, u))
+        by_h = central_differences(lambda x: np.asarray(step(x, u)), np.asarray(h))
+        by_u = central_differences(lambda x: np.asarray(step(h, x)), np.asarray(u))
+        np.testing.assert_allclose(recurrent_jacobian(network.cell, params, h, u), by_h, atol=1e-9)
+        np.testing.assert_allclose(input_jacobian(network.cell, params, h, u), by_u, atol=1e-9)
+        many = jacobians(network.cell, params, jnp.stack([h, 0 * h]), jnp.stack([u, u]))
+        np.testing.assert_allclose(many[0], by_h, atol=1e-9)
+
+
+@cells
+@pytest.mark.parametrize("zeroth", ["value", "point"])
+def test_the_expansion_by_jvp_is_the_expansion_by_jacobians(cell, zeroth, make_network):
+    network = make_network(cell, 6, 3)
+    rng = np.random.default_rng(1)
+    (e, h), (star, u) = (jnp.asarray(rng.normal(size=(2, n)), jnp.float32) for n in (6, 3))
+    by_jvp = expansion_step(network.cell, network.params, e, star, h, u, zeroth)
+    by_matrices = apply_local(expand(network.cell, network.params, e, star, zeroth), h, u)
+    np.testing.assert_allclose(by_jvp, by_matrices, atol=1e-5)
+
+
+@cells
+def test_the_expansion_is_right_to_second_order(cell, make_network):
+    """The error of eq. 3 falls with the square of the distance from (e, u*); eq. 4's does not vanish."""
+    network = make_network(cell, 6, 3)
+    rng = np.random.default_rng(2)
+    with jax.enable_x64(True):
+        params = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float64)), network.params)
+        (e, dh), (star, du) = (jnp.asarray(rng.normal(size=(2, n))) for n in (6, 3))
+
+        def error(scale, zeroth):
+            h, u = e + scale * dh, star + scale * du
+            ahead = expansion_step(network.cell, params, e, star, h, u, zeroth)
+            return float(jnp.linalg.norm(ahead - network.cell.step(params, h, u)))
+
+        assert error(1e-4, "value") / error(1e-3, "value") == pytest.approx(1e-2, rel=0.05)
+        gap = float(jnp.linalg.norm(network.cell.step(params, e, star) - e))
+        assert error(1e-6, "point") == pytest.approx(gap, rel=1e-3)
+
+
+def test_speed_is_half_the_squared_step(make_network):
+    network = make_network("vanilla", 6, 3)
+    h = jnp.asarray(np.random.default_rng(3).normal(size=(4, 6)), jnp.float32)
+    u = jnp.zeros((4, 3))
+    expected = 0.5 * np.linalg.norm(np.asarray(network.step(h, u), np.float64) - np.asarray(h), axis=-1) ** 2
+    np.testing.assert_allclose(speeds(network.cell, network.params, h, u), expected, rtol=1e-5)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 7), st.integers(0, 2))
+@settings(deadline=None)
+def test_a_spectrum_puts_the_matrix_together_again(seed, n, n_batch):
+    matrices = np.random.default_rng(seed).normal(size=(*[2] * n_batch, n, n))
+    parts = spectrum(matrices)
+    np.testing.assert_allclose(
+        parts.left @ parts.right, np.broadcast_to(np.eye(n), matrices.shape), atol=1e-6
+    )
+    np.testing.assert_allclose(parts.right * parts.values[..., None, :] @ parts.left, matrices, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(parts.right, axis=-2), 1, atol=1e-12)
+    assert (np.diff(np.abs(parts.values), axis=-1) <= 1e-12).all()
+    np.testing.assert_allclose(np.abs(eigenvalues(matrices)), np.abs(parts.values), atol=1e-9)
+
+
+def test_left_vectors_are_left_eigenvectors_of_a_known_matrix():
+    parts = spectrum(np.array([[0.5, 1.0], [0.0, 0.25]]))
+    np.testing.assert_allclose(parts.values, [0.5, 0.25])
+    np.testing.assert_allclose(
+        parts.left @ [[0.5, 1.0], [0.0, 0.25]], parts.values[:, None] * parts.left, atol=1e-15
+    )
+    assert abs(parts.left[0, 1] / parts.left[0, 0]) == pytest.approx(4)  # selection vector (1, 4), by hand
+
+
+complex_numbers = st.complex_numbers(max_magnitude=10, allow_nan=False, allow_infinity=False)
+spectra = st.lists(complex_numbers, min_size=1, max_size=6).map(np.array)
+
+
+@given(spectra, st.randoms(use_true_random=False), complex_numbers)
+def test_matched_distance_forgets_order_and_bounds_a_shift(values, random, shift):
+    shuffled = values.copy()
+    random.shuffle(shuffled)
+    assert matched_distance(values, shuffled) == pytest.approx(0, abs=1e-12)
+    assert matched_distance(values, values + shift) <= abs(shift) + 1e-9
+    assert matched_distance(values, values + shift) >= abs(shift) - 1e-9  # the mean shift is a lower bound
+    assert matched_distance(values + shift, shuffled) == pytest.approx(
+        matched_distance(values, values + shift)
+    )
+
+
+def test_matched_distance_by_hand():
+    first, second = np.array([1.0, 0.5, 0.1]), np.array([0.4, 0.9, 0.0])
+    assert matched_distance(first, second) == pytest.approx(0.1)
+    assert matched_distance(first, second, top=1) == pytest.approx(0.1)
+    assert matched_distance(np.array([1j, -1j]), np.array([-1j, 1j])) == 0
+    assert matched_distance(np.array([2.0, 0.0]), np.array([1.0, -1.0]), top=2) == pytest.approx(1)
+
+
+def test_time_constants_by_hand():
+    values = np.array([1.0, np.exp(-1 / 8), -np.exp(-1 / 8), np.exp(1 / 4), 0.0, np.exp(-1 / 3 + 2j)])
+    np.testing.assert_allclose(time_constants(values.astype(complex)), [np.inf, 8, 8, -4, 0, 3], rtol=1e-12)

@@ -1,0 +1,182 @@
+"""The fixed-point search on networks whose fixed points are known."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jslds_bench.dynamics.cells import VANILLA
+from jslds_bench.dynamics.fixed_points import (
+    SearchSettings,
+    adam_descend,
+    find_fixed_points,
+    groups_within,
+    rms_radius,
+)
+from jslds_bench.types import Affine, Network, Readout
+
+N, P = 5, 60  # of all affine cases, so that they share compilations
+
+
+def tanh_network(w: np.ndarray) -> Network:
+    """h' = tanh(w h), column convention."""
+    n = len(w)
+    theta = (Affine(jnp.asarray(w.T, jnp.float32), jnp.zeros((1, n)), jnp.zeros(n)),)
+    return Network(VANILLA, theta, jnp.zeros(n), Readout(jnp.ones((n, 1)), jnp.zeros(1)), None, "analytic")
+
+
+@pytest.fixture(scope="module")
+def bistable() -> Network:
+    """One unit with feedback 2, so h = ±h̄ and 0 are fixed, and one that decays: three points in a plane."""
+    return tanh_network(np.diag([2.0, 0.5]))
+
+
+@pytest.fixture(scope="module")
+def candidates() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.stack([np.linspace(-1.5, 1.5, P), 0.3 * rng.normal(size=P)], axis=-1)
+
+
+def test_the_one_fixed_point_of_an_affine_network(make_affine):
+    rng = np.random.default_rng(1)
+    a, b, c = 0.4 * rng.normal(size=(N, N)) / N**0.5, rng.normal(size=(N, 1)), rng.normal(size=N)
+    network, u = make_affine(a, b, c), np.array([0.25])
+    ((w, v, bias),) = (tuple(np.asarray(x, np.float64) for x in stage) for stage in network.params)
+    exact = np.linalg.solve(np.eye(N) - w.T, v.T @ u + bias)
+    found = find_fixed_points(network, exact + rng.normal(size=(P, N)), u)
+    np.testing.assert_allclose(found.points, exact[None], rtol=0, atol=1e-10)
+    assert (found.q < 1e-20).all()
+    assert (found.n_candidates, found.n_rejected) == (P, 0)
+    assert found.n_unstable.tolist() == [0]
+    expected = np.linalg.eigvals(w.T)
+    np.testing.assert_allclose(np.sort_complex(found.eigenvalues[0]), np.sort_complex(expected), atol=1e-10)
+    np.testing.assert_array_equal(found.u_star, u)
+
+
+def test_three_points_of_a_bistable_unit_and_which_are_stable(bistable, candidates):
+    found = find_fixed_points(bistable, candidates, np.zeros(1))
+    order = np.argsort(found.points[:, 0])
+    h = 1.0
+    for _ in range(200):
+        h = np.tanh(2 * h)  # converges from above
+    np.testing.assert_allclose(found.points[order], [[-h, 0], [0, 0], [h, 0]], atol=1e-10)
+    assert found.n_unstable[order].tolist() == [0, 1, 0]
+    slope = 2 * (1 - h**2)
+    np.testing.assert_allclose(
+        found.eigenvalues[order][:, 0], [max(slope, 0.5), 2, max(slope, 0.5)], atol=1e-9
+    )
+    assert (np.diff(found.q) >= 0).all()
+
+
+def test_the_paper_s_recipe_finds_the_same_points(bistable, candidates):
+    found = find_fixed_points(bistable, candidates, np.zeros(1))
+    ends, q = adam_descend(bistable, candidates, np.zeros(1))
+    assert (q < 1e-8).mean() > 0.9
+    kept = ends[q < 1e-8]
+    gaps = np.linalg.norm(kept[:, None] - found.points[None], axis=-1)
+    assert (gaps.min(axis=1) < 1e-3).all()
+    assert (gaps.min(axis=0) < 1e-3).all()
+
+
+def test_the_same_search_gives_the_same_bits_and_leaves_the_candidates_alone(bistable, candidates):
+    guarded, before = candidates.copy(), candidates.tobytes()
+    guarded.flags.writeable = False
+    first, again = (find_fixed_points(bistable, guarded, np.zeros(1)) for _ in range(2))
+    adam_descend(bistable, guarded, np.zeros(1), n_steps=3)
+    assert guarded.tobytes() == before
+    for one, other in zip(first, again, strict=True):
+        assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
+def test_a_cycle_has_only_the_unstable_point_inside(candidates):
+    turn, gain = 0.7, 1.5
+    network = tanh_network(gain * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]))
+    h, cycle = np.array([0.5, 0.1]), []
+    for _ in range(P):
+        h = np.tanh(np.asarray(network.params[0].w, np.float64).T @ h)
+        cycle.append(h)
+    found = find_fixed_points(network, np.array(cycle), np.zeros(1))
+    np.testing.assert_allclose(found.points, [[0, 0]], atol=1e-10)
+    assert found.n_unstable.tolist() == [2]
+    np.testing.assert_allclose(np.abs(found.eigenvalues), gain, atol=1e-6)
+
+
+def test_a_network_without_fixed_points_gives_none(make_affine):
+    """h' = h + c drifts everywhere at q = ½‖c‖², above the tolerance."""
+    network = make_affine(np.eye(N), np.zeros((N, 1)), np.eye(N)[0] / 10)
+    found = find_fixed_points(network, np.random.default_rng(2).normal(size=(P, N)), np.zeros(1))
+    assert found.points.shape == found.eigenvalues.shape == (0, N)
+    assert found.q.shape == found.n_unstable.shape == (0,)
+    assert found.n_rejected == P
+
+
+def test_points_far_from_all_candidates_are_outliers(make_affine):
+    network = make_affine(0.5 * np.eye(N), np.zeros((N, 1)), np.zeros(N))
+    far = 5 + 0.1 * np.random.default_rng(3).normal(size=(P, N))
+    assert find_fixed_points(network, far, np.zeros(1)).n_rejected == P
+    near = find_fixed_points(network, far, np.zeros(1), SearchSettings(outlier=1e3, stride=10))
+    np.testing.assert_allclose(near.points, np.zeros((1, N)), atol=1e-10)
+
+
+def coverage(points: np.ndarray, candidates: np.ndarray, line: np.ndarray) -> tuple[float, float]:
+    """Share of the candidates' range along `line` that the points span, and the widest hole in it."""
+    where, asked = np.sort(points @ line), candidates @ line
+    length = np.ptp(asked)
+    return np.ptp(where) / length, np.diff(where).max() / length
+
+
+def test_a_line_attractor_comes_out_as_the_points_along_it(make_affine):
+    rng = np.random.default_rng(4)
+    axes, _ = np.linalg.qr(rng.normal(size=(N, N)))
+    line = axes[:, 0]
+    network = make_affine(axes @ np.diag([1, 0.5, 0.3, -0.4, 0.1]) @ axes.T, np.zeros((N, 1)), np.zeros(N))
+    along = np.linspace(-2, 2, P)[:, None] * line
+    asked = along + 0.1 * rng.normal(size=(P, N))
+    found = find_fixed_points(network, asked, np.zeros(1))
+    span, hole = coverage(found.points, asked, line)
+    assert span > 0.95
+    assert hole < 2 * np.diff(np.sort(asked @ line)).max() / np.ptp(asked @ line)
+    off_line = found.points - np.outer(found.points @ line, line)
+    np.testing.assert_allclose(off_line, 0, atol=1e-5)
+    assert (found.q < 1e-12).all()
+    assert found.n_rejected == 0
+
+
+def test_a_line_of_slow_points_of_a_tanh_network_stays_spread():
+    """tanh(v vᵀh) drifts along v by −x³/3N only: one fixed point, but slow points everywhere on the line."""
+    n = 128
+    line = np.ones(n) / n**0.5
+    network = tanh_network(np.outer(line, line))
+    rng = np.random.default_rng(5)
+    asked = np.linspace(-0.5, 0.5, P)[:, None] * line + 0.01 * rng.normal(size=(P, n))
+    found = find_fixed_points(network, asked, np.zeros(1))
+    span, hole = coverage(found.points, asked, line)
+    assert span > 0.75
+    assert hole < 0.1
+    assert (found.q < SearchSettings.slow_tolerance).all()
+
+
+@given(
+    st.lists(st.tuples(st.integers(-6, 6), st.integers(-6, 6)), max_size=25),
+    st.sampled_from([0.0, 0.5, 1.0, 1.5, 4.0]),
+)
+@settings(deadline=None)
+def test_merging_keeps_a_spread_subset_that_stands_for_all(points, within):
+    points = np.array(points, float).reshape(-1, 2)
+    kept = np.unique(groups_within(points, within))
+    assert (np.diff(kept) > 0).all()
+    gaps = np.linalg.norm(points[:, None] - points[kept][None], axis=-1)
+    for i in range(len(points)):
+        near = kept[gaps[i] <= within]
+        assert len(near)
+        if i not in kept:
+            assert (near < i).any()  # an earlier point stands for it
+    between = gaps[kept] + np.diag(np.full(len(kept), np.inf))
+    assert (between > within).all() or within == 0
+    np.testing.assert_array_equal(np.unique(groups_within(points[kept], within)), np.arange(len(kept)))
+
+
+def test_radius_is_the_root_mean_square_distance_from_the_mean():
+    assert rms_radius(np.array([[3.0, 0.0], [5.0, 0.0]])) == pytest.approx(1)
+    assert rms_radius(np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 2.0]])) == pytest.approx(2**0.5)

@@ -1,0 +1,300 @@
+"""Where networks start, how they are made, and the file format of this project."""
+
+import dataclasses
+import io
+import json
+import zipfile
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.dynamics.jslds import expansion_point
+from jslds_bench.errors import UsageError
+from jslds_bench.networks.checkpoint import Checkpoint
+from jslds_bench.networks.cotrained import CoTrained
+from jslds_bench.networks.format import check_shapes, network_bytes, read_network
+from jslds_bench.networks.modules import ExpansionNetwork, LinearReadout, RecurrentCell, initial_parameters
+from jslds_bench.networks.standard import Standard
+from jslds_bench.tasks.nbit_memory import NBitMemory
+from jslds_bench.types import Network
+
+cells = pytest.mark.parametrize("cell", ["vanilla", "gru"])
+
+
+def assert_same(one, other):
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for x, y in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def arrays_of(network: Network):
+    return network.params, network.h0, network.readout, network.expansion
+
+
+@cells
+def test_initial_parameters_have_the_paper_s_statistics(cell):
+    n, u, o = 400, 30, 20
+    p = initial_parameters(cell, u, n, o, jax.random.key(0), expansion=True)
+    for stage, width in zip(p.theta, get_cell(cell).widths, strict=True):
+        assert stage.w.shape == (n, width * n)
+        assert np.std(stage.w) == pytest.approx(0.9 / n**0.5, rel=0.01)
+        assert np.std(stage.v) == pytest.approx(1 / u**0.5, rel=0.03)
+        assert abs(np.mean(stage.w)) < 4 * 0.9 / n**1.5
+        assert not stage.b.any()
+    assert np.std(p.h0) == pytest.approx(0.1, rel=0.15)
+    assert np.std(p.readout.w) == pytest.approx(1 / n**0.5, rel=0.05)
+    assert not p.readout.b.any()
+    assert len(p.phi) == 2
+    assert not any(x.any() for layer in p.phi for x in layer)
+
+
+@cells
+def test_a_network_starts_from_the_same_draw_with_or_without_expansion(cell):
+    key = jax.random.key(5)
+    plain = initial_parameters(cell, 4, 6, 2, key, expansion=False)
+    both = initial_parameters(cell, 4, 6, 2, key, expansion=True)
+    assert plain.phi is None
+    assert_same(plain, both._replace(phi=None))
+    other = initial_parameters(cell, 4, 6, 2, jax.random.key(6), expansion=False)
+    assert not np.array_equal(plain.h0, other.h0)
+
+
+@cells
+def test_modules_are_the_pure_steps(cell):
+    from flax import nnx
+
+    rngs = nnx.Rngs(3)
+    recurrent, readout = RecurrentCell(cell, 4, 6, rngs=rngs), LinearReadout(6, 2, rngs=rngs)
+    expansion = ExpansionNetwork(6)
+    for w, b in zip(expansion.w, expansion.b, strict=True):
+        w[...], b[...] = jax.random.normal(rngs.params(), (6, 6)), jax.random.normal(rngs.params(), (6,))
+    h, u = jax.random.normal(jax.random.key(0), (5, 6)), jax.random.normal(jax.random.key(1), (5, 4))
+    np.testing.assert_array_equal(recurrent(h, u), get_cell(cell).step(recurrent.parameters, h, u))
+    np.testing.assert_array_equal(expansion(h), expansion_point(expansion.parameters, h))
+    np.testing.assert_array_equal(readout(h), h @ readout.w[...] + readout.b[...])
+    assert len(jax.tree.leaves(nnx.state(recurrent, nnx.Param))) == 3 * len(get_cell(cell).widths) + 1
+
+
+TASK = NBitMemory(n_bits=1, n_steps=4, n_unscored=1)
+
+
+@pytest.fixture(scope="module")
+def built():
+    sources = {
+        "standard": Standard("paper", cell="vanilla", n_state=4, n_steps=2),
+        "cotrained": CoTrained("paper", cell="vanilla", n_state=4, n_steps=2),
+        "from standard": CoTrained("paper", cell="vanilla", n_state=4, n_steps=2, initial="standard"),
+    }
+    made = {}
+    for name, source in sources.items():
+        seen: list[tuple[int, int]] = []
+        network = source.build(TASK, jax.random.key(1), lambda done, n, _, seen=seen: seen.append((done, n)))
+        made[name] = (source, network, seen)
+    return made
+
+
+@pytest.mark.parametrize("name", ["standard", "cotrained", "from standard"])
+def test_trained_networks(name, built):
+    source, network, seen = built[name]
+    assert network.cell.name == "vanilla"
+    assert (network.n_state, network.n_inputs) == (4, 2)
+    assert (network.expansion is None) == (name == "standard")
+    assert network.kind == source.name
+    assert network.history["step"].tolist() == [2]
+    check_shapes(network, name)
+    assert source.sources() == {}
+    assert seen == ([(2, 4), (4, 4)] if name == "from standard" else [(2, 2)])
+
+
+def test_one_key_gives_one_network(built):
+    source, network, _ = built["cotrained"]
+    again = source.build(TASK, jax.random.key(1))
+    assert network_bytes(network) == network_bytes(again)
+
+
+@pytest.mark.parametrize("source", [Standard, CoTrained])
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"cell": "gur"}, "unknown cell 'gur'; did you mean 'gru'?"),
+        ({"n_state": 0}, "n_state is 0, expected at least 1"),
+        ({"n_steps": -2}, "n_steps is -2, expected at least 1"),
+    ],
+)
+def test_bad_sizes_are_refused(source, parameters, said):
+    with pytest.raises(UsageError, match=said.replace("?", r"\?")):
+        source(**parameters)
+
+
+# The file format
+
+
+@pytest.fixture(scope="module")
+def network(make_network) -> Network:
+    history = {"step": np.array([100, 200]), "loss": np.array([1.0, 0.5])}
+    return dataclasses.replace(make_network("gru", 3, 2, 1), kind="cotrained", history=history)
+
+
+@pytest.fixture
+def file(network, tmp_path):
+    path = tmp_path / "network.npz"
+    path.write_bytes(network_bytes(network))
+    return path
+
+
+def test_a_network_comes_back_bit_for_bit(network, file):
+    back = read_network(file)
+    assert_same(arrays_of(network), arrays_of(back))
+    assert (back.cell, back.kind) == (network.cell, network.kind)
+    assert_same(network.history, back.history)
+    assert network_bytes(back) == network_bytes(network)
+    plain = dataclasses.replace(network, expansion=None, history={})
+    file.write_bytes(network_bytes(plain))
+    assert read_network(file).expansion is None
+
+
+def test_the_source_reads_it_and_hashes_it(network, file):
+    source = Checkpoint(str(file))
+    task = NBitMemory(n_bits=1)
+    assert_same(arrays_of(source.build(task, jax.random.key(0))), arrays_of(network))
+    before = source.sources()
+    file.write_bytes(network_bytes(dataclasses.replace(network, kind="standard")))
+    assert source.sources() != before
+    with pytest.raises(
+        UsageError, match="has 2 inputs and 1 outputs; task 'nbit_memory' has 6 and 3: name the task"
+    ):
+        source.build(NBitMemory(), jax.random.key(0))
+    missing = Checkpoint(str(file.with_name("none.npz")))
+    for use in (missing.sources, lambda: missing.build(task, jax.random.key(0))):
+        with pytest.raises(UsageError, match=r"none\.npz"):
+            use()
+
+
+def refused(path) -> str:
+    with pytest.raises(UsageError) as caught:
+        read_network(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def rewritten(path, about=None, **arrays):
+    """The file with some arrays replaced (None removes one) and parts of its description changed."""
+    with np.load(path) as archive:
+        content = {name: archive[name] for name in archive.files}
+    description = json.loads(str(content.pop("about")))
+    if about is not None:
+        description = {**description, **about} if isinstance(about, dict) else about
+    content |= arrays
+    kept = {k: np.asarray(v) for k, v in content.items() if v is not None}
+    np.savez(path, about=np.array(json.dumps(description)), **kept)
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"schema": 2}, "with schema 2; this version reads 'jslds-bench network' with schema 1"),
+        ({"format": "other"}, "holds 'other'"),
+        ([1], "holds None with schema None"),
+        ({"cell": "lstm"}, "unknown cell 'lstm'"),
+        ({"cell": ["gru"]}, "cell"),
+        ({"cell": None}, "cell"),
+        ({"n_expansion": 3}, "lacks the array 'expansion2.w'"),
+        ({"n_expansion": "two"}, "n_expansion"),
+        ({"n_expansion": -1}, "n_expansion"),
+        ({"kind": 4}, "kind"),
+    ],
+)
+def test_descriptions_of_other_kinds_are_refused(about, said, file):
+    rewritten(file, about)
+    assert said in refused(file)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"h0": None}, "lacks the array 'h0'"),
+        ({"stage1.v": None}, "lacks the array 'stage1.v'"),
+        ({"stage0.w": np.zeros((3, 5))}, "stage 0 w has shape (3, 5), expected (3, 6) for N=3, U=2, O=1"),
+        ({"readout.b": np.zeros(2)}, "readout weights has shape (3, 1), expected (3, 2)"),
+        ({"h0": np.float32(1)}, "h0 has shape ()"),
+        ({"stage0.v": np.float32(1)}, "shape ()"),
+        ({"readout.b": np.float32(1)}, "shape ()"),
+        ({"expansion0.w": np.full((3, 3), np.nan)}, "expansion layer 0 w holds numbers that are not finite"),
+        ({"h0": np.array(["a", "b", "c"])}, "h0"),
+        ({"h0": np.zeros(3, complex)}, "h0"),
+        ({"about": None}, "not a jslds-bench checkpoint"),
+    ],
+    ids=lambda x: str(x)[:40],
+)
+def test_arrays_that_do_not_fit_are_refused(arrays, said, file):
+    if "about" in arrays:
+        np.savez(file, h0=np.zeros(3))
+    else:
+        rewritten(file, **arrays)
+    assert said in refused(file)
+
+
+def test_numbers_are_float32_whatever_the_file_holds(file, network):
+    rewritten(file, h0=np.array([1.0, 2.0, 3.0]), **{"readout.b": np.array([1])})
+    back = read_network(file)
+    assert back.h0.dtype == back.readout.b.dtype == jnp.float32
+    with jax.enable_x64(True):
+        assert read_network(file).h0.dtype == jnp.float32
+
+
+def test_every_truncation_is_refused(file):
+    whole = file.read_bytes()
+    for length in range(0, len(whole), 101):
+        file.write_bytes(whole[:length])
+        refused(file)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damage_is_refused_or_harmless(data, network, tmp_path_factory):
+    """Any few bytes changed: one clear line, or the very same numbers."""
+    whole = bytearray(network_bytes(network))
+    for _ in range(data.draw(st.integers(1, 3))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "network.npz"
+    path.write_bytes(whole)
+    try:
+        back = read_network(path)
+    except UsageError as error:
+        message = str(error)
+    else:
+        return assert_same(arrays_of(network), arrays_of(back))
+    assert "\n" not in message
+    assert str(path) in message
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04", b"\x93NUMPY"], ids=repr)
+def test_what_is_no_npz_is_refused(content, tmp_path):
+    path = tmp_path / "x.npz"
+    path.write_bytes(content)
+    assert "not a jslds-bench checkpoint" in refused(path)
+
+
+def test_a_single_array_and_a_pickle_are_refused(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros(3))
+    refused(path)
+    np.savez(tmp_path / "y.npz", about=np.array({"a": 1}, dtype=object))
+    refused(tmp_path / "y.npz")
+    assert "no checkpoint at" in refused(tmp_path / "none.npz")
+    refused(tmp_path)  # a folder
+
+
+def test_equal_networks_are_equal_bytes_on_any_day(network, monkeypatch):
+    import time
+
+    monkeypatch.setattr(time, "localtime", lambda *_: time.struct_time((2031, 5, 6, 7, 8, 9, 0, 1, 0)))
+    data = network_bytes(network)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert {info.date_time[0] for info in archive.infolist()} == {1980}

@@ -1,0 +1,257 @@
+"""The authors' released files: what is in them arrives in its place, and nothing else ever runs."""
+
+import io
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jslds_bench.errors import UsageError
+from jslds_bench.networks.checkpoint import Checkpoint
+from jslds_bench.networks.released import read_released
+from jslds_bench.tasks.nbit_memory import NBitMemory
+
+N, U, M = 4, 2, 1  # state, inputs, outputs
+
+
+def content(rng=None) -> dict:
+    """A file's dict as the authors' code lays it out: matrices act on columns, (h, u) side by side."""
+    rng = np.random.default_rng(0) if rng is None else rng
+
+    def normal(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+
+    return {
+        "rnn": {
+            "wRUHX": normal(2 * N, N + U),
+            "bRU": normal(2 * N),
+            "wCHX": normal(N, N + U),
+            "bC": normal(N),
+            "h0": normal(N),
+        },
+        "mlp": [{"W": normal(N, N), "b": normal(N)} for _ in range(2)],
+        "out": {"W": normal(M, N), "b": normal(M)},
+    }
+
+
+def pack(path, member: bytes, name="arr_0.npy"):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, member)
+    return path
+
+
+def npy(pickled: bytes) -> bytes:
+    """`pickled` as the payload of a 0-dimensional object array in .npy form."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|O", "fortran_order": False, "shape": ()})
+    return stream.getvalue() + pickled
+
+
+def saved(path, what):
+    np.savez(path, np.array(what, dtype=object))
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "released.npz"
+
+
+def refused(path) -> str:
+    for read in (read_released, lambda p: Checkpoint(str(p)).build(NBitMemory(n_bits=1), None)):
+        with pytest.raises(UsageError) as caught:
+            read(path)
+        assert "\n" not in str(caught.value)
+        assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_every_array_arrives_in_its_place(path):
+    """One step of the read network is the authors' step: σ(W [h; u] + b), candidate from r∘h (Cho et al.)."""
+    their = content()
+    network = Checkpoint(str(saved(path, their))).build(NBitMemory(n_bits=1), None)
+    h, u = np.random.default_rng(1).normal(size=(2, N)).astype(np.float32)
+    u = u[:U]
+    rnn = their["rnn"]
+    r, s = np.split(1 / (1 + np.exp(-(rnn["wRUHX"] @ np.concatenate([h, u]) + rnn["bRU"]))), 2)
+    c = np.tanh(rnn["wCHX"] @ np.concatenate([r * h, u]) + rnn["bC"])
+    np.testing.assert_allclose(network.step(h, u), s * h + (1 - s) * c, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(network.readout(h), their["out"]["W"] @ h + their["out"]["b"], rtol=1e-5)
+    for layer, theirs in zip(network.expansion, their["mlp"], strict=True):
+        np.testing.assert_array_equal(layer.w, theirs["W"].T)
+        np.testing.assert_array_equal(layer.b, theirs["b"])
+    np.testing.assert_array_equal(network.h0, rnn["h0"])
+    assert network.kind == "checkpoint"
+
+
+class Calls:
+    """Pickles as a call of `function` on `arguments`."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+def marker(tmp_path) -> str:
+    return f"touch {tmp_path / 'ran'}"
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("nested", [False, True], ids=["top", "nested"])
+def test_a_hostile_file_is_refused_by_name_and_nothing_runs(protocol, nested, path, tmp_path):
+    bomb = Calls(os.system, marker(tmp_path))
+    what = {"rnn": {"h0": [bomb]}, "mlp": []} if nested else bomb
+    pack(path, npy(pickle.dumps(what, protocol)))
+    assert f"refuses to load {os.system.__module__}.system: only NumPy arrays" in refused(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def global_of(module: str, name: str) -> bytes:
+    """A pickle that only looks a name up and then calls it with no arguments."""
+    return f"c{module}\n{name}\n(tR.".encode()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "builtins.eval",
+        "builtins.getattr",
+        "numpy.load",
+        "numpy.fromfile",
+        "numpy.memmap",
+        "numpy.save",
+        "numpy.core.multiarray.scalar",
+        "numpy._core.multiarray.fromfile",
+        "numpy.core._internal._reconstruct",
+        "numpy._core.multiarray.ndarray",
+        "numpy.ndarray.tofile",
+        "_codecs.encode",
+        "jslds_bench.plugins.load",
+    ],
+)
+def test_every_other_name_is_refused(name, path):
+    module, _, attribute = name.rpartition(".")
+    pack(path, npy(global_of(module, attribute)))
+    assert f"refuses to load {name}: only NumPy arrays in dicts and lists" in refused(path)
+
+
+def test_dotted_names_do_not_reach_through_an_admitted_one(path):
+    pack(path, npy(b"\x80\x04\x8c\x05numpy\x8c\x0endarray.tofile\x93)R."))
+    assert "refuses to load numpy.ndarray.tofile" in refused(path)
+
+
+def test_an_object_array_inside_hides_nothing(path, tmp_path):
+    bomb = np.array([Calls(os.system, marker(tmp_path))], dtype=object)
+    saved(path, {**content(), "mlp": bomb})
+    assert "refuses to load" in refused(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def changed(**parts) -> dict:
+    return {**content(), **parts}
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        [1, 2],
+        None,
+        {},
+        changed(rnn=3),
+        changed(mlp=None),
+        changed(out={"W": np.ones((M, N))}),
+        changed(rnn={**content()["rnn"], "h0": np.float32(1).reshape(())}),
+        changed(rnn={**content()["rnn"], "h0": "abcd"}),
+        changed(rnn={**content()["rnn"], "wCHX": np.ones((N, N + U + 1))}),
+        changed(rnn={**content()["rnn"], "bC": np.full(N, np.inf)}),
+        changed(rnn={**content()["rnn"], "bC": np.array(["a"] * N)}),
+        changed(rnn={**content()["rnn"], "wRUHX": np.ones(3)}),
+        changed(mlp=[{"W": np.ones((N, N + 1)), "b": np.ones(N)}]),
+        changed(out={"W": np.array([None] * N), "b": np.ones(M)}),
+    ],
+    ids=lambda w: str(w)[:30].replace("\n", ""),
+)
+def test_other_contents_are_refused(what, path):
+    refused(saved(path, what))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b".",
+        b"garbage",
+        b"(" * 100_000,
+        b"\x80\x09.",
+        b"cnumpy\nndarray\n((J\xff\xff\xff\x7fJ\xff\xff\xff\x7ftS'O'tR.",  # an array of 2⁶² objects
+        b"\x80\x04\x8c\x05numpy\x8c\x05dtype\x93\x8c\x03xyz\x85R.",
+        b"cnumpy\nndarray\n.",
+        b"Pid\n.",
+        pickle.dumps({"rnn": {}}),
+    ],
+    ids=lambda p: repr(p[:12]),
+)
+def test_odd_pickles_are_refused(payload, path):
+    refused(pack(path, npy(payload)))
+
+
+def test_deep_nesting_is_refused(path):
+    refused(pack(path, npy(b"]" * 50_000 + b"a" * 49_999 + b".")))
+
+
+@pytest.mark.parametrize(
+    "member",
+    [b"", b"\x93NUMPY", b"\x93NUMPY\x02\x00", b"\x93NUMPY\x01\x00\x10\x00{'descr': '|O'}\n"],
+    ids=repr,
+)
+def test_odd_members_are_refused(member, path):
+    refused(pack(path, member))
+
+
+def test_a_numeric_array_is_not_a_released_file(path):
+    np.savez(path, np.zeros(3))
+    assert "shape (3,) and type float64, expected one pickled dict" in refused(path)
+
+
+def test_a_member_that_unpacks_to_too_much_is_refused_unread(path, tmp_path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("arr_0.npy", bytes(64 * 2**20 + 1))
+    assert path.stat().st_size < 10**6
+    assert "larger than" in refused(path)
+
+
+def test_every_truncation_is_refused(path):
+    whole = saved(path, content()).read_bytes()
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        refused(path)
+
+
+def test_a_missing_file_is_named(path):
+    assert "no checkpoint at" in refused(path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_damaged_pickle_is_refused_or_read(data, tmp_path_factory):
+    """Bytes changed inside the pickle, the zip's checksum made right again."""
+    folder = tmp_path_factory.mktemp("damaged")
+    pickled = bytearray(pickle.dumps(content(), protocol=data.draw(st.sampled_from([2, 4]))))
+    for _ in range(data.draw(st.integers(1, 4))):
+        pickled[data.draw(st.integers(0, len(pickled) - 1))] = data.draw(st.integers(0, 255))
+    path = pack(folder / "x.npz", npy(bytes(pickled)))
+    try:
+        network = read_released(path)
+    except UsageError as error:
+        message = str(error)
+    else:
+        assert network.h0.shape == (N,)
+        return
+    assert "\n" not in message
+    assert str(path) in message

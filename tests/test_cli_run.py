@@ -1,0 +1,339 @@
+"""`jslds-bench run` in real processes: what it prints and leaves, and how it ends when things go wrong."""
+
+import contextlib
+import os
+import pty
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import jslds_bench
+from jslds_bench import store
+
+PLUGIN = '''
+"""A network without training, and models that misbehave: quick to run, slow or broken on demand."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.models.persistence import Persistence
+from jslds_bench.types import MODELS, NETWORKS, Affine, Network, Readout, silent
+
+
+@NETWORKS.register("random")
+@dataclasses.dataclass(frozen=True)
+class Random:
+    """Four tanh units of random weights; with `wait`, not before there is a file called go."""
+
+    wait: bool = False
+
+    def build(self, task, key, progress=silent):
+        if self.wait:
+            Path("begun").touch()
+        while self.wait and not Path("go").exists():
+            progress(1, 100, "waiting")
+            time.sleep(0.02)
+        w, v, out = (jax.random.normal(k, (4, 4)) / 4 for k in jax.random.split(key, 3))
+        affine = Affine(w, v[: task.n_inputs], jnp.zeros(4))
+        readout = Readout(out[:, : task.n_outputs], jnp.zeros(task.n_outputs))
+        return Network(get_cell("vanilla"), (affine,), jnp.full(4, 0.1), readout, None, "random")
+
+    def sources(self):
+        return {}
+
+
+@MODELS.register("broken")
+@dataclasses.dataclass(frozen=True)
+class Broken(Persistence):
+    """Cannot be fitted."""
+
+    def fit(self, *args, **kwargs):
+        raise ValueError("out of ideas")
+
+
+@MODELS.register("endless")
+@dataclasses.dataclass(frozen=True)
+class Endless(Persistence):
+    """Takes for ever to fit."""
+
+    def fit(self, *args, **kwargs):
+        time.sleep(1000)
+'''
+
+SUITE = """
+schema = 1
+name = "odd"
+seeds = [0]
+n_trials = 8
+plugins = ["odd.py"]
+metrics = ["relative_error", "skill"]
+
+[[tasks]]
+name = "nbit_memory"
+n_bits = 1
+n_steps = 4
+n_unscored = 1
+
+[[networks]]
+name = "random"
+
+[[networks]]
+name = "random"
+label = "slow"
+wait = true
+
+[[models]]
+name = "persistence"
+
+[[models]]
+name = "broken"
+
+[[models]]
+name = "endless"
+"""
+
+RUN = ["run", "--suite", "odd.toml", "--out", "out"]
+QUICK = [*RUN, "--network", "random", "--workers", "1"]
+GOOD = ("nbit_memory", "random", "persistence", 0)
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    """Each folder has a cache of its own."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "PYTHONUNBUFFERED")}
+    package = str(Path(jslds_bench.__file__).parents[1])
+    return {
+        **inherited,
+        "PYTHONPATH": package,
+        "JSLDS_BENCH_CACHE": "cache",
+        "TERM": "xterm",
+        "COLUMNS": "100",
+    }
+
+
+@pytest.fixture
+def env(environment: dict[str, str]) -> dict[str, str]:
+    return dict(environment)
+
+
+def fill(folder: Path) -> Path:
+    (folder / "odd.py").write_text(PLUGIN)
+    (folder / "odd.toml").write_text(SUITE)
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    return fill(tmp_path)
+
+
+def command(words: list[str], cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "jslds_bench", *words]
+    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=250)
+
+
+@pytest.fixture
+def run(env, here) -> Callable[..., subprocess.CompletedProcess[str]]:
+    return lambda words: command(words, here, env)
+
+
+@pytest.fixture(scope="module")
+def finished(environment, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The folder of a run that went well, and what it printed."""
+    folder = fill(tmp_path_factory.mktemp("finished"))
+    return folder / "out", command([*QUICK, "--model", "persistence"], folder, environment)
+
+
+@pytest.fixture
+def earlier(finished, here) -> dict[str, tuple[bytes, int]]:
+    """Puts a finished run where the next one goes; its files."""
+    shutil.copytree(finished[0], here / "out")
+    return contents(here / "out")
+
+
+@pytest.fixture
+def start(env, here):
+    """Start the command; what is still running at the end of the test is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(words, **kwargs):
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs}
+        command = [sys.executable, "-m", "jslds_bench", *words]
+        started.append(subprocess.Popen(command, cwd=here, env=env, text=True, **pipes))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def until(condition: Callable[[], object], seconds: float = 200) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def contents(run_folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every record and array file of a run, with its time of writing."""
+    files = (path for path in (run_folder / "records").rglob("*") if path.is_file())
+    return {str(path.relative_to(run_folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def workers_of(pid: int) -> list[int]:
+    """The processes whose parent is `pid`."""
+    children = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                children.append(int(stat.parent.name))
+    return children
+
+
+def test_a_run_prints_its_table_plainly_where_there_is_no_terminal(finished):
+    out, done = finished
+    assert done.returncode == 0, done.stderr
+    assert "persistence" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"report: {out / 'index.html'}"
+    assert (out / "index.html").stat().st_size > 1000
+    lines = done.stderr.splitlines()
+    assert lines[0] == "odd, to out: 1 job"
+    assert lines[-1].startswith("[1/1] ok nbit_memory · random · persistence · seed 0 (")
+    assert not {"\x1b", "\r"} & set(done.stdout + done.stderr)
+
+
+def test_finished_jobs_are_kept_and_a_failing_one_is_told_with_its_reason(run, here, earlier):
+    done = run([*QUICK, "--model", "persistence", "--model", "broken", "--quiet"])
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "failed: nbit_memory · random · broken · seed 0: ValueError" in done.stdout
+    assert "out of ideas" in done.stdout
+    assert contents(here / "out").items() >= earlier.items()
+    record = store.read_record(store.record_path(here / "out", ("nbit_memory", "random", "broken", 0)))
+    assert (record.status, record.values) == ("failed", {})
+
+
+def test_a_job_that_takes_too_long_is_stopped_and_the_others_go_on(run, here, earlier):
+    done = run([*QUICK, "--model", "endless", "--model", "persistence", "--timeout", "5"])
+    assert done.returncode == 2
+    assert "stopped after 5 s (--timeout)" in done.stderr
+    status = {record.key[2]: record.status for record in store.read_records(here / "out")}
+    assert status == {"persistence": "ok", "endless": "timeout"}
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_stopped_run_leaves_whole_records_and_no_workers_and_can_be_resumed(
+    number, code, word, start, run, here, earlier
+):
+    words = [*RUN, "--model", "persistence", "--workers", "2"]
+    process = start(words)
+    until((here / "begun").exists)
+    workers = workers_of(process.pid)
+    assert workers
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (code, "")
+    assert err.splitlines()[-1] == (
+        f"jslds-bench: {word}: finished jobs are kept, the same command goes on from there"
+    )
+    assert "Traceback" not in err
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+    assert [record.key for record in store.read_records(here / "out")] == [GOOD]
+    assert not [path for path in (here / "out").rglob(".*") if path.name != ".lock"]
+
+    assert contents(here / "out") == earlier
+    if number == signal.SIGINT:
+        (here / "go").touch()
+        done = run(words)
+        assert done.returncode == 0
+        assert "ok nbit_memory · slow · persistence" in done.stderr
+        assert contents(here / "out").items() > earlier.items()
+        assert len(list(store.read_records(here / "out"))) == 2
+
+
+def test_a_killed_run_takes_its_workers_with_it(start, here):
+    process = start([*RUN, "--model", "persistence", "--network", "slow", "--workers", "1"])
+    until((here / "begun").exists)
+    workers = workers_of(process.pid)
+    process.kill()
+    process.communicate()
+    until(lambda: not [pid for pid in workers if Path(f"/proc/{pid}").exists()], 30)
+
+
+def test_a_full_disk_is_one_line_and_leaves_earlier_records(env, here, earlier):
+    words = [
+        sys.executable,
+        "-m",
+        "jslds_bench",
+        *QUICK,
+        "--model",
+        "persistence",
+        "--seeds",
+        "0-1",
+        "--quiet",
+    ]
+    line = f"ulimit -f 0; exec {shlex.join(words)}"  # no file may grow
+    full = subprocess.run(
+        ["bash", "-c", line], cwd=here, env=env, capture_output=True, text=True, timeout=250
+    )
+    assert (full.returncode, full.stdout) == (3, "")
+    assert full.stderr.startswith(f"jslds-bench: cannot write {here / 'out'}")
+    assert full.stderr.count("\n") == 1
+    assert contents(here / "out") == earlier
+    assert [record.key for record in store.read_records(here / "out")] == [GOOD]
+
+
+@pytest.mark.parametrize("out", ["odd.toml", "odd.toml/below", "/proc/here"])
+def test_a_folder_that_cannot_be_written_is_one_line(out, run, here):
+    done = run(["run", "--suite", "odd.toml", "--out", out])
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("jslds-bench: cannot write")
+    assert done.stderr.count("\n") == 1
+    assert out in done.stderr
+    assert (here / "odd.toml").read_text() == SUITE
+
+
+def test_a_run_folder_of_another_schema_is_left_alone(run, here):
+    (here / "out").mkdir()
+    (here / "out" / "run.json").write_text('{"schema": 99}')
+    done = run([*QUICK, "--quiet"])
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "has schema 99, this version reads schema 1: use the version that wrote it, or" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert (here / "out" / "run.json").read_text() == '{"schema": 99}'
+    assert not (here / "out" / "records").exists()
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_on_a_terminal_there_is_one_live_line(no_color, start, here, env):
+    env["NO_COLOR"] = no_color
+    terminal, end = pty.openpty()
+    (here / "go").touch()
+    words = [*RUN, "--model", "broken", "--network", "slow", "--workers", "1"]
+    process = start(words, stderr=end)
+    os.close(end)
+    shown = b""
+    with contextlib.suppress(OSError):  # how the end of a terminal reads
+        while data := os.read(terminal, 4096):
+            shown += data
+    os.close(terminal)
+    process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert b"\r" in shown.replace(b"\r\n", b"")
+    assert (b"\x1b[31mfailed\x1b[0m" in shown) == (not no_color)
+    assert (b"\x1b" in shown) == (not no_color)

@@ -1,0 +1,141 @@
+"""Evaluation: the same draws for every model, keys by purpose, series and figure arrays."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from jslds_bench import evaluation as ev
+from jslds_bench.models.fixed_points import FixedPointModel
+from jslds_bench.models.persistence import Persistence
+from jslds_bench.tasks.context_integration import ContextIntegration
+
+TASK = ContextIntegration(n_steps=6)
+
+
+@pytest.fixture(scope="module")
+def network(make_network):
+    return make_network("vanilla", 5, 4, 1, gain=0.5)
+
+
+@pytest.fixture(scope="module")
+def reference(network):
+    return ev.reference_points(TASK, network, 0)
+
+
+@pytest.fixture(scope="module")
+def evaluated(network, reference):
+    def make(model):
+        fitted = model.fit(TASK, network, ev.draw_trials(TASK, 0, "fit", 24), jax.random.key(0))
+        return fitted, ev.evaluate(
+            TASK, network, fitted, ev.draw_trials(TASK, 0, "evaluation", 20), reference, 0
+        )
+
+    return {model.name: make(model) for model in (Persistence(), FixedPointModel())}
+
+
+def test_every_purpose_and_seed_has_its_own_draws():
+    draws = [
+        ev.draw_trials(TASK, seed, purpose, 3).inputs for seed in (0, 1) for purpose in ("evaluation", "fit")
+    ]
+    for i, one in enumerate(draws):
+        for other in draws[:i]:
+            assert not np.array_equal(one, other)
+    again = ev.draw_trials(TASK, 0, "evaluation", 3)
+    np.testing.assert_array_equal(draws[0], again.inputs)
+    with pytest.raises(ValueError, match="read-only"):
+        again.inputs[0] = 0
+
+
+def test_models_meet_the_same_trials_states_and_samples(evaluated):
+    one, other = (evaluated[name][1] for name in ("persistence", "fixed_points"))
+    for field in ("states", "jacobians", "sample_u_star", "u_stars"):
+        np.testing.assert_array_equal(getattr(one, field), getattr(other, field))
+    for x, y in zip(one.trials, other.trials, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_jacobians_are_those_of_the_network_at_visited_states(evaluated, network):
+    _, made = evaluated["fixed_points"]
+    h, u, _, contexts = ev.samples(made.trials, made.states, made.u_stars, 0)
+    np.testing.assert_array_equal(contexts, made.sample_u_star)
+    visited = {row.tobytes() for row in made.states[:, :-1].reshape(-1, 5)}
+    assert all(row.tobytes() in visited for row in np.ascontiguousarray(h))
+    slopes = 1 - np.asarray(network.step(h, u)) ** 2
+    expected = slopes[:, :, None] * np.asarray(network.params[0].w).T
+    np.testing.assert_allclose(made.jacobians, expected, atol=1e-6)
+
+
+def test_reference_points_belong_to_their_context(reference, network):
+    assert len(reference) == 2
+    for found, u_star in zip(reference, np.asarray(TASK.expansion_inputs()), strict=True):
+        np.testing.assert_array_equal(found.u_star, u_star)
+        assert len(found.points)
+        gaps = np.asarray(network.step(found.points.astype(np.float32), u_star)) - found.points
+        np.testing.assert_allclose(gaps, 0, atol=1e-6)
+
+
+def test_context_of_is_the_index_of_each_u_star():
+    u_stars = np.array([[0.0, 1], [1, 0], [1, 1]])
+    np.testing.assert_array_equal(ev.context_of(u_stars, u_stars[[2, 0, 1, 1]]), [2, 0, 1, 1])
+
+
+def test_a_model_that_is_no_pytree_is_closed_over(evaluated, network):
+    """The two ways of compiling a model give the same numbers."""
+    fitted, made = evaluated["fixed_points"]
+
+    class Opaque:
+        init, step, local, fixed_points = fitted.init, fitted.step, fitted.local, fitted.fixed_points
+
+    opaque = ev.evaluate(TASK, network, Opaque(), made.trials, made.reference, 0)
+    np.testing.assert_allclose(opaque.free_run, made.free_run, atol=1e-6)
+    np.testing.assert_allclose(opaque.local, made.local, atol=1e-6)
+    args = (network.h0, made.trials.inputs, made.trials.u_star)
+    for model in (Opaque(), fitted):
+        run = ev.compiled(ev.free_run, model, *args)
+        np.testing.assert_allclose(run(), made.free_run[:, 1:], atol=1e-6)
+
+
+def test_series_by_step_average_to_the_metric(evaluated):
+    from jslds_bench.metrics.states import RelativeError, RelativeErrorOneStep
+
+    for _, made in evaluated.values():
+        series = ev.series(made)
+        assert np.mean(series["horizon_free_run"]) == pytest.approx(RelativeError().compute(made))
+        assert np.mean(series["horizon_one_step"]) == pytest.approx(RelativeErrorOneStep().compute(made))
+        assert len(series["horizon_free_run"]) == TASK.n_steps
+    recall = series["recall_by_epsilon"]
+    assert len(recall) == len(series["epsilon"]) == len(series["precision_by_epsilon"])
+    assert recall == sorted(recall)  # a wider ε cannot match less
+
+
+def test_diverged_trials_are_counted(evaluated):
+    _, made = evaluated["persistence"]
+    assert ev.n_diverged(made) == 0
+    run = np.array(made.free_run)
+    run[[2, 7], -1, 0] = [np.nan, np.inf]
+    assert ev.n_diverged(dataclasses.replace(made, free_run=run)) == 2
+
+
+def test_figure_arrays_are_small_plain_and_labelled(evaluated, network):
+    for name, (fitted, made) in evaluated.items():
+        arrays = ev.figure_arrays(network, fitted, made)
+        assert all(a.dtype.kind in "fciub" and a.dtype.itemsize <= 8 for a in arrays.values())
+        assert len(arrays["network_points"]) == len(arrays["network_points_u_star"])
+        axes = arrays["pca_axes"]
+        np.testing.assert_allclose(axes @ axes.T, np.eye(len(axes)), atol=1e-5)
+        assert ("model_points" in arrays) == (name == "fixed_points")
+        if "expansion" in arrays:
+            assert len(arrays["expansion"]) == len(arrays["expansion_u_star"])
+
+
+def test_principal_axes_are_by_falling_variance_with_a_fixed_sign(evaluated):
+    _, made = evaluated["persistence"]
+    mean, axes = ev._principal_axes(made.states)
+    flat = made.states[:, 1:].reshape(-1, 5)
+    np.testing.assert_allclose(mean, flat.mean(axis=0), atol=1e-5)
+    variances = ((flat - mean) @ axes.T).var(axis=0)
+    assert (np.diff(variances) <= 0).all()
+    assert variances[0] == pytest.approx(np.linalg.eigvalsh(np.cov(flat.T))[-1], rel=0.05)
+    assert all(axis[np.abs(axis).argmax()] > 0 for axis in axes)

@@ -1,0 +1,91 @@
+"""What the project promises of its own runs; `make test-slow` runs these, on an otherwise idle machine.
+
+Each test prints its figures, reached or not (`pytest -s`).
+"""
+
+import os
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+import jslds_bench.networks
+import jslds_bench.tasks  # noqa: F401
+from jslds_bench.dynamics.fixed_points import adam_descend, locate
+from jslds_bench.evaluation import draw_trials, purpose_key
+from jslds_bench.models.fixed_points import visited_states
+from jslds_bench.store import load_run
+from jslds_bench.types import NETWORKS, TASKS
+
+pytestmark = pytest.mark.slow
+
+
+def timed_run(suite: str, folder) -> tuple[float, object]:
+    """Seconds of a cold `jslds-bench run` in a process of its own, and the values of the run."""
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "jslds_bench", "run", "--suite", suite, "--out", str(folder / "run")],
+        check=True,
+        env={**os.environ, "JSLDS_BENCH_CACHE": str(folder / "cache")},
+    )
+    return time.perf_counter() - start, load_run(folder / "run")
+
+
+def test_smoke_takes_less_than_a_minute(tmp_path):
+    seconds, frame = timed_run("smoke", tmp_path)
+    print(f"smoke, cold: {seconds:.0f} s")
+    assert set(frame.status) == {"ok"}
+    assert seconds <= 60
+
+
+@pytest.mark.timeout(1800)
+def test_synthetic_reaches_the_papers_figures_in_twenty_minutes(tmp_path):
+    seconds, frame = timed_run("synthetic", tmp_path)
+    mean = frame.groupby(["task", "network", "model", "metric"]).value.mean()
+    rows = [
+        ("nbit_memory", "cotrained", "jslds", "relative_error", 0.0465),
+        ("context_integration", "cotrained", "jslds", "relative_error", 0.0097),
+        ("nbit_memory", "cotrained", "jslds", "task_error_network", 4.1e-4),
+        ("nbit_memory", "cotrained", "jslds", "task_error_model", 4.1e-4),
+        ("nbit_memory", "standard", "fixed_points", "task_error_network", 4.1e-4),
+        ("context_integration", "cotrained", "jslds", "task_error_network", 4.4e-4),
+        ("context_integration", "cotrained", "jslds", "task_error_model", 4.4e-4),
+        ("context_integration", "standard", "fixed_points", "task_error_network", 4.4e-4),
+        ("context_integration", "standard", "fixed_points", "relative_error_one_step", 0.04),
+    ]
+    figures = [(*row, float(mean[row[:4]])) for row in rows]
+    print(f"synthetic, cold: {seconds:.0f} s")
+    for *where, target, got in figures:
+        print(" · ".join(where), f"{got:.3g}, target {target:.3g}")
+    free = mean["context_integration", "standard", "fixed_points", "relative_error"]
+    print(f"context_integration · standard · fixed_points · relative_error {free:.3g} (no target)")
+    assert set(frame.status) == {"ok"}
+    assert [row for row in figures if not row[-1] <= row[-2]] == []
+    assert seconds <= 1200
+
+
+def test_the_fixed_point_search_is_ten_times_faster_than_the_papers_and_no_worse():
+    task = TASKS.make("context_integration", {})
+    network = NETWORKS.make("standard", {}).build(task, purpose_key(0, "network"))
+    u_star = task.expansion_inputs()[0]
+    states = visited_states(network, draw_trials(task, 0, "fit", 512), u_star, 64)
+    candidates = states + 0.01 * np.asarray(jax.random.normal(jax.random.key(0), states.shape))
+    assert candidates.shape == (1600, 128)
+
+    def seconds(search) -> tuple[float, object]:
+        search()  # compiles
+        start = time.perf_counter()
+        result = search()
+        return time.perf_counter() - start, result
+
+    paper, (_, paper_q) = seconds(lambda: adam_descend(network, candidates, u_star))
+    ours, found = seconds(lambda: locate(network, candidates, u_star))
+    print(
+        f"1,600 candidates, N = 128: Adam {paper:.2f} s, median q {np.median(paper_q):.2g}; "
+        f"ours {ours:.2f} s, median q {np.median(found.candidate_q):.2g}; ratio {paper / ours:.1f}"
+    )
+    assert np.median(found.candidate_q) <= np.median(paper_q)
+    assert paper / ours >= 10
