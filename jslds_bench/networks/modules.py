@@ -30,11 +30,15 @@ class RecurrentCell(nnx.Module):
         self.cell = get_cell(cell)
         scale_w, scale_v = 0.9 / n_state**0.5, 1 / n_inputs**0.5
         widths = [n * n_state for n in self.cell.widths]
-        key = rngs.params
-        self.w = nnx.List(nnx.Param(scale_w * jax.random.normal(key(), (n_state, m))) for m in widths)
-        self.v = nnx.List(nnx.Param(scale_v * jax.random.normal(key(), (n_inputs, m))) for m in widths)
+        # One draw for all: each shape drawn by itself would be compiled by itself, at half a second each.
+        rows, all_units = n_state + n_inputs, sum(widths)
+        draws = jax.random.normal(rngs.params(), (rows * all_units + n_state,))
+        matrix = draws[n_state:].reshape(rows, all_units)
+        stages = jnp.split(matrix, [sum(widths[: i + 1]) for i in range(len(widths) - 1)], axis=1)
+        self.w = nnx.List(nnx.Param(scale_w * m[:n_state]) for m in stages)
+        self.v = nnx.List(nnx.Param(scale_v * m[n_state:]) for m in stages)
         self.b = nnx.List(nnx.Param(jnp.zeros(m)) for m in widths)
-        self.h0 = nnx.Param(0.1 * jax.random.normal(key(), (n_state,)))
+        self.h0 = nnx.Param(0.1 * draws[:n_state])
 
     @property
     def parameters(self) -> CellParams:
