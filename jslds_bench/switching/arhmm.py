@@ -12,11 +12,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
 from jslds_bench.switching import hmm
 from jslds_bench.switching.linear import (
-    Forms,
+    LOG_2PI,
     Links,
     clip_below,
     expected_log_dynamics,
@@ -66,11 +67,34 @@ class Step(NamedTuple):
     objective: Float[Array, ""]
 
 
-def initial_forms(initial: Initial) -> Forms:
-    """x_0 ~ N(m, S) as a mode with A = 0 and no inputs, K = 1."""
-    d = initial.mean.shape[0]
-    still = Linear(jnp.zeros((1, d, d)), jnp.zeros((1, d, 0)), initial.mean[None], initial.cov[None])
-    return make_forms(still)
+class InitialForm(NamedTuple):
+    """The inverses in log N(x_0 | m, S): m [D], L⁻¹ of S = L Lᵀ [D, D], and −½ log|2π S|."""
+
+    mean: Float[Array, " D"]
+    whiten: Float[Array, "D D"]
+    log_norm: Float[Array, ""]
+
+
+def initial_form(initial: Initial) -> InitialForm:
+    """The `InitialForm` of `initial`."""
+    root = jnp.linalg.cholesky(initial.cov)
+    whiten = solve_triangular(root, jnp.eye(root.shape[0]), lower=True)
+    log_norm = -jnp.sum(jnp.log(jnp.diagonal(root))) - 0.5 * root.shape[0] * LOG_2PI
+    return InitialForm(initial.mean, whiten, log_norm)
+
+
+def expected_log_initial(
+    form: InitialForm, mean: Float[Array, "*batch D"], cov: Float[Array, "*batch D D"] | None = None
+) -> Float[Array, " *batch"]:
+    """E log N(x_0 | m, S) for x_0 of the given mean and covariance (None: known), exact.
+
+    Not written as a mode with A = 0 on purpose: XLA's CPU compiler (jaxlib 0.10.2) reads memory that was
+    never written where such a product of zeros is fused (compare github.com/jax-ml/jax/issues/39120).
+    """
+    square = jnp.sum(((mean - form.mean) @ form.whiten.T) ** 2, axis=-1)
+    if cov is not None:
+        square = square + jnp.sum((form.whiten @ cov) * form.whiten, axis=(-2, -1))
+    return form.log_norm - 0.5 * square
 
 
 def _rows(x: jax.Array) -> jax.Array:
@@ -84,8 +108,7 @@ def potentials(params: Params, data: Data) -> Potentials:
     links = Links(_rows(x[:, :-1]), _rows(x[:, 1:]), _rows(data.u[:, 1:]))
     log_lik = expected_log_dynamics(make_forms(params.linear), links).reshape(n_trials, n_steps - 1, -1)
     log_trans = expected_log_transitions(params.gate, x[:, :-1], None, data.u[:, 1:])
-    first = Links(jnp.zeros_like(x[:, 0]), x[:, 0], jnp.zeros((n_trials, 0)))
-    rest = expected_log_dynamics(initial_forms(params.initial), first)[:, 0]
+    rest = expected_log_initial(initial_form(params.initial), x[:, 0])
     return Potentials(jnp.pad(log_lik, ((0, 0), (1, 0), (0, 0))), log_trans, rest)
 
 

@@ -63,11 +63,11 @@ class _Ready(NamedTuple):
 
     params: Params
     modes: Forms
-    first: Forms
+    first: arhmm.InitialForm
 
 
 def _prepare(params: Params) -> _Ready:
-    return _Ready(params, make_forms(params.linear), arhmm.initial_forms(params.initial))
+    return _Ready(params, make_forms(params.linear), arhmm.initial_form(params.initial))
 
 
 def _potentials(
@@ -81,11 +81,7 @@ def _potentials(
     log_trans = expected_log_transitions(ready.params.gate, mean[:-1], gate_cov, u[1:])
     views = Views(y, mask, mean, cov)
     rest = jnp.sum(expected_log_emission(spec.emissions, ready.params.emission, views))
-    still = jnp.zeros_like(mean[:1])
-    first = expected_log_dynamics(
-        ready.first, Links(still, mean[:1], u[:1, :0], 0 * cov[:1], cov[:1], 0 * cov[:1])
-    )
-    return log_lik, log_trans, rest + first[0, 0]
+    return log_lik, log_trans, rest + arhmm.expected_log_initial(ready.first, mean[0], cov[0])
 
 
 def _expected_log_joint(ready: _Ready, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial) -> jax.Array:
@@ -130,7 +126,9 @@ def _laplace_trial(
 ) -> tuple[gc.Chain, gc.Moments]:
     """Newton from `mean` to the mode of E_q(z) log p(y, x, z); the quadratic model of the last step."""
     d = mean.shape[1]
-    cov, cross = jnp.zeros((*mean.shape, d)), jnp.zeros((mean.shape[0] - 1, d, d))
+    # zeros that the compiler does not know to be zeros: see `arhmm.expected_log_initial`
+    cov = 0.0 * (mean[:, :, None] * mean[:, None, :])
+    cross = cov[1:]
 
     def body(state: tuple[Any, ...]) -> tuple[Any, ...]:
         mean, _, _, n = state
