@@ -25,7 +25,15 @@ from jslds_bench.dynamics.rollout import free_run, one_step, rollout
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.metrics.fixed_points import precision_and_recall
 from jslds_bench.metrics.states import relative_errors
-from jslds_bench.types import Evaluation, FixedPoints, Linearization, Network, Task, Trials
+from jslds_bench.types import (
+    Evaluation,
+    FixedPoints,
+    Linearization,
+    Network,
+    Switching,
+    Task,
+    Trials,
+)
 
 N_SAMPLES = 64
 N_EXAMPLES = 8
@@ -103,6 +111,7 @@ def evaluate(
     has_points = all(points is not None and len(points) for points in found)
     h, u, star, contexts = samples(trials, states, u_stars, seed)
     a, e = local_systems(model, h, u, star)
+    projected, oracle_run = _with_modes(model, network, trials, states)
     return Evaluation(
         trials=trials,
         readout=read_only(network.readout),
@@ -119,7 +128,23 @@ def evaluate(
         local=a,
         local_e=e,
         sample_u_star=contexts,
+        projected=projected,
+        oracle_run=oracle_run,
     )
+
+
+def _with_modes(
+    model: Linearization, network: Network, trials: Trials, states: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Of a switching model: the states as it can represent them, and the free run along inferred modes."""
+    if not isinstance(model, Switching):
+        return None, None
+    projected = read_only(model.project(states))
+    if len(model.mode_points(trials.u_star[0]).real) == 1:
+        return projected, None
+    modes = model.smoothed_modes(states, trials.inputs)
+    run = model.follow(network.h0, trials.inputs, modes)
+    return projected, read_only(_with_start(network, run))
 
 
 def samples(trials: Trials, states: Any, u_stars: Any, seed: int) -> tuple[Any, Any, Any, Any]:
@@ -169,8 +194,8 @@ def compiled(function: Callable[..., Any], model: Linearization, *args: Any) -> 
 _JITTED: dict[Callable[..., Any], Any] = {}
 
 
-def series(evaluation: Evaluation) -> dict[str, list[float]]:
-    """Sequences for figures: the mean relative error at each step, and precision and recall against ε."""
+def series(model: Linearization, evaluation: Evaluation) -> dict[str, list[float]]:
+    """Sequences for figures: relative error at each step, precision and recall against ε, a fit's course."""
     true = evaluation.states[:, 1:]
     out = {
         "horizon_free_run": relative_errors(evaluation.free_run[:, 1:], true).mean(axis=0).tolist(),
@@ -181,6 +206,8 @@ def series(evaluation: Evaluation) -> dict[str, list[float]]:
         pairs = [precision_and_recall(evaluation, epsilon) for epsilon in epsilons]
         out["epsilon"] = epsilons.tolist()
         out["precision_by_epsilon"], out["recall_by_epsilon"] = map(list, zip(*pairs, strict=True))
+    if isinstance(model, Switching):
+        out |= model.fit_series()
     return out
 
 
@@ -217,7 +244,43 @@ def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation
         out["expansion"] = np.asarray(on_model(expansion_at, model)(*flat))
         out["expansion_u_star"] = np.repeat(contexts, at.shape[1])
         out |= _example_spectra(evaluation, evaluation.local, evaluation.local_e)
+    if isinstance(model, Switching):
+        out |= _mode_arrays(network, model, evaluation, mean, axes[:2])
     return {name: _small(array) for name, array in out.items()}
+
+
+def _mode_arrays(
+    network: Network, model: Switching, evaluation: Evaluation, mean: np.ndarray, axes: np.ndarray
+) -> dict[str, np.ndarray]:
+    """States and modes of the example trials, and each mode's flow under the first u*, in a plane of axes."""
+    few, u_star = slice(0, N_EXAMPLES), evaluation.u_stars[0]
+
+    def plane(h: Any) -> np.ndarray:
+        return (np.asarray(h) - mean) @ axes.T
+
+    inputs = evaluation.trials.inputs[few]
+    points = model.mode_points(u_star)
+    at = grid(plane(evaluation.states[:, 1:]))
+    ahead, chosen = model.by_mode(mean + at @ axes, u_star)
+    out = {
+        "modes_path": plane(evaluation.states[few, 1:]),
+        "modes_inferred": model.smoothed_modes(evaluation.states[few], inputs),
+        "modes_free_path": plane(evaluation.free_run[few, 1:]),
+        "modes_free": model.free_modes(network.h0, inputs),
+        "mode_points": plane(points.points),
+        "mode_real": points.real,
+        "mode_eigenvalues": points.eigenvalues,
+        "flow_at": at,
+        "flow": plane(ahead) - at,
+    }
+    return out if chosen is None else {**out, "flow_mode": chosen}
+
+
+def grid(points: np.ndarray, n: int = 15) -> np.ndarray:
+    """n × n points of a plane, row by row, over the box of `points` and a tenth more on each side."""
+    low, high = points.reshape(-1, 2).min(axis=0), points.reshape(-1, 2).max(axis=0)
+    sides = [np.linspace(a - 0.1 * (b - a), b + 0.1 * (b - a), n) for a, b in zip(low, high, strict=True)]
+    return np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
 
 
 def expansion_at(model: Linearization, h: Any, u: Any, star: Any) -> Any:

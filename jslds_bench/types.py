@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray
 
 from jslds_bench.registry import Registry
 
@@ -244,6 +244,57 @@ class Linearization(Protocol):
         ...
 
 
+class ModePoints(NamedTuple):
+    """Each mode's fixed point under one input.
+
+    Attributes:
+        points: where the mode would rest, [K, N].
+        real: whether the gate picks the mode at its own point; elsewhere the point is virtual, [K].
+        eigenvalues: of A_k, by falling magnitude, [K, D].
+    """
+
+    points: Float[Any, "K N"]
+    real: Bool[Any, " K"]
+    eigenvalues: Complex[Any, "K D"]
+
+
+@runtime_checkable
+class Switching(Protocol):
+    """What a linearisation with discrete modes may answer besides, for the oracle and the figures (host)."""
+
+    def project(self, h: Float[Any, "*batch N"]) -> Float[Any, "*batch N"]:
+        """The nearest states that the model can represent."""
+        ...
+
+    def smoothed_modes(self, states: Float[Any, "B T1 N"], inputs: Float[Any, "B T U"]) -> Int[Any, "B T"]:
+        """The likeliest mode of each step t ≥ 1 given all of the network's own states, future included."""
+        ...
+
+    def free_modes(self, h0: Float[Any, " N"], inputs: Float[Any, "B T U"]) -> Int[Any, "B T"]:
+        """The mode that each step of the free run takes."""
+        ...
+
+    def follow(
+        self, h0: Float[Any, " N"], inputs: Float[Any, "B T U"], modes: Int[Any, "B T"]
+    ) -> Float[Any, "B T N"]:
+        """The free run that takes the given modes."""
+        ...
+
+    def mode_points(self, u_star: Float[Any, " U"]) -> ModePoints:
+        """Each mode's fixed point under `u_star`."""
+        ...
+
+    def by_mode(
+        self, h: Float[Any, "G N"], u: Float[Any, " U"]
+    ) -> tuple[Float[Any, "K G N"], Int[Any, " G"] | None]:
+        """The next state under each mode, and the mode that the gate picks; None: that needs the past."""
+        ...
+
+    def fit_series(self) -> dict[str, list[float]]:
+        """The objective per iteration, and scores against the number of modes where it was chosen."""
+        ...
+
+
 class Progress(Protocol):
     """Where long work reports how far it is: `done` of `total`, with a short text."""
 
@@ -304,6 +355,8 @@ class Evaluation:
         local: the model's A at the same samples, or None.
         local_e: the points e that the model expanded about there, [S, N], or None.
         sample_u_star: the index of each sample's u*, [S].
+        projected: the nearest to `states` that a model of fewer dimensions can represent, or None.
+        oracle_run: the free run along the modes inferred from `states`, [B, T+1, N]; None: it has no modes.
         timings: seconds and rates measured by the runner, by metric name.
     """
 
@@ -320,6 +373,8 @@ class Evaluation:
     local: Float[Any, "S N N"] | None
     local_e: Float[Any, "S N"] | None
     sample_u_star: Int[Any, " S"]
+    projected: Float[Any, "B T1 N"] | None = None
+    oracle_run: Float[Any, "B T1 N"] | None = None
     timings: dict[str, float] = dataclasses.field(default_factory=dict)
 
 

@@ -101,7 +101,7 @@ def test_series_by_step_average_to_the_metric(evaluated):
     from jslds_bench.metrics.states import RelativeError, RelativeErrorOneStep
 
     for _, made in evaluated.values():
-        series = ev.series(made)
+        series = ev.series(None, made)
         assert np.mean(series["horizon_free_run"]) == pytest.approx(RelativeError().compute(made))
         assert np.mean(series["horizon_one_step"]) == pytest.approx(RelativeErrorOneStep().compute(made))
         assert len(series["horizon_free_run"]) == TASK.n_steps

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float
 
+from jslds_bench.errors import Unsupported
 from jslds_bench.types import METRICS, Evaluation
 
 
@@ -146,3 +147,41 @@ class ValidPredictionTime:
             distance = np.linalg.norm(np.asarray(evaluation.free_run[:, 1:], np.float64) - true, axis=-1)
         valid = distance <= self.THRESHOLD * spread(evaluation.states)  # False for NaN
         return float(np.mean(np.cumprod(valid, axis=1).sum(axis=1)))
+
+
+@METRICS.register("relative_error_oracle")
+@dataclasses.dataclass(frozen=True)
+class RelativeErrorOracle:
+    """`relative_error` of a free run along the modes inferred from the network's own states, future included.
+
+    An oracle, not a prediction: what a switching model would reach if it always knew its mode.
+    """
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        if evaluation.oracle_run is None:
+            raise Unsupported("this model has no modes to be told")
+        return float(relative_errors(evaluation.oracle_run[:, 1:], evaluation.states[:, 1:]).mean())
+
+
+@METRICS.register("projection_error")
+@dataclasses.dataclass(frozen=True)
+class ProjectionError:
+    """Mean over trials and t ≥ 1 of ‖P(h_t) − h_t‖/‖h_t‖, P(h) the nearest state that the model has.
+
+    The floor of both relative errors for a model of fewer dimensions than the network.
+    """
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    timing: ClassVar[bool] = False
+
+    def compute(self, evaluation: Evaluation) -> float:
+        if evaluation.projected is None:
+            raise Unsupported("this model represents every state of the network")
+        return float(relative_errors(evaluation.projected[:, 1:], evaluation.states[:, 1:]).mean())

@@ -38,7 +38,17 @@ from jslds_bench.types import (
     Task,
 )
 
-MAKERS = ("dynamics", "training", "tasks", "networks", "models", "metrics", "evaluation", "runner.job")
+MAKERS = (
+    "dynamics",
+    "training",
+    "tasks",
+    "networks",
+    "models",
+    "metrics",
+    "switching",
+    "evaluation",
+    "runner.job",
+)
 Quiet = Callable[[], AbstractContextManager[None]]
 
 
@@ -161,7 +171,7 @@ def _run(
         "ok",
         None,
         {name: _value(name, evaluated, diverged) for name in job.metrics or METRICS.names()},
-        ev.series(evaluated),
+        ev.series(fitted, evaluated),
         {
             "n_trials": len(evaluated.states),
             "n_diverged": diverged,

@@ -218,7 +218,8 @@ def start_modes(
 ) -> tuple[Params, Belief, int]:
     """Parameters and belief on given states: clusters → sticky ARHMM (reseeding empty modes) → target ARHMM.
 
-    The last value is how many modes were reseeded. Emissions are left as the identity.
+    The last value is how many modes were reseeded. Emissions are left as the identity. Where the states are
+    known, the last stage is left to the fit itself, which is the same EM.
     """
     known = Data(x, data.u, data.mask)
     d, n_inputs = x.shape[2], data.u.shape[2]
@@ -236,5 +237,6 @@ def start_modes(
             break
     prior, blank = make_prior(target, known, x), arhmm.blank_params(target, d, n_inputs)
     params = arhmm.m_step(blank, belief, known, prior, target.structure, 10)
-    params, belief, _ = run_arhmm(params, known, prior, target, n_iterations, 1e-4)
+    n_target = 0 if spec.emissions == "identity" else n_iterations
+    params, belief, _ = run_arhmm(params, known, prior, target, n_target, 1e-4)
     return params, belief, reseeded

@@ -125,7 +125,6 @@ def _laplace_trial(
     ready: _Ready, spec: Spec, belief: Belief, mean: jax.Array, trial: _Trial, n_newton: int
 ) -> tuple[gc.Chain, gc.Moments]:
     """Newton from `mean` to the mode of E_q(z) log p(y, x, z); the quadratic model of the last step."""
-    d = mean.shape[1]
     # zeros that the compiler does not know to be zeros: see `arhmm.expected_log_initial`
     cov = 0.0 * (mean[:, :, None] * mean[:, None, :])
     cross = cov[1:]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Complex, Float, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import UsageError
@@ -17,6 +17,7 @@ from jslds_bench.switching.parameters import Spec, as_numpy
 from jslds_bench.switching.precision import in_float64
 from jslds_bench.switching.rollout import Paths
 from jslds_bench.switching.scoring import mode_points
+from jslds_bench.types import ModePoints
 
 __all__ = [
     "DEFAULT_SETTINGS",
@@ -29,25 +30,12 @@ __all__ = [
     "expected_observations",
     "fit",
     "fixed_points",
+    "follow",
     "forecast",
     "infer",
     "most_likely_states",
     "sample",
 ]
-
-
-class ModePoints(NamedTuple):
-    """Each mode's fixed point under one input.
-
-    Attributes:
-        points: (I − A_k)⁻¹ (V_k u + b_k), [K, D].
-        real: whether the gate picks mode k at its own point (else the point is virtual), [K].
-        eigenvalues: of A_k, by falling magnitude, [K, D].
-    """
-
-    points: Float[Any, "K D"]
-    real: Bool[Any, " K"]
-    eigenvalues: Complex[Any, "K D"]
 
 
 @in_float64
@@ -87,6 +75,17 @@ def forecast(
     return Paths(np.asarray(modes), np.asarray(x), expected_observations(fitted, np.asarray(x)))
 
 
+@in_float64
+def follow(
+    fitted: Fit, states: Float[Any, "B D"], inputs: Float[Any, "B T U"], modes: Int[Any, "B T"]
+) -> Float[Any, "B T D"]:
+    """The noise-free course from given states under given inputs and modes: x_1 … x_T."""
+    inputs = np.asarray(inputs, np.float64)
+    _check_inputs(fitted, inputs, 3)
+    return np.asarray(_follow(fitted.params, np.asarray(states, np.float64), inputs, np.asarray(modes)))
+
+
+_follow = jax.jit(jax.vmap(rollout.follow_trial, in_axes=(None, 0, 0, 0)))
 _forecast = jax.jit(jax.vmap(rollout.forecast_trial, in_axes=(None, 0, 0, 0)))
 
 
@@ -104,7 +103,7 @@ def expected_observations(
 
 
 def fixed_points(fitted: Fit, u: Float[Any, " U"]) -> ModePoints:
-    """Fixed point and eigenvalues of each mode under the constant input u, and whether each is real.
+    """(I − A_k)⁻¹ (V_k u + b_k) of each mode, A_k's eigenvalues, and whether each point is real.
 
     A mode is taken to be itself the previous one: its point is real if the gate, at the point, stays.
     """

@@ -78,6 +78,19 @@ def forecast_trial(
     return jax.lax.scan(step, (state, belief), inputs)[1]
 
 
+def follow_trial(
+    params: Params, state: Float[Array, " D"], inputs: Float[Array, "T U"], modes: Int[Array, " T"]
+) -> Float[Array, "T D"]:
+    """x_1 … x_T from x_0 = state under given modes, without noise."""
+
+    def step(x: jax.Array, at: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        u, mode = at
+        x = advance(params.linear, mode, x, u)
+        return x, x
+
+    return jax.lax.scan(step, state, (inputs, modes))[1]
+
+
 def observe(
     key: PRNGKeyArray, kind: EmissionKind, emission: Emission, x: Float[Array, "*batch D"]
 ) -> Float[Array, "*batch N"]:

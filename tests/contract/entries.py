@@ -11,7 +11,15 @@ import numpy as np
 from jslds_bench.suite import registries
 
 REGISTRIES = registries()
-SMALL = {"n_state": 6, "n_steps": 3, "recipe": "paper", "n_trials": 16}
+SMALL = {
+    "n_state": 6,
+    "n_steps": 3,
+    "recipe": "paper",
+    "n_trials": 16,
+    "n_modes": (2,),
+    "n_latent": 3,
+    "max_iterations": 3,
+}
 """Values for the parameters that entries share, where an entry has no `SMOKE` of its own."""
 
 

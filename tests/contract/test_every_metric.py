@@ -36,6 +36,8 @@ def perfect(evaluation):
         found_q=[0 * r.q for r in evaluation.reference],
         local=evaluation.jacobians,
         local_e=local_e,
+        projected=evaluation.states,
+        oracle_run=evaluation.states,
     )
 
 
@@ -74,6 +76,8 @@ def perfect_values(n_steps):
         "fixed_point_recall": 1,
         "fixed_point_chamfer": 0,
         "jacobian_error": 0,
+        "relative_error_oracle": 0,
+        "projection_error": 0,
     }
 
 
@@ -105,6 +109,8 @@ def spoilt(evaluation, which):
         found_q=each(evaluation.found_q),
         local=spoil(evaluation.local),
         local_e=spoil(evaluation.local_e),
+        projected=spoil(evaluation.projected),
+        oracle_run=spoil(evaluation.oracle_run),
     )
 
 
@@ -133,7 +139,12 @@ def test_unsupported_metrics_say_why(case, evaluated):
     )
     for name in REGISTRIES["metrics"].names():
         needs = name.startswith("fixed_point_") or REGISTRIES["metrics"].get(name).timing
-        if needs or name in ("eigenvalue_error", "jacobian_error"):
+        if needs or name in (
+            "eigenvalue_error",
+            "jacobian_error",
+            "relative_error_oracle",
+            "projection_error",
+        ):
             assert compute(name, made) is None
         else:
             assert compute(name, made) is not None

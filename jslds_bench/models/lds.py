@@ -1,0 +1,39 @@
+"""One linear system for all states: the switching models with a single mode."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+
+from jslds_bench.models.switching_system import HowToFit, SwitchingSystem, fit_switching
+from jslds_bench.types import MODELS, Network, NetworkSource, Progress, Task, Trials, silent
+
+
+@MODELS.register("lds")
+@dataclasses.dataclass(frozen=True)
+class LDS:
+    """Linear dynamical system on the states' principal components, x_t = A x_{t−1} + V u_t + b + noise.
+
+    What `slds` and `rslds` are without switching.
+
+    Attributes:
+        n_latent: principal components kept (at most all units). What they leave out is the model's
+            floor: see the metric `projection_error`.
+    """
+
+    n_latent: int = 20
+
+    def __post_init__(self) -> None:
+        self._how()
+
+    def _how(self) -> HowToFit:
+        return HowToFit((1,), self.n_latent, restarts=1, max_iterations=10)
+
+    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
+        return None
+
+    def fit(
+        self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
+    ) -> SwitchingSystem:
+        return fit_switching(self._how(), "standard", network, trials, key, progress)

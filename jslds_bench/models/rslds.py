@@ -1,0 +1,47 @@
+"""Recurrent switching: the state and the input decide which mode is next."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+
+from jslds_bench.models.switching_system import HowToFit, SwitchingSystem, fit_switching
+from jslds_bench.types import MODELS, Network, NetworkSource, Progress, Task, Trials, silent
+
+
+@MODELS.register("rslds")
+@dataclasses.dataclass(frozen=True)
+class RecurrentSLDS:
+    """Recurrent switching linear dynamical system, p(z_t | x_{t−1}, u_t) ∝ exp(R x_{t−1} + W u_t) (eq. 2).
+
+    The gate is recurrent-only: modes belong to regions of the state space, as expansion points do.
+    Reference: Linderman et al. (2017).
+
+    Attributes:
+        n_modes: K; of several, the least whose free-run error on held-out trials is within 5 % of the best,
+            among those of the best held-out likelihood (within its standard error).
+        n_latent: principal components kept (at most all units). What they leave out is the model's
+            floor: see the metric `projection_error`.
+        restarts: independent starts of EM; the one of highest likelihood is kept.
+        max_iterations: EM iterations of each.
+    """
+
+    n_modes: tuple[int, ...] = (2, 4, 8, 16)
+    n_latent: int = 20
+    restarts: int = 1
+    max_iterations: int = 60
+
+    def __post_init__(self) -> None:
+        self._how()
+
+    def _how(self) -> HowToFit:
+        return HowToFit(self.n_modes, self.n_latent, self.restarts, self.max_iterations)
+
+    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
+        return None
+
+    def fit(
+        self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
+    ) -> SwitchingSystem:
+        return fit_switching(self._how(), "recurrent_only", network, trials, key, progress)
