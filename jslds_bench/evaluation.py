@@ -246,7 +246,7 @@ def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation
         out |= _example_spectra(evaluation, evaluation.local, evaluation.local_e)
     if isinstance(model, Switching):
         out |= _mode_arrays(network, model, evaluation, mean, axes[:2])
-    return {name: _small(array) for name, array in out.items()}
+    return {name: small(array) for name, array in out.items()}
 
 
 def _mode_arrays(
@@ -316,7 +316,7 @@ def _labelled(name: str, sets: list[Any]) -> dict[str, np.ndarray]:
     return {name: np.concatenate(sets), f"{name}_u_star": labels}
 
 
-def _small(array: np.ndarray) -> np.ndarray:
+def small(array: np.ndarray) -> np.ndarray:
     """float64 as float32, complex128 as complex64: figures need no more."""
     kinds = {"f": np.float32, "c": np.complex64}
     return array.astype(kinds.get(array.dtype.kind, array.dtype))

@@ -53,6 +53,10 @@ class Job:
         return (self.task.label, self.network.label, self.model.label, self.seed)
 
 
+DATA = Entry("data", "data")
+"""Stands for the network of jobs that have none: their task is recorded data."""
+
+
 def suite_folder() -> Path:
     """Where the package's own suites are: inside it in a wheel, beside it in a checkout."""
     package = Path(__file__).resolve().parent
@@ -106,7 +110,7 @@ def jobs(suite: Suite) -> list[Job]:
     return [
         Job(suite.name, task, network, model, seed, suite.n_trials, suite.metrics)
         for task in suite.tasks
-        for network in suite.networks
+        for network in suite.networks or (DATA,)
         if network.tasks is None or task.label in network.tasks
         for seed in suite.seeds
         for model in suite.models
@@ -146,7 +150,26 @@ def validate(suite: Suite) -> Suite:
                 raise UsageError(
                     f"{place}: path: no file at {file} (relative paths start at the suite's folder)"
                 )
+    _check_tasks(suite, registry["tasks"])
     return dataclasses.replace(suite, networks=_with_recipe(suite, registry["networks"]))
+
+
+def _check_tasks(suite: Suite, registry: Registry[Any]) -> None:
+    """Recorded data is for suites without networks, and other tasks for suites with them."""
+    from jslds_bench.types import RecordedTask
+
+    for entry in suite.tasks:
+        recorded = isinstance(registry.make(entry.name, entry.parameters), RecordedTask)
+        if recorded and suite.networks:
+            raise UsageError(
+                f"{suite.where}: {entry.place or entry.label}: {entry.name!r} is recorded data and needs no "
+                "network: move it to a suite without [[networks]]"
+            )
+        if not recorded and not suite.networks:
+            raise UsageError(
+                f"{suite.where}: {entry.place or entry.label}: {entry.name!r} needs a network: "
+                "add a [[networks]] table"
+            )
 
 
 def _with_recipe(suite: Suite, registry: Registry[Any]) -> tuple[Entry, ...]:
@@ -164,12 +187,16 @@ def _with_recipe(suite: Suite, registry: Registry[Any]) -> tuple[Entry, ...]:
 
 def unsupported(job: Job) -> str | None:
     """Why the job's model cannot serve its task and network, or None; needs no training."""
+    from jslds_bench.types import FitsRecordings
+
     registry = registries()
-    task, network, model = (
+    task, model = (
         registry[kind].make(entry.name, entry.parameters)
-        for kind, entry in zip(KINDS, (job.task, job.network, job.model), strict=True)
+        for kind, entry in (("tasks", job.task), ("models", job.model))
     )
-    return model.unsupported(task, network)
+    if job.network is DATA:
+        return None if isinstance(model, FitsRecordings) else "it describes networks, not recorded data"
+    return model.unsupported(task, registry["networks"].make(job.network.name, job.network.parameters))
 
 
 def select(

@@ -46,6 +46,7 @@ class Suite:
     """What to run: every model on every network on every task for every seed, less the restrictions.
 
     Attributes:
+        networks: empty where the tasks are recorded data, which models are fitted to directly.
         n_trials: evaluation trials per task and seed.
         metrics: names; None: all that apply.
         plugins: absolute paths of plug-in files, loaded by `validate`.
@@ -84,7 +85,7 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
             raise UsageError(
                 f"{where}: unknown key {key!r}{nearest(key, list(_TOP))} (known: {', '.join(_TOP)})"
             )
-    for key in ("name", "seeds", *KINDS):
+    for key in ("name", "seeds", "tasks", "models"):
         if key not in content:
             example = f"a [[{key}]] table" if key in KINDS else f"`{key} = …`"
             raise UsageError(f"{where}: {key!r} is missing: add {example}")
@@ -97,7 +98,7 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
         plugins=tuple(_resolved(plugin, path, f"{where}: plugins") for plugin in plugins),
         recipe=_text(content["recipe"], f"{where}: recipe") if "recipe" in content else None,
         path=path,
-        **{kind: _entries(content[kind], kind, path) for kind in KINDS},
+        **{kind: _entries(content[kind], kind, path) if kind in content else () for kind in KINDS},
     )
     for kind, restrictions in RESTRICTIONS.items():
         for entry in getattr(suite, kind):

@@ -71,6 +71,7 @@ def _unit(registry: Registry[Any], name: str) -> tuple[str, str]:
 
 def _size(suite: Suite) -> str:
     sizes = {"task": suite.tasks, "network": suite.networks, "model": suite.models, "seed": suite.seeds}
+    sizes = {what: items for what, items in sizes.items() if items}
     counts = [f"{len(items)} {what}{'' if len(items) == 1 else 's'}" for what, items in sizes.items()]
     return f"{' × '.join(counts)}: {len(jobs(suite))} jobs"
 
@@ -78,7 +79,7 @@ def _size(suite: Suite) -> str:
 def _suite(suite: Suite) -> str:
     lines = [f"suite {suite.name} ({suite.where})", _size(suite), ""]
     for kind, entries in (("tasks", suite.tasks), ("networks", suite.networks), ("models", suite.models)):
-        lines.append(f"{kind}: {', '.join(entry.label for entry in entries)}")
+        lines.append(f"{kind}: {', '.join(entry.label for entry in entries) or 'none (recorded data)'}")
     lines.append(f"seeds: {', '.join(map(str, suite.seeds))}")
     return "\n".join(lines)
 
@@ -126,7 +127,10 @@ def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
     """Which networks a model serves, at everything's default parameters, and why not the others."""
     if _needs_parameters(entry):
         return ""
+    from jslds_bench.types import FitsRecordings, RecordedTask
+
     tasks = [t() for t in map(kinds["tasks"].get, kinds["tasks"]) if not _needs_parameters(t)]
+    tasks = [t for t in tasks if not isinstance(t, RecordedTask)]
     lines = ["Serves networks:"]
     for name in kinds["networks"]:
         network = kinds["networks"].get(name)
@@ -138,6 +142,7 @@ def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
         lines.append(
             f"  {name}: {('not always: ' if None in reasons else 'no: ') + refusals if refusals else 'yes'}"
         )
+    lines.append(f"Serves recorded data: {'yes' if issubclass(entry, FitsRecordings) else 'no'}")
     return "\n".join(lines)
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jslds_bench.errors import Unsupported
-from jslds_bench.types import METRICS, Evaluation
+from jslds_bench.types import METRICS, Evaluation, RecordedEvaluation
 
 
-def _timing(evaluation: Evaluation, name: str, reason: str) -> float:
+def _timing(evaluation: Evaluation | RecordedEvaluation, name: str, reason: str) -> float:
     if name not in evaluation.timings:
         raise Unsupported(reason)
     return evaluation.timings[name]
@@ -72,8 +72,9 @@ class FitSeconds:
     better: ClassVar[str] = "lower"
     bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
     timing: ClassVar[bool] = True
+    reads: ClassVar[Any] = (Evaluation, RecordedEvaluation)
 
-    def compute(self, evaluation: Evaluation) -> float:
+    def compute(self, evaluation: Evaluation | RecordedEvaluation) -> float:
         return _timing(evaluation, "fit_seconds", "not timed")
 
 

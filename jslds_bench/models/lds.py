@@ -6,8 +6,19 @@ import dataclasses
 
 import jax
 
+from jslds_bench.models.recorded_system import RecordedSystem, fit_recorded
 from jslds_bench.models.switching_system import HowToFit, SwitchingSystem, fit_switching
-from jslds_bench.types import MODELS, Network, NetworkSource, Progress, Task, Trials, silent
+from jslds_bench.types import (
+    MODELS,
+    Network,
+    NetworkSource,
+    Progress,
+    RecordedTask,
+    Recording,
+    Task,
+    Trials,
+    silent,
+)
 
 
 @MODELS.register("lds")
@@ -18,17 +29,19 @@ class LDS:
     What `slds` and `rslds` are without switching.
 
     Attributes:
-        n_latent: principal components kept (at most all units). What they leave out is the model's
-            floor: see the metric `projection_error`.
+        n_latent: principal components kept (at most all units). What they leave out is the model's floor,
+            the metric `projection_error`. Recordings bring their own.
+        max_iterations: EM iterations.
     """
 
     n_latent: int = 20
+    max_iterations: int = 60
 
     def __post_init__(self) -> None:
         self._how()
 
     def _how(self) -> HowToFit:
-        return HowToFit((1,), self.n_latent, restarts=1, max_iterations=10)
+        return HowToFit((1,), self.n_latent, restarts=1, max_iterations=self.max_iterations)
 
     def unsupported(self, task: Task, network: NetworkSource) -> str | None:
         return None
@@ -37,3 +50,8 @@ class LDS:
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> SwitchingSystem:
         return fit_switching(self._how(), "standard", network, trials, key, progress)
+
+    def fit_recording(
+        self, task: RecordedTask, recording: Recording, key: jax.Array, progress: Progress = silent
+    ) -> RecordedSystem:
+        return fit_recorded(1, "standard", self._how().settings(), task, recording, key, progress)

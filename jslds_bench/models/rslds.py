@@ -6,8 +6,19 @@ import dataclasses
 
 import jax
 
+from jslds_bench.models.recorded_system import RecordedSystem, fit_recorded
 from jslds_bench.models.switching_system import HowToFit, SwitchingSystem, fit_switching
-from jslds_bench.types import MODELS, Network, NetworkSource, Progress, Task, Trials, silent
+from jslds_bench.types import (
+    MODELS,
+    Network,
+    NetworkSource,
+    Progress,
+    RecordedTask,
+    Recording,
+    Task,
+    Trials,
+    silent,
+)
 
 
 @MODELS.register("rslds")
@@ -20,9 +31,9 @@ class RecurrentSLDS:
 
     Attributes:
         n_modes: K; of several, the least whose free-run error on held-out trials is within 5 % of the best,
-            among those of the best held-out likelihood (within its standard error).
-        n_latent: principal components kept (at most all units). What they leave out is the model's
-            floor: see the metric `projection_error`.
+            among those of the best held-out likelihood (within its standard error). Recordings bring theirs.
+        n_latent: principal components kept (at most all units). What they leave out is the model's floor,
+            the metric `projection_error`. Recordings bring their own.
         restarts: independent starts of EM; the one of highest likelihood is kept.
         max_iterations: EM iterations of each.
     """
@@ -45,3 +56,8 @@ class RecurrentSLDS:
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> SwitchingSystem:
         return fit_switching(self._how(), "recurrent_only", network, trials, key, progress)
+
+    def fit_recording(
+        self, task: RecordedTask, recording: Recording, key: jax.Array, progress: Progress = silent
+    ) -> RecordedSystem:
+        return fit_recorded(None, "recurrent_only", self._how().settings(), task, recording, key, progress)

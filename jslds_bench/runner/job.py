@@ -21,10 +21,11 @@ from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.errors import Diverged, Unsupported, UsageError
 from jslds_bench.provenance import code_digest, gemm_rate
+from jslds_bench.recorded import draw_recordings, evaluate_recorded, recorded_arrays
 from jslds_bench.registry import Registry
 from jslds_bench.runner import cache
 from jslds_bench.store import Record, Status, Value
-from jslds_bench.suite import Job
+from jslds_bench.suite import DATA, Job
 from jslds_bench.types import (
     METRICS,
     MODELS,
@@ -32,9 +33,13 @@ from jslds_bench.types import (
     TASKS,
     Evaluation,
     Linearization,
+    Metric,
     Model,
     Network,
     Progress,
+    RecordedEvaluation,
+    RecordedTask,
+    Recording,
     Task,
 )
 
@@ -47,9 +52,19 @@ MAKERS = (
     "metrics",
     "switching",
     "evaluation",
+    "recorded",
     "runner.job",
 )
 Quiet = Callable[[], AbstractContextManager[None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedRecording:
+    """What the jobs of one (recorded task, seed) share."""
+
+    task: RecordedTask
+    recording: Recording
+    held_out: Recording
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +100,9 @@ def parameters(job: Job) -> dict[str, Any]:
     registries: dict[str, Registry[Any]] = {"task": TASKS, "network": NETWORKS, "model": MODELS}
     for kind, registry in registries.items():
         entry = getattr(job, kind)
+        if entry is DATA:
+            out[kind] = {"name": DATA.name}
+            continue
         made: Any = registry.make(entry.name, entry.parameters)
         out[kind] = {"name": entry.name, **dataclasses.asdict(made)}
     return out
@@ -97,9 +115,14 @@ def blank_record(
     return Record(job.suite, *job.key, parameters(job), status, reason, {}, {}, {}, environment, digest)
 
 
-def prepare(job: Job, environment: dict[str, Any], fresh: bool, progress: Progress) -> Prepared:
-    """The job's network (cached or made), its trials and the network's fixed points."""
+def prepare(
+    job: Job, environment: dict[str, Any], fresh: bool, progress: Progress
+) -> Prepared | PreparedRecording:
+    """The job's network (cached or made), its trials and the network's fixed points; or its recording."""
     task = TASKS.make(job.task.name, job.task.parameters)
+    if job.network is DATA:
+        progress(0, 1, "drawing the recording")
+        return PreparedRecording(task, *draw_recordings(task, job.seed))
     source = NETWORKS.make(job.network.name, job.network.parameters)
     key = cache.network_key(task, source, job.seed, environment)
     kept = None if fresh else cache.load(key)
@@ -125,15 +148,16 @@ def prepare(job: Job, environment: dict[str, Any], fresh: bool, progress: Progre
 
 def run_job(
     job: Job,
-    prepared: Prepared,
+    prepared: Prepared | PreparedRecording,
     environment: dict[str, Any],
     digest: str,
     quiet: Quiet,
     progress: Progress,
 ) -> tuple[Record, dict[str, np.ndarray]]:
     """Fits, evaluates, times and measures one model; any failure becomes the record's status and reason."""
+    run: Callable[..., Any] = _run_recorded if isinstance(prepared, PreparedRecording) else _run
     try:
-        return _run(job, prepared, environment, digest, quiet, progress)
+        return run(job, prepared, environment, digest, quiet, progress)
     except Exception as error:
         status, reason = outcome(error)
         return blank_record(job, status, reason, environment, digest), {}
@@ -170,7 +194,7 @@ def _run(
         parameters(job),
         "ok",
         None,
-        {name: _value(name, evaluated, diverged) for name in job.metrics or METRICS.names()},
+        _values(job, evaluated, f"{diverged} of {len(evaluated.states)} free runs diverged"),
         ev.series(fitted, evaluated),
         {
             "n_trials": len(evaluated.states),
@@ -184,6 +208,40 @@ def _run(
         digest,
     )
     return record, ev.figure_arrays(p.network, fitted, evaluated)
+
+
+def _run_recorded(
+    job: Job, p: PreparedRecording, environment: dict[str, Any], digest: str, quiet: Quiet, progress: Progress
+) -> tuple[Record, dict[str, np.ndarray]]:
+    model: Any = MODELS.make(job.model.name, job.model.parameters)
+    start = time.process_time()
+    fitted = model.fit_recording(p.task, p.recording, ev.purpose_key(job.seed, "model"), progress)
+    fit_seconds = time.process_time() - start
+    progress(0, 1, "evaluating")
+    evaluated = evaluate_recorded(fitted, p.recording, p.held_out)
+    iterate = fitted.iteration()
+    with quiet():
+        seconds = _seconds(iterate)
+        gemm = gemm_rate(repeats=3)
+    timings = {"fit_seconds": fit_seconds, "seconds_per_iteration": seconds}
+    evaluated = dataclasses.replace(evaluated, timings=timings)
+    record = Record(
+        job.suite,
+        *job.key,
+        parameters(job),
+        "ok",
+        None,
+        _values(job, evaluated, "the model diverged"),
+        fitted.fit_series(),
+        {
+            "n_trials": len(p.recording.observations),
+            "n_held_out": len(p.held_out.observations),
+            "timing": {"gemm_flops": gemm},
+        },
+        environment,
+        digest,
+    )
+    return record, recorded_arrays(fitted, evaluated)
 
 
 def _fit(model: Model, p: Prepared, seed: int, progress: Progress) -> tuple[Linearization, float]:
@@ -205,15 +263,29 @@ def _fingerprint(network: Network) -> bytes:
     return hasher.digest()
 
 
-def _value(name: str, evaluated: Evaluation, diverged: int) -> Value:
-    metric = METRICS.make(name, {})
+def _values(job: Job, evaluated: Evaluation | RecordedEvaluation, divergence: str) -> dict[str, Value]:
+    """The metrics that the job asks for; of all, those that read its kind of evaluation."""
+    metrics = {name: METRICS.make(name, {}) for name in job.metrics or METRICS.names()}
+    if job.metrics is None:
+        metrics = {k: m for k, m in metrics.items() if isinstance(evaluated, _reads(m))}
+    return {name: _value(metric, evaluated, divergence) for name, metric in metrics.items()}
+
+
+def _reads(metric: Metric) -> Any:
+    return getattr(metric, "reads", Evaluation)
+
+
+def _value(metric: Metric, evaluated: Evaluation | RecordedEvaluation, divergence: str) -> Value:
+    if not isinstance(evaluated, _reads(metric)):
+        kind = "a network" if isinstance(evaluated, RecordedEvaluation) else "recorded data"
+        return Value(None, metric.unit, metric.better, f"it is a metric of {kind}")
     try:
         value = float(metric.compute(evaluated))
     except Unsupported as error:
         return Value(None, metric.unit, metric.better, str(error))
     reason = None
     if not math.isfinite(value):
-        reason = f"not finite: {diverged} of {len(evaluated.states)} free runs diverged"
+        reason = f"not finite: {divergence}"
     return Value(value, metric.unit, metric.better, reason)
 
 

@@ -186,6 +186,36 @@ def fit(
     return _result(spec, data, best, elbos, (*notes, *start.notes))
 
 
+@in_float64
+def iteration(
+    fitted: Fit, observations: Float[Any, "B T N"], inputs: Float[Any, "B T U"] | None = None
+) -> Callable[[], None]:
+    """One EM iteration from the fitted parameters, to be called again and again: what a timing needs."""
+    spec = fitted.spec
+    data = check_data(spec, observations, inputs, None)
+    start = initialise.start_states(spec, data)
+    prior, k = initialise.make_prior(spec, data, start.x), spec.n_modes
+    flat = Belief(
+        np.full((*data.mask.shape, k), 1 / k), np.full((len(data.y), data.y.shape[1] - 1, k, k), k**-2)
+    )
+    if spec.emissions == "identity":
+        state = _known(spec.structure, fitted.params, data, prior)
+    else:
+        q, elbo = em.e_step(
+            fitted.params,
+            em.laplace(fitted.params, flat, start.x, data, spec.structure),
+            data,
+            spec.structure,
+        )
+        state = _State(fitted.params, q.belief, elbo, jnp.sum(elbo), q)
+
+    @in_float64
+    def iterate() -> None:
+        jax.block_until_ready(_next(spec.structure, state, data, prior).objective)
+
+    return iterate
+
+
 def _result(
     spec: Spec, data: Data, best: _Run, elbos: Float[Any, " restarts"], notes: tuple[str, ...]
 ) -> Fit:

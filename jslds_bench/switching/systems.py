@@ -34,6 +34,7 @@ class System(NamedTuple):
         modes: the true modes, or for Lorenz the lobe (sign of the first coordinate), [B, T].
         inputs: [B, T, U].
         params: the switching system that made it; None for Lorenz.
+        emission: how the states are observed.
     """
 
     observations: Float[Any, "B T N"]
@@ -41,6 +42,7 @@ class System(NamedTuple):
     modes: Int[Any, "B T"]
     inputs: Float[Any, "B T U"]
     params: Params | None
+    emission: Emission
 
 
 def _emission(key: PRNGKeyArray, kind: EmissionKind, n_observed: int, d: int, gain: float) -> Emission:
@@ -60,6 +62,7 @@ def _draw(key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Any) ->
         np.asarray(paths.modes),
         np.asarray(inputs),
         as_numpy(params),
+        as_numpy(params.emission),
     )
 
 
@@ -164,4 +167,5 @@ def lorenz(
         np.asarray(states[..., 0] > 0).astype(int),
         np.zeros((n_trials, n_steps, 0)),
         None,
+        as_numpy(emission),
     )

@@ -7,18 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from entries import REGISTRIES, Case, fit, smoke
+from entries import REGISTRIES, Case, fit, reads, smoke
 
 from jslds_bench import evaluation as ev
 from jslds_bench.networks.format import network_bytes
+from jslds_bench.types import Evaluation, FitsRecordings, RecordedEvaluation, RecordedTask
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `a_task`, `a_network`, `a_model` or `a_metric` runs for every registered name."""
-    for kind, registry in REGISTRIES.items():
-        argument = f"a_{kind[:-1]}"
+    """A test that asks for `a_task`, `a_network`, `a_model` or `a_metric` runs for every registered name.
+
+    Tasks that are recorded data are `a_recording`, the models that fit them `a_recorded_model`, and the
+    metrics of such fits `a_recorded_metric`.
+    """
+    names = {f"a_{kind[:-1]}": registry.names() for kind, registry in REGISTRIES.items()}
+    models, metrics = REGISTRIES["models"], REGISTRIES["metrics"]
+    names["a_recording"] = [n for n in names["a_task"] if isinstance(smoke("tasks", n), RecordedTask)]
+    names["a_task"] = [n for n in names["a_task"] if n not in names["a_recording"]]
+    names["a_recorded_model"] = [n for n in names["a_model"] if issubclass(models.get(n), FitsRecordings)]
+    names["a_recorded_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), RecordedEvaluation)]
+    names["a_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), Evaluation)]
+    for argument, values in names.items():
         if argument in metafunc.fixturenames:
-            metafunc.parametrize(argument, registry.names(), scope="session")
+            metafunc.parametrize(argument, values, scope="session")
 
 
 CASES = {"frozen vanilla": ("nbit_memory", "vanilla", 0), "co-trained gru": ("context_integration", "gru", 2)}

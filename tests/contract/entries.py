@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jslds_bench.suite import registries
+from jslds_bench.types import Evaluation
 
 REGISTRIES = registries()
 SMALL = {
@@ -47,3 +48,9 @@ def fit(model: str, case: Case) -> Any:
 
 def host(tree: Any) -> list[np.ndarray]:
     return [np.asarray(x) for x in jax.tree.leaves(tree)]
+
+
+def reads(metric: Any, kind: type) -> bool:
+    """Whether `metric` is computed from this kind of evaluation."""
+    found = getattr(metric, "reads", Evaluation)
+    return kind in (found if isinstance(found, tuple) else (found,))

@@ -1,0 +1,137 @@
+"""What holds for every task that is recorded data, for models fitted to one, and for metrics of such fits."""
+
+import dataclasses
+import math
+
+import jax
+import numpy as np
+import pytest
+from entries import REGISTRIES, smoke
+
+from jslds_bench.errors import Unsupported
+from jslds_bench.recorded import draw_recordings, evaluate_recorded, recorded_arrays
+from jslds_bench.types import RecordedModel, RecordingSetup
+
+KINDS = ("gaussian", "poisson")
+
+
+@pytest.fixture(scope="module")
+def drawn(a_recording):
+    return draw_recordings(smoke("tasks", a_recording), 0)
+
+
+def test_a_recording_has_the_promised_shapes(a_recording, drawn):
+    setup = smoke("tasks", a_recording).setup
+    assert isinstance(setup, RecordingSetup)
+    fit, held_out = drawn
+    assert not np.array_equal(fit.observations[:1], held_out.observations[:1])
+    for part in drawn:
+        b, t, n = part.observations.shape
+        assert part.inputs.shape[:2] == (b, t)
+        assert part.states.shape == (b, t, setup.n_latent)
+        assert part.modes.shape == (b, t)
+        assert part.expected.shape == (b, t, n)
+        assert set(np.unique(part.modes)) <= set(range(setup.n_modes))
+        for array in vars(part).values():
+            if isinstance(array, np.ndarray):
+                with pytest.raises(ValueError, match="read-only"):
+                    array[...] = 0
+
+
+def test_a_recording_is_determined_by_its_seed(a_recording, drawn):
+    task = smoke("tasks", a_recording)
+    np.testing.assert_array_equal(draw_recordings(task, 0)[0].observations, drawn[0].observations)
+    assert not np.array_equal(draw_recordings(task, 1)[0].observations, drawn[0].observations)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_observations_scatter_about_what_is_expected(a_recording, kind):
+    task = dataclasses.replace(smoke("tasks", a_recording), emissions=kind, n_trials=30)
+    fit, _ = task.record(jax.random.key(0))
+    gaps = fit.observations - fit.expected
+    spread = np.sqrt(fit.expected) if kind == "poisson" else 0.1
+    scores = (gaps / spread).ravel()
+    assert abs(scores.mean()) < 5 / math.sqrt(scores.size)
+    assert abs(scores.std() - 1) < 0.1
+    if kind == "poisson":
+        assert (fit.observations == np.round(fit.observations)).all()
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """(model, task) → the model fitted to the task's smoke size, once."""
+    kept = {}
+
+    def get(model, task):
+        if (model, task) not in kept:
+            entry = smoke("tasks", task)
+            fit, held_out = draw_recordings(entry, 0)
+            made = smoke("models", model).fit_recording(entry, fit, jax.random.key(0))
+            kept[model, task] = made, evaluate_recorded(made, fit, held_out)
+        return kept[model, task]
+
+    return get
+
+
+def test_a_fit_explains_and_forecasts(a_recorded_model, fitted):
+    model, evaluation = fitted(a_recorded_model, "known_switching")
+    assert isinstance(model, RecordedModel)
+    for recording, explained in (
+        (evaluation.recording, evaluation.explained),
+        (evaluation.held_out, evaluation.explained_held_out),
+    ):
+        assert explained.log_likelihood.shape == recording.observations.shape[:1]
+        assert explained.expected.shape == recording.observations.shape
+        assert explained.modes.shape == recording.observations.shape[:2]
+        assert np.isfinite(explained.expected).all()
+    assert evaluation.forecast.shape == evaluation.forecast_true.shape
+    k = len(evaluation.mode_points)
+    assert evaluation.mode_eigenvalues.shape[0] == k
+    before = model.fitted.params.linear.a.copy()
+    model.iteration()()
+    np.testing.assert_array_equal(model.fitted.params.linear.a, before)
+
+
+def test_the_arrays_for_figures_belong_together(a_recorded_model, fitted):
+    model, evaluation = fitted(a_recorded_model, "known_switching")
+    arrays = recorded_arrays(model, evaluation)
+    n_modes, grid = len(evaluation.mode_points), arrays["flow_at"]
+    assert arrays["flow"].shape == (n_modes, *grid.shape)
+    assert arrays["mode_points"].shape == (n_modes, 2)
+    assert arrays["modes_path"].shape == arrays["modes_inferred_path"].shape
+    assert arrays["modes_path"].shape[:2] == arrays["modes_true"].shape == arrays["modes_inferred"].shape
+    # At a mode's own fixed point its flow is nil: so it is, interpolated, on an affine flow.
+    design = np.concatenate([grid, np.ones((len(grid), 1))], axis=1)
+    for k in range(n_modes):
+        slope = np.linalg.lstsq(design, arrays["flow"][k], rcond=None)[0]
+        rest = np.append(arrays["mode_points"][k], 1) @ slope
+        assert np.abs(rest).max() < 1e-3 * max(1, np.abs(slope).max())
+
+
+def test_metrics_of_fits_lie_within_bounds_or_say_why_not(a_recorded_metric, a_recorded_model, fitted):
+    _, evaluation = fitted(a_recorded_model, "known_switching")
+    metric = REGISTRIES["metrics"].make(a_recorded_metric, {})
+    evaluation = dataclasses.replace(evaluation, timings={"fit_seconds": 1.0, "seconds_per_iteration": 1.0})
+    try:
+        value = metric.compute(evaluation)
+    except Unsupported as error:
+        reason = str(error)
+        assert reason
+        return
+    assert metric.bounds[0] <= value <= metric.bounds[1]
+
+
+def test_the_true_system_has_perfect_scores(fitted):
+    _, evaluation = fitted("rslds", "known_switching")
+    truth = evaluation.recording
+    best = dataclasses.replace(
+        evaluation,
+        explained=evaluation.explained._replace(modes=truth.modes),
+        order=np.arange(len(truth.mode_points)),
+        mode_points=truth.mode_points,
+        mode_eigenvalues=truth.mode_eigenvalues,
+        forecast=evaluation.forecast_true,
+    )
+    perfect = {"state_accuracy": 1, "mode_eigenvalue_error": 0, "mode_point_error": 0, "forecast_error": 0}
+    for name, expected in perfect.items():
+        assert REGISTRIES["metrics"].make(name, {}).compute(best) == pytest.approx(expected, abs=1e-12), name
