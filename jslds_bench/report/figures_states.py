@@ -85,7 +85,7 @@ def outputs(
         for model in models:
             line = model.states[trial, :, output]
             ax.plot(steps, line, color=model.style.color, linestyle=model.style.dash, linewidth=1.2)
-        low, high = _range(np.concatenate(span))
+        low, high = span_of(np.concatenate(span))
         ax.set_ylim(low, high)
         ax.set_xlim(0.5, n_steps + 0.5)
         title(ax, names[i])
@@ -185,10 +185,10 @@ def _limits(ax: Any, scene: Scene, deep: bool) -> None:
     ]
     everything = np.concatenate([known, *near])
     for i, axis in enumerate("xyz"[: 3 if deep else 2]):
-        getattr(ax, f"set_{axis}lim")(*_range(everything[:, i], 0.3 if scene.paths else 0.12))
+        getattr(ax, f"set_{axis}lim")(*span_of(everything[:, i], 0.3 if scene.paths else 0.12))
 
 
-def _range(values: Array, room: float = 0.12) -> tuple[float, float]:
+def span_of(values: Array, room: float = 0.12) -> tuple[float, float]:
     """Limits that leave `room`, as a share of the spread, at either end."""
     finite = values[np.isfinite(values)]
     if not finite.size:
