@@ -71,8 +71,8 @@ def key_lines(data: RunData) -> list[Fact]:
         }
         if means:
             best = (max if recorded else min)(means, key=lambda key: means[key].mean)
-            where = "" if recorded else f" on {best[1]}"
-            leads.setdefault(name, []).append(f"{task}: {best[2]}{where}: {means[best].text}")
+            where = "" if recorded else f" on {best[1]}:"
+            leads.setdefault(name, []).append(f"{task}: {best[2]}{where} {means[best].text}")
     return [Fact(name, "; ".join(lines)) for name, lines in leads.items()]
 
 

@@ -18,14 +18,14 @@ Array = np.ndarray
 
 
 class Curve(NamedTuple):
-    """Held-out scores of one model and seed against the number of modes, [C] each, and the K that was chosen."""
+    """Held-out scores of one model and seed against the number of modes, [C] each; K as chosen, or NaN."""
 
     style: Style
     n_modes: Array
     error: Array
     likelihood: Array
     spread: Array
-    chosen: int | None
+    chosen: float
 
 
 class Trace(NamedTuple):
@@ -48,13 +48,13 @@ def k_curve(heading: str, curves: Sequence[Curve]) -> Figure:
     for curve in curves:
         _curve(left, curve, np.where(np.isfinite(curve.error), curve.error, np.nan))
         away = curve.n_modes[~np.isfinite(curve.error)]
-        left.plot(away, np.ones(len(away)), linestyle="none", marker="^", markersize=5, color=curve.style.color,
-                  transform=left.get_xaxis_transform(), clip_on=False)  # fmt: skip
+        left.plot(away, np.ones(len(away)), linestyle="none", marker="^", markersize=5, clip_on=False,
+                  color=curve.style.color, transform=left.get_xaxis_transform())  # fmt: skip
         spread = np.where(np.isfinite(curve.spread), curve.spread, 0.0)
         right.errorbar(curve.n_modes, curve.likelihood, yerr=spread, fmt="none", ecolor=curve.style.color,
                        elinewidth=0.8, capsize=2)  # fmt: skip
         _curve(right, curve, curve.likelihood)
-    for ax, name in ((left, "held-out free-run error ↓"), (right, "held-out likelihood ↑, nats per step")):
+    for ax, name in ((left, "held-out free-run error ↓"), (right, "held-out nats per step ↑")):
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         ax.set_xlabel("number of modes K")
         title(ax, name)
@@ -64,7 +64,9 @@ def k_curve(heading: str, curves: Sequence[Curve]) -> Figure:
 def _curve(ax: Any, curve: Curve, values: Array) -> None:
     color = curve.style.color
     ax.plot(curve.n_modes, values, color=color, linestyle=curve.style.dash, linewidth=1.0)
-    ax.plot(curve.n_modes, values, linestyle="none", marker="o", markersize=4, color=color, markerfacecolor=PAPER)
+    ax.plot(
+        curve.n_modes, values, linestyle="none", marker="o", markersize=4, color=color, markerfacecolor=PAPER
+    )
     at = curve.n_modes == curve.chosen
     ax.plot(curve.n_modes[at], values[at], linestyle="none", marker="o", markersize=7, color=color)
 
@@ -82,7 +84,7 @@ def traces(heading: str, lines: Sequence[Trace]) -> Figure:
     right.set_yscale("log")
     log_axis(right.yaxis)
     left.set_ylim(*_worth_seeing(lines))
-    for ax, name in ((left, "objective, nats per step"), (right, "gain still to come, nats per step")):
+    for ax, name in ((left, "objective, nats per step"), (right, "gain still to come")):
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set_xlabel("EM iteration")
         title(ax, name)
@@ -101,20 +103,21 @@ def _lines(items: Sequence[Curve] | Sequence[Trace]) -> list[Any]:
 
 
 def scores(heading: str, panels: Mapping[str, Sequence[Bar]]) -> Figure:
-    """One panel per metric: a dot for each model's mean, its sd over seeds, ticks for seeds, the number beside."""
+    """One panel per metric: a dot for each model's mean, its sd, ticks for seeds, the number beside."""
     longest = max((len(plain(b.label, 22)) for bars in panels.values() for b in bars), default=0)
     rows = max(map(len, panels.values()), default=1)
     left = min(2.0, 0.3 + 0.066 * longest)
-    figure, axes = sheet(heading, len(panels), 2, 0.24 * rows + 0.06, left=left, gap=0.3)
+    figure, axes = sheet(heading, len(panels), 2, 0.24 * rows + 0.06, left=left, gap=0.3, below=0.3)
     inner = (WIDTH - left - 0.14 - 0.3) / 2
     for i, (ax, (name, bars)) in enumerate(zip(axes, panels.items(), strict=True)):
         for y, bar in enumerate(bars):
             _score(ax, y, bar)
         room = 0.12 + 0.056 * max((len(b.summary.text) for b in bars), default=0)
         known = [v for b in bars for v in (*b.values, b.summary.mean) if math.isfinite(v)]
-        low, high = span_of(np.array(known), 0.06)
+        low, high = span_of(np.array(known), 0.1)
         ax.set_xlim(low, low + (high - low) * inner / max(inner - room, 0.25 * inner))
-        ax.set_xticks([t for t in MaxNLocator(3).tick_values(low, high) if low <= t <= high])
+        ticks = [t for t in MaxNLocator(2).tick_values(low, high) if low <= t <= high]
+        ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
         ax.set_ylim(len(bars) - 0.4, -0.6)
         ax.set_yticks(range(len(bars)), [plain(b.label, 22) if i % 2 == 0 else "" for b in bars])
         ax.tick_params(axis="y", length=0)
@@ -128,7 +131,9 @@ def _score(ax: Any, y: int, bar: Bar) -> None:
     ax.axhline(y, color=MUTED, linewidth=0.4, alpha=0.35, zorder=0)
     dots = [v for v in bar.values if math.isfinite(v)]
     if not math.isfinite(mean):
-        ax.annotate(bar.summary.text, (0, y), xycoords=("axes fraction", "data"), xytext=(3, 0), color=MUTED, **text)
+        ax.annotate(
+            bar.summary.text, (0, y), xycoords=("axes fraction", "data"), xytext=(3, 0), color=MUTED, **text
+        )
         return
     if math.isfinite(sd):
         ax.plot([mean - sd, mean + sd], [y, y], color=INK, linewidth=0.9)

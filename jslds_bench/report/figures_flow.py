@@ -19,16 +19,18 @@ ARROWS = 12  # arrows along each side of a panel
 
 
 class Field(NamedTuple):
-    """The panel of one mode: displacement per step [G, 2], and its fixed point [2], real or virtual, if known."""
+    """The panel of one mode: displacement per step [G, 2]; states from which it took a step [V, 2]; its fixed
+    point [2], real or virtual, if known."""
 
     mode: int
     flow: Array
+    visited: Array
     point: Array | None = None
     real: bool = False
 
 
 class Plane(NamedTuple):
-    """What the panels of a record share: a grid [G, 2], the mode picked at each point [G], states [E, S, 2]."""
+    """What the panels of a record share: a grid [G, 2], the mode picked at each point, states [E, S, 2]."""
 
     at: Array
     picked: Array | None
@@ -50,11 +52,9 @@ class Plane(NamedTuple):
         return np.rint((self.at - self.at.min(axis=0)) / self.step).astype(int)
 
 
-def flows(
-    heading: str, fields: Sequence[Field], plane: Plane, modes: Modes, labels: Sequence[str]
-) -> Figure:
-    """One panel per mode: its flow, strong where the gate picks it, and its fixed point; then the regions."""
-    several = plane.picked is not None and len(modes.order) > 1
+def flows(heading: str, fields: Sequence[Field], plane: Plane, modes: Modes, labels: Sequence[str]) -> Figure:
+    """The regions, then a panel per mode: its flow, strong where the gate picks it, and its fixed point."""
+    several = has_regions(plane, modes)
     n = len(fields) + several
     columns = {1: 1, 2: 2, 4: 2}.get(n, 3)
     height = {1: 2.6, 2: 1.75, 3: 1.2}[columns]
@@ -71,17 +71,27 @@ def flows(
         ax.tick_params(labelbottom=lowest, labelleft=i % columns == 0)
         ax.set_xlabel(labels[0] if lowest else "")
         ax.set_ylabel(labels[1] if i % columns == 0 else "", labelpad=1)
-        if i < len(fields):
-            _field(ax, fields[i], plane, modes, size, reach)
-        else:
+        if several and i == 0:
             _regions(ax, plane, modes)
+        else:
+            _field(ax, fields[i - several], plane, modes, size, reach)
     return figure
+
+
+def has_regions(plane: Plane, modes: Modes) -> bool:
+    """Whether `flows` has a panel of regions: a gate that reads the state, and more than one mode."""
+    return plane.picked is not None and len(modes.order) > 1
 
 
 def _legend(fields: Sequence[Field], regions: bool) -> list[Any]:
     entries = []
     if regions:
-        entries += [stroke(INK, "where the gate picks the mode"), stroke(MUTED, "elsewhere", width=0.5)]
+        entries += [
+            stroke(INK, "flow where the gate picks the mode"),
+            stroke(MUTED, "flow elsewhere", width=0.5),
+        ]
+    if any(len(f.visited) for f in fields):
+        entries.append(marker(".", INK, "states in the mode", True))
     known = {f.real for f in fields if f.point is not None}
     if True in known:
         entries.append(marker("X", INK, "real fixed point", True))
@@ -108,12 +118,13 @@ def _inches(flow: Array, plane: Plane, size: Array) -> Array:
 def _field(ax: Any, field: Field, plane: Plane, modes: Modes, size: Array, reach: float) -> None:
     color = modes.color[field.mode]
     taken = np.ones(len(plane.at), bool) if plane.picked is None else plane.picked == field.mode
-    if plane.picked is not None and len(modes.order) > 1:
+    if has_regions(plane, modes):
         ax.add_patch(_area(plane, taken, color, 0.13))
     arrows, thin = _arrows(field.flow, plane, size, reach), _thinned(plane)
     for chosen, width, alpha in ((~taken, 0.5, 0.35), (taken, 0.95, 1.0)):
         ax.plot(*arrows[chosen & thin].reshape(-1, 2).T, color=color, linewidth=width, alpha=alpha,
                 solid_joinstyle="round", solid_capstyle="butt")  # fmt: skip
+    ax.plot(*field.visited.T, linestyle="none", marker=".", markersize=2.2, color=INK, alpha=0.5, zorder=4)
     title(ax, modes.name(field.mode), _point(ax, field, plane, size, color))
 
 
@@ -156,12 +167,20 @@ def _point(ax: Any, field: Field, plane: Plane, size: Array, color: str) -> str:
     away = (field.point - (low + high) / 2) / (high - low)
     edge = 0.5 + away * 0.46 / np.abs(away).max()
     angle = math.degrees(math.atan2(away[1] * size[1], away[0] * size[0])) - 90
-    ax.plot(*edge, marker=(3, 0, angle), markersize=8, zorder=6, transform=ax.transAxes, markeredgewidth=0.9, **look)
+    ax.plot(
+        *edge,
+        marker=(3, 0, angle),
+        markersize=8,
+        zorder=6,
+        transform=ax.transAxes,
+        markeredgewidth=0.9,
+        **look,
+    )
     return f"{kind} point, outside"
 
 
 def _regions(ax: Any, plane: Plane, modes: Modes) -> None:
-    """The map of the mode that the gate picks, its number in each region, and the states that were visited."""
+    """The map of the mode that the gate picks, its number in each region, and the states visited."""
     assert plane.picked is not None
     for mode in modes.order:
         inside = plane.picked == mode
@@ -171,7 +190,8 @@ def _regions(ax: Any, plane: Plane, modes: Modes) -> None:
         if inside.mean() > 0.015:
             middle = plane.at[inside].mean(axis=0)
             nearest = plane.at[inside][np.argmin(((plane.at[inside] - middle) ** 2).sum(axis=1))]
-            ax.text(*nearest, str(mode), ha="center", va="center", fontsize=9, fontweight="bold", zorder=5)
+            ax.text(*nearest, str(mode), ha="center", va="center", fontsize=8.5, fontweight="bold", zorder=5,
+                    bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.7})  # fmt: skip
     if plane.states is not None:
         for trial in plane.states:
             ax.plot(*trial.T, color=INK, linewidth=0.5, alpha=0.55, zorder=4)
@@ -188,7 +208,9 @@ def _area(plane: Plane, inside: Array, color: str, alpha: float) -> PathPatch:
     for row, flags in enumerate(table):
         edges = np.flatnonzero(flags[1:] != flags[:-1]).reshape(-1, 2)
         for left, right in edges:
-            corners.append(np.array([[left, row], [right, row], [right, row + 1], [left, row + 1], [left, row]]))
+            corners.append(
+                np.array([[left, row], [right, row], [right, row + 1], [left, row + 1], [left, row]])
+            )
     low = plane.bounds[0]
     paths = [Path(low + c * plane.step, closed=True) for c in corners]
     shape = Path.make_compound_path(*paths) if paths else Path(np.zeros((0, 2)))

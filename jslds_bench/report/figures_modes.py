@@ -9,13 +9,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jslds_bench.report.figures_spectrum import FRAME, window
-from jslds_bench.report.figures_states import span_of
+from jslds_bench.report.figures_states import corner_note, span_of
 from jslds_bench.report.modes import Modes
-from jslds_bench.report.style import GRID, INK, MUTED, PAPER, marker, plain, sheet, stroke, title
+from jslds_bench.report.style import GRID, INK, MODE_COLORS, MUTED, PAPER, marker, plain, sheet, stroke, title
 
 Array = np.ndarray
 DOTS_BELOW = 160  # states up to which each has a dot
-MAX_NAMED = 9  # modes that a legend names and that have a colour of their own
+MAX_NAMED = len(MODE_COLORS)  # modes that a legend names
+OTHERS = "used less"
 
 
 class Track(NamedTuple):
@@ -34,17 +35,20 @@ def tracks(heading: str, panels: Sequence[Track], modes: Modes, labels: Sequence
     All panels have the first one's limits; a trial that leaves them ends there, and the panel says so.
     """
     shown = [m for m in modes.order if any((p.modes == m).any() for p in panels)]
-    legend = [stroke(modes.color[m], modes.name(m), width=2.2) for m in shown[:MAX_NAMED]]
+    legend = [stroke(modes.color[m], modes.name(m), width=2.2) for m in shown if m in modes.order[:MAX_NAMED]]
+    if set(shown) - set(modes.order[:MAX_NAMED]):
+        legend.append(stroke(MUTED, OTHERS, width=2.2))
     one = len(panels) == 1
     figure, axes = sheet(heading, len(panels), 1 if one else 2, 2.8 if one else 2.0, legend, title_lines=2)
     bounds = [span_of(panels[0].states[..., i], 0.14) for i in range(2)]
     for ax, panel in zip(axes, panels, strict=True):
-        left = _track(ax, panel, bounds)
+        step = _track(ax, panel, bounds)
         ax.set_xlim(*bounds[0])
         ax.set_ylim(*bounds[1])
         ax.set_xlabel(labels[0])
-        note = f"leaves the plot at t = {left}" if left is not None else ""
-        title(ax, plain(panel.name, 34), "; ".join(n for n in (panel.note, note) if n))
+        title(ax, plain(panel.name, 34), panel.note)
+        if step is not None:
+            corner_note(ax, f"leaves the plot at t = {step}")
     axes[0].set_ylabel(labels[1], labelpad=1)
     return figure
 
@@ -81,21 +85,28 @@ def _pieces(states: Array, chosen: Array) -> Array:
 
 
 def mode_spectrum(heading: str, values: Array, modes: Modes) -> Figure:
-    """Eigenvalues [Z, L] of all modes in the complex plane; colour and symbol tell the modes apart."""
+    """Eigenvalues [Z, L] of all modes with the unit circle, and a close-up; colour and symbol say whose."""
     legend = [marker(modes.symbol(m), modes.color[m], modes.name(m), True) for m in modes.order[:MAX_NAMED]]
-    figure, (ax,) = sheet(heading, 1, 1, 2.6, legend, title_lines=1)
-    circle = np.exp(1j * np.linspace(0, 2 * np.pi, 181))
-    ax.axhline(0, color=GRID, linewidth=0.6)
-    ax.axvline(0, color=GRID, linewidth=0.6)
-    ax.plot(circle.real, circle.imag, color=MUTED, linewidth=0.8)
-    for mode in reversed(modes.order):  # the busiest on top
-        if mode < len(values):
+    if len(modes.order) > MAX_NAMED:
+        legend.append(marker(".", MUTED, OTHERS))
+    figure, (whole, close) = sheet(heading, 2, 2, 1.9, legend)
+    circle = np.exp(1j * np.linspace(0, 2 * np.pi, 721))
+    known = values[np.isfinite(values)]
+    for ax in (whole, close):
+        ax.axhline(0, color=GRID, linewidth=0.6)
+        ax.axvline(0, color=GRID, linewidth=0.6)
+        ax.plot(circle.real, circle.imag, color=MUTED, linewidth=0.8)
+        for mode in reversed([m for m in modes.order if m < len(values)]):  # the busiest on top
             row = values[mode][np.isfinite(values[mode])]
-            ax.plot(row.real, row.imag, linestyle="none", marker=modes.symbol(mode), markersize=4.6, alpha=0.85,
-                    color=modes.color[mode], markeredgecolor=PAPER, markeredgewidth=0.4)  # fmt: skip
-    window(ax, values.ravel())
-    ax.set_xlabel("real part")
-    ax.set_ylabel("imaginary part", labelpad=0)
-    outside = int((np.abs(values[np.isfinite(values)]) > FRAME).sum())
-    title(ax, f"{outside} beyond the frame" if outside else "eigenvalues of each mode's A")
+            look: dict[str, Any] = {"marker": modes.symbol(mode), "color": modes.color[mode], "alpha": 0.85}
+            ax.plot(row.real, row.imag, linestyle="none", markersize=4.6, markeredgecolor=PAPER,
+                    markeredgewidth=0.4, **look)  # fmt: skip
+        ax.set_xlabel("real part")
+    window(whole, values.ravel())
+    near = known[np.abs(known) <= FRAME]
+    close.set_xlim(*span_of(near.real, 0.15))
+    close.set_ylim(*span_of(near.imag, 0.15))
+    whole.set_ylabel("imaginary part", labelpad=0)
+    title(whole, f"{len(known) - len(near)} beyond the frame" if len(near) < len(known) else "unit circle")
+    title(close, "close-up")
     return figure

@@ -128,12 +128,17 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
         title(ax, plain(scene.name, 34), ", ".join(n for n in notes if n))
         left = [t for t in away if t is not None]
         if left:
-            ax.annotate(
-                f"free-run leaves the plot at t = {min(left)}", (1, 0), xycoords="axes fraction", ha="right",
-                va="bottom", xytext=(-1, 2), textcoords="offset points", fontsize=6.8, zorder=9,
-                bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1, "alpha": 0.8},
-            )  # fmt: skip
+            corner_note(ax, f"free-run leaves the plot at t = {min(left)}")
     return figure
+
+
+def corner_note(ax: Any, text: str) -> None:
+    """A line of small text in the lower right corner of a panel."""
+    ax.annotate(
+        text, (1, 0), xycoords="axes fraction", ha="right", va="bottom", xytext=(-1, 2),
+        textcoords="offset points", fontsize=6.8, zorder=9,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1, "alpha": 0.8},
+    )  # fmt: skip
 
 
 def _path(ax: Any, path: Path) -> int | None:

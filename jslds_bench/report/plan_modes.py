@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -9,15 +10,16 @@ from matplotlib.figure import Figure
 
 from jslds_bench.report.arrays import Arrays
 from jslds_bench.report.figures_fit import Curve, Trace, k_curve, traces
-from jslds_bench.report.figures_flow import Field, Plane, flows
+from jslds_bench.report.figures_flow import Field, Plane, flows, has_regions
 from jslds_bench.report.figures_modes import Track, mode_spectrum, tracks
 from jslds_bench.report.modes import Modes, read_modes
-from jslds_bench.report.plan import MAX_MODELS, Plan, file_name
+from jslds_bench.report.plan import MAX_MODELS, Plan, all_models, file_name
 from jslds_bench.report.rundata import Key, RunData
 from jslds_bench.report.spaces import PLANE
 from jslds_bench.report.style import plain
 
-MAX_FIELDS = 9  # modes with a panel of their own
+MAX_PANELS = 9  # of a figure of flows
+MAX_VISITED = 80  # states drawn in the panel of one mode
 MAX_POINTS = 2000  # states drawn in one panel
 TRIED = ("n_modes_tried", "n_modes_free_run_error", "n_modes_likelihood", "n_modes_likelihood_error")
 
@@ -25,7 +27,8 @@ TRIED = ("n_modes_tried", "n_modes_free_run_error", "n_modes_likelihood", "n_mod
 def mode_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
     """The K curve and the objective of all switching models of a network, then each model's modes.
 
-    What the records do not hold is left out without a word: most models have no modes.
+    What the records do not hold is left out without a word, for most models have no modes; what is of the
+    wrong shape is named.
     """
     models = data.best_models(task, network, MAX_MODELS)
     yield from _fit_plans(data, task, network, models)
@@ -33,34 +36,31 @@ def mode_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
         key = (task, network, model)
         arrays = data.example(key)
         modes = read_modes(arrays)
-        if modes is None:
-            continue
         group = f"Modes of {model}" + ("" if data.recorded(task) else f" on the network {network}")
-        for name, caption, note, build in _figures(data, key, arrays, modes):
+        for name, caption, note, build in _figures(data, key, arrays, modes) if modes else ():
             yield Plan(("task", task), file_name(*key, name), caption, build, note, group)
-
-
-def all_models(data: RunData, task: str, network: str) -> str:
-    """The heading of figures that show all models of a network, or of recorded data."""
-    return "All models" if data.recorded(task) else f"All models on the network {network}"
+        if ill := [n for n in arrays.notes if n.startswith(("mode", "flow"))]:
+            note = f"some of the modes of {model}: {'; '.join(ill)}"
+            yield Plan(("task", task), file_name(*key, "ill_shaped"), "", None, note, group)
 
 
 def _fit_plans(data: RunData, task: str, network: str, models: list[str]) -> Iterator[Plan]:
-    heading = f"{plain(task, 20)}, {plain(network, 18)}: "
+    where = "" if data.recorded(task) else f", {plain(network, 18)}"
+    heading, group = f"{plain(task, 20)}{where}: ", all_models(data, task, network)
     curves, lines = [], []
     for model in models:
         for record in data.records[task, network, model]:
-            style, tried = data.styles[model], [np.asarray(record.series.get(n, ()), float) for n in TRIED]
-            if tried[0].size and len({a.size for a in tried}) == 1:
-                chosen = record.series.get("n_modes_chosen")
-                curves.append(Curve(style, *tried, int(chosen[0]) if chosen else None))
+            style = data.styles[model]
+            tried, *scores = (np.asarray(record.series.get(name, ()), float) for name in TRIED)
+            if tried.size and all(score.size == tried.size for score in scores):
+                chosen = record.series.get("n_modes_chosen") or [np.nan]
+                curves.append(Curve(style, tried, scores[0], scores[1], scores[2], chosen[0]))
             if len(record.series.get("objective", ())) > 1:
                 lines.append(Trace(style, np.asarray(record.series["objective"], float)))
-    group = all_models(data, task, network)
     if curves:
         caption = (
             "How the number of modes was chosen, one line per model and seed: error of the free run and "
-            "likelihood (± standard error) on held-out trials; a triangle stands for a free run that diverged."
+            "likelihood (± standard error) on held-out trials; a triangle is a free run that diverged."
         )
         yield Plan(
             ("task", task), file_name(task, network, "k_curve"), caption,
@@ -85,29 +85,38 @@ def _figures(data: RunData, key: Key, a: Arrays, modes: Modes) -> Iterator[Made]
     labels = ("state 1", "state 2") if recorded else PLANE
     heading = f"{plain(key[2], 20)}: "
     panels, cut = _tracks(data, key, a, modes)
-    ill = "; ".join(n for n in a.notes if n.startswith(("mode", "flow")))
     if panels:
         caption = (
             "Left: the true states, coloured by the true mode. Right: the states that the model infers, "
             "coloured by its most likely mode, in the true mode's colour where the two are matched."
             if recorded
-            else "Left: the network's own states, coloured by the model's most likely mode given the whole trial. "
-            "Right: the model running freely, coloured by the mode it used. Squares are starts."
+            else "Left: the network's own states, coloured by the model's most likely mode given the whole "
+            "trial. Right: the model running freely, coloured by the mode it used. Squares are starts."
         )
-        yield "modes", caption, "; ".join(n for n in (cut, ill) if n), lambda: tracks(
-            heading + "states by mode", panels, modes, labels
-        )
-    if "flow_at" in a and "flow" in a and len(a["flow_at"]) > 3:
-        fields = [_field(a, mode) for mode in modes.order if mode < len(a["flow"])]
-        left_out = len(fields) - MAX_FIELDS
-        note = f"{left_out} modes that are used less have no panel" if left_out > 0 else ""
-        yield "flow", _flow_caption(a), note, lambda: flows(
-            heading + "flow of each mode", fields[:MAX_FIELDS], _plane(a), modes, labels
+        yield (
+            "modes",
+            caption,
+            cut,
+            lambda: tracks(heading + "states by mode", panels, modes, labels),
         )
     if "mode_eigenvalues" in a:
         caption = "Eigenvalues of each mode's dynamics, with the unit circle: inside it the mode is stable."
-        yield "mode_eigenvalues", caption, "", lambda: mode_spectrum(
-            heading + "eigenvalues of the modes", a["mode_eigenvalues"], modes
+        yield (
+            "mode_eigenvalues",
+            caption,
+            "",
+            lambda: mode_spectrum(heading + "eigenvalues of the modes", a["mode_eigenvalues"], modes),
+        )
+    if "flow" in a and _is_grid(a.found.get("flow_at")):
+        fields, plane = [_field(a, mode) for mode in modes.order if mode < len(a["flow"])], _plane(a)
+        shown = MAX_PANELS - has_regions(plane, modes)
+        left_out = len(fields) - shown
+        note = f"{left_out} modes that are used less have no panel" if left_out > 0 else ""
+        yield (
+            "flow",
+            _flow_caption(a),
+            note,
+            lambda: flows(heading + "flow of each mode", fields[:shown], plane, modes, labels),
         )
 
 
@@ -117,8 +126,8 @@ def _tracks(data: RunData, key: Key, a: Arrays, modes: Modes) -> tuple[list[Trac
         agreement = "" if modes.agreement is None else f"{100 * modes.agreement:.1f} % in the true mode"
         found = "modes_inferred_path" if "modes_inferred_path" in a else "modes_path"
         kinds = [
-            ("true states, true modes", "", "modes_path", "modes_true", modes.true_color),
-            ("inferred states, inferred modes", agreement, found, "modes_inferred", modes.color),
+            ("true states and modes", "", "modes_path", "modes_true", modes.true_color),
+            ("inferred states and modes", agreement, found, "modes_inferred", modes.color),
         ]
     else:
         error = f"free-run error {data.summary(key, 'relative_error').text}"
@@ -132,7 +141,9 @@ def _tracks(data: RunData, key: Key, a: Arrays, modes: Modes) -> tuple[list[Trac
     n_trials, n_steps = a[kinds[0][2]].shape[:2]
     trials = min(n_trials, max(MAX_POINTS // n_steps, 1))
     steps = min(n_steps, MAX_POINTS // trials)
-    cut = f"Drawn: {trials} of {n_trials} example trials, {steps} of {n_steps} steps"
+    cut = f"Drawn: {trials} of {n_trials} example trials" + (
+        f", {steps} steps of each" if steps < n_steps else ""
+    )
     panels = [Track(n, t, a[s][:trials, :steps], a[m][:trials, :steps], c) for n, t, s, m, c in kinds]
     return panels, cut if (trials, steps) != (n_trials, n_steps) else ""
 
@@ -142,9 +153,25 @@ def _field(a: Arrays, mode: int) -> Field:
     return Field(
         mode,
         a["flow"][mode],
+        _visited(a, mode),
         a["mode_points"][mode] if known else None,
         bool(a["mode_real"][mode]) if known else False,
     )
+
+
+def _is_grid(at: np.ndarray | None) -> bool:
+    """Whether these points [G, 2] are a square of at least 2 × 2 with some extent."""
+    if at is None or len(at) < 4 or math.isqrt(len(at)) ** 2 != len(at):
+        return False
+    return bool(np.isfinite(at).all() and (np.ptp(at, axis=0) > 0).all())
+
+
+def _visited(a: Arrays, mode: int) -> np.ndarray:
+    """States x_{t−1} of the example trials whose z_t is `mode`, evenly thinned, [V, 2]."""
+    if a.missing("modes_path", "modes_inferred"):
+        return np.zeros((0, 2))
+    before = a["modes_path"][:, :-1][a["modes_inferred"][:, 1:] == mode]
+    return before[:: -(-len(before) // MAX_VISITED) or 1]
 
 
 def _plane(a: Arrays) -> Plane:
@@ -156,10 +183,16 @@ def _plane(a: Arrays) -> Plane:
 
 
 def _flow_caption(a: Arrays) -> str:
-    arrows = "One step under each mode, the busiest first; arrows' lengths go with the square root of the step."
+    arrows = "Lengths of arrows go with the square root of the step."
+    if len(a["flow"]) == 1:
+        return f"One step of the model from each point of the plane. {arrows}"
     if "flow_mode" not in a:
-        return f"{arrows} The model's chain does not read the state: every mode can act anywhere."
+        return (
+            f"One step under each mode, the busiest first. {arrows} The model's chain does not read the "
+            "state: any mode can act anywhere."
+        )
     return (
-        f"{arrows} Strong and tinted where the gate picks the mode. Crosses are fixed points: filled if the gate "
-        "picks the mode there too (real), hollow if not (virtual); a triangle points to one outside."
+        "Which mode the gate picks, and one step under each mode, the busiest first: strong and tinted where "
+        f"the gate picks the mode. {arrows} Crosses are fixed points: filled if the gate picks the mode "
+        "there too (real), hollow if not (virtual); a triangle points to one outside."
     )

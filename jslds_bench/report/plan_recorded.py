@@ -26,8 +26,13 @@ def scores_plan(data: RunData, task: str) -> Iterator[Plan]:
         name = f"{metric}{unit} {ARROWS.get(cells[0].better, '')}".strip()
         panels[name] = [make_bar(data, key, metric, key[2]) for key in keys]
     if panels:
-        caption = "Mean over seeds with its standard deviation; ticks are seeds, n/a is a value that a model cannot have."
+        caption = "Mean over seeds with its standard deviation; ticks are seeds. n/a: there can be no value."
         heading = f"{plain(task)}: fit and recovery"
         yield Plan(
-            ("task", task), file_name(task, "scores"), caption, lambda: scores(heading, panels), "", "All models"
+            ("task", task),
+            file_name(task, "scores"),
+            caption,
+            lambda: scores(heading, panels),
+            "",
+            "All models",
         )

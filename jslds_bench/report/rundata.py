@@ -85,7 +85,8 @@ class RunData:
         return best
 
     def best_models(self, task: str, network: str, count: int) -> list[str]:
-        """At most `count` models of a network, those of least relative error (of most state accuracy on recorded data), in the suite's order."""
+        """At most `count` models of a network, in the suite's order: those of least relative error, or of
+        most state accuracy on recorded data."""
         models = self.models_of(task, network)
 
         def rank(model: str) -> float:

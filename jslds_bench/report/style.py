@@ -51,8 +51,8 @@ MODE_THEME = {
     "#6e5ef9": "#5d48e1",  # violet
     "#772d03": "#dd5e1a",  # brown
 }
-"""Colours of a model's modes, light → dark: nine that differ by hue and by lightness, so that any two are told
-apart in either theme with normal vision and with each of the three colour-vision deficiencies."""
+"""Colours of a model's modes, light → dark: nine that differ by hue and by lightness, so that any two are
+told apart in either theme with normal vision and with each of the three colour-vision deficiencies."""
 
 MODE_COLORS = tuple(MODE_THEME)
 MODE_SYMBOLS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")

@@ -128,7 +128,7 @@ def build_table(frame: pd.DataFrame, metrics: Sequence[str] | None = None) -> Ta
     order = list(dict.fromkeys(row.network for row in rows))
     rows.sort(key=lambda row: order.index(row.network))
     shown = values if metrics is not None else values[values["value"].notna() | values["reason"].isna()]
-    held = {task: set(group) for task, group in shown.groupby("task", sort=False)["metric"]}
+    held = {str(task): set(group) for task, group in shown.groupby("task", sort=False)["metric"]}
     return Table(all_tasks, columns, rows, held)
 
 

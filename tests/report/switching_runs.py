@@ -65,7 +65,7 @@ def memory_arrays(n_modes: int = 8, seed: int = 0, reads_state: bool = True) -> 
     return arrays | ({"flow_mode": nearest} if reads_state else {})
 
 
-def track_arrays(seed: int = 0, n_modes: int = 4, accuracy: float = 0.98, n_steps: int = 1200) -> Arrays:
+def track_arrays(seed: int = 0, n_modes: int = 4, accuracy: float = 0.98, n_steps: int = 600) -> Arrays:
     """NASCAR: two half-turns and two straights; the model names the modes in another order and errs a little.
 
     Source of the system: Linderman et al. (2017), section 5.1.
@@ -176,7 +176,9 @@ def recorded_record(task: str = "nascar", model: str = "rslds", seed: int = 0, *
     return Record(**fields | changes)
 
 
-def write_recorded(run: Path, tasks: tuple[str, ...] = ("nascar", "nascar_poisson", "lorenz"), seeds: int = 3) -> Path:
+def write_recorded(
+    run: Path, tasks: tuple[str, ...] = ("nascar", "nascar_poisson", "lorenz"), seeds: int = 3
+) -> Path:
     """Records of three models fitted to recorded data, into a run folder that has its run.json."""
     for task in tasks:
         for model in ("lds", "slds", "rslds"):
