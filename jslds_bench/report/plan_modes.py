@@ -95,7 +95,7 @@ def _figures(data: RunData, key: Key, a: Arrays, modes: Modes) -> Iterator[Made]
         )
         yield (
             "modes",
-            caption,
+            caption + " Percentages are of the example trials' steps.",
             cut,
             lambda: tracks(heading + "states by mode", panels, modes, labels),
         )
