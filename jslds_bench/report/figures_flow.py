@@ -15,7 +15,7 @@ from jslds_bench.report.modes import Modes
 from jslds_bench.report.style import INK, MUTED, PAPER, marker, sheet, stroke, title
 
 Array = np.ndarray
-ARROWS = 12  # arrows along each side of a panel
+ARROWS = 15  # arrows along each side of a panel
 
 
 class Field(NamedTuple):

@@ -48,7 +48,7 @@ def tracks(heading: str, panels: Sequence[Track], modes: Modes, labels: Sequence
         ax.set_xlabel(labels[0])
         title(ax, plain(panel.name, 34), panel.note)
         if step is not None:
-            corner_note(ax, f"leaves the plot at t = {step}")
+            corner_note(ax, f"leaves the plot at step {step + 1}")
     axes[0].set_ylabel(labels[1], labelpad=1)
     return figure
 

@@ -114,7 +114,7 @@ def _figures(data: RunData, key: Key, a: Arrays, modes: Modes) -> Iterator[Made]
         note = f"{left_out} modes that are used less have no panel" if left_out > 0 else ""
         yield (
             "flow",
-            _flow_caption(a),
+            _flow_caption(a) + ("" if recorded else " The input is the first u*."),
             note,
             lambda: flows(heading + "flow of each mode", fields[:shown], plane, modes, labels),
         )

@@ -16,7 +16,7 @@ def rotation(angle: float) -> np.ndarray:
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-def grid(low: np.ndarray, high: np.ndarray, n: int = 21) -> np.ndarray:
+def grid(low: np.ndarray, high: np.ndarray, n: int = 15) -> np.ndarray:
     """A regular grid of n × n points, row-major, [G, 2]."""
     x, y = np.meshgrid(np.linspace(low[0], high[0], n), np.linspace(low[1], high[1], n))
     return np.stack([x.ravel(), y.ravel()], axis=1)

@@ -142,7 +142,7 @@ def test_a_free_run_ends_where_it_leaves_the_plot():
     with theme():
         figure = tracks("h", panels, modes, ("x", "y"))
     assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
-    assert texts(figure).count("leaves the plot at t = 7") == 1
+    assert texts(figure).count("leaves the plot at step 8") == 1
 
 
 def grid_of(n: int = 9, transposed: bool = False) -> np.ndarray:
@@ -274,7 +274,7 @@ def test_ill_shaped_modes_are_named(network_run):
     found = planned(network_run(arrays))
     note = found["nbit_memory+standard+rslds+ill_shaped"].note
     assert "modes_free has shape (4, 26) of float64, expected [E, S] of integers" in note
-    assert "flow has shape (5, 440, 2) of float64, expected [Z, G, 2]" in note
+    assert "flow has shape (5, 224, 2) of float64, expected [Z, G, 2]" in note
     assert "nbit_memory+standard+rslds+modes" in found
 
 
@@ -292,7 +292,7 @@ def test_numbers_that_are_not_finite_are_left_out(network_run):
         drawn = {n: draw(found[f"nbit_memory+standard+{n}"].build(), n, "").svg.decode() for n in FIGURES[2:]}
     assert "no fixed point" in drawn["rslds+flow"]
     assert "10 beyond the frame" in drawn["rslds+mode_eigenvalues"]
-    assert "leaves the plot at t = 0" in drawn["rslds+modes"]
+    assert "leaves the plot at step 1" in drawn["rslds+modes"]
 
 
 def test_long_recordings_are_cut_and_say_so(network_run):
