@@ -16,6 +16,7 @@ from jslds_bench.report.style import INK, MUTED, PAPER, marker, sheet, stroke, t
 
 Array = np.ndarray
 ARROWS = 15  # arrows along each side of a panel
+DOTS: dict[str, Any] = {"linestyle": "none", "marker": ".", "markersize": 2.2, "alpha": 0.5, "zorder": 4}
 
 
 class Field(NamedTuple):
@@ -30,7 +31,7 @@ class Field(NamedTuple):
 
 
 class Plane(NamedTuple):
-    """What the panels of a record share: a grid [G, 2], the mode picked at each point, states [E, S, 2]."""
+    """What the panels of a record share: a grid [G, 2], the mode picked at each point, states [V, 2]."""
 
     at: Array
     picked: Array | None
@@ -91,7 +92,7 @@ def _legend(fields: Sequence[Field], regions: bool) -> list[Any]:
             stroke(MUTED, "flow elsewhere", width=0.5),
         ]
     if any(len(f.visited) for f in fields):
-        entries.append(marker(".", INK, "states in the mode", True))
+        entries.append(marker(".", INK, "states of example trials", True))
     known = {f.real for f in fields if f.point is not None}
     if True in known:
         entries.append(marker("X", INK, "real fixed point", True))
@@ -124,7 +125,7 @@ def _field(ax: Any, field: Field, plane: Plane, modes: Modes, size: Array, reach
     for chosen, width, alpha in ((~taken, 0.5, 0.35), (taken, 0.95, 1.0)):
         ax.plot(*arrows[chosen & thin].reshape(-1, 2).T, color=color, linewidth=width, alpha=alpha,
                 solid_joinstyle="round", solid_capstyle="butt")  # fmt: skip
-    ax.plot(*field.visited.T, linestyle="none", marker=".", markersize=2.2, color=INK, alpha=0.5, zorder=4)
+    ax.plot(*field.visited.T, color=INK, **DOTS)
     title(ax, modes.name(field.mode), _point(ax, field, plane, size, color))
 
 
@@ -193,8 +194,7 @@ def _regions(ax: Any, plane: Plane, modes: Modes) -> None:
             ax.text(*nearest, str(mode), ha="center", va="center", fontsize=8.5, fontweight="bold", zorder=5,
                     bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.7})  # fmt: skip
     if plane.states is not None:
-        for trial in plane.states:
-            ax.plot(*trial.T, color=INK, linewidth=0.5, alpha=0.55, zorder=4)
+        ax.plot(*plane.states.T, color=INK, **DOTS)
     title(ax, "regions", "mode picked there")
 
 

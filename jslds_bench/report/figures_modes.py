@@ -14,7 +14,7 @@ from jslds_bench.report.modes import Modes
 from jslds_bench.report.style import GRID, INK, MODE_COLORS, MUTED, PAPER, marker, plain, sheet, stroke, title
 
 Array = np.ndarray
-DOTS_BELOW = 160  # states up to which each has a dot
+DOTS_BELOW = 300  # states up to which each has a dot and lines are thin
 MAX_NAMED = len(MODE_COLORS)  # modes that a legend names
 OTHERS = "used less"
 
@@ -62,12 +62,13 @@ def _track(ax: Any, panel: Track, bounds: Sequence[tuple[float, float]]) -> int 
     states[gone] = np.nan
     busiest = sorted(np.unique(modes), key=lambda m: -int((modes == m).sum()))
     dots = states[..., 0].size <= DOTS_BELOW
+    line: dict[str, float] = {"linewidth": 0.8, "alpha": 0.7} if dots else {"linewidth": 1.3}
     for rank, mode in enumerate(busiest):
         color = panel.color.get(int(mode), MUTED)
-        ax.plot(*_pieces(states, modes == mode).T, color=color, linewidth=1.3, zorder=2 + 0.01 * rank)
+        ax.plot(*_pieces(states, modes == mode).T, color=color, zorder=2 + 0.01 * rank, **line)
         if dots:
             at = states[modes == mode]
-            ax.plot(*at.T, linestyle="none", marker="o", markersize=2.4, color=color, zorder=3)
+            ax.plot(*at.T, linestyle="none", marker="o", markersize=3.2, color=color, zorder=3)
     ax.plot(*states[:, 0].T, linestyle="none", marker="s", markersize=3.2, color=INK, zorder=4)
     steps = np.flatnonzero(gone.any(axis=0))
     return int(steps[0]) if steps.size else None

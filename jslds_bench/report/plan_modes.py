@@ -20,8 +20,10 @@ from jslds_bench.report.style import plain
 
 MAX_PANELS = 9  # of a figure of flows
 MAX_VISITED = 80  # states drawn in the panel of one mode
+MAX_TRIALS = 4  # drawn in one panel
 MAX_POINTS = 2000  # states drawn in one panel
 TRIED = ("n_modes_tried", "n_modes_free_run_error", "n_modes_likelihood", "n_modes_likelihood_error")
+SLICE = " The flow is that within the plane; states off it are projected onto it."
 
 
 def mode_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
@@ -114,7 +116,7 @@ def _figures(data: RunData, key: Key, a: Arrays, modes: Modes) -> Iterator[Made]
         note = f"{left_out} modes that are used less have no panel" if left_out > 0 else ""
         yield (
             "flow",
-            _flow_caption(a) + ("" if recorded else " The input is the first u*."),
+            _flow_caption(a) + SLICE + ("" if recorded else " The input is the first u*."),
             note,
             lambda: flows(heading + "flow of each mode", fields[:shown], plane, modes, labels),
         )
@@ -139,7 +141,7 @@ def _tracks(data: RunData, key: Key, a: Arrays, modes: Modes) -> tuple[list[Trac
     if not kinds or not a[kinds[0][2]].size:
         return [], ""
     n_trials, n_steps = a[kinds[0][2]].shape[:2]
-    trials = min(n_trials, max(MAX_POINTS // n_steps, 1))
+    trials = min(n_trials, MAX_TRIALS, max(MAX_POINTS // n_steps, 1))
     steps = min(n_steps, MAX_POINTS // trials)
     cut = f"Drawn: {trials} of {n_trials} example trials" + (
         f", {steps} steps of each" if steps < n_steps else ""
@@ -170,16 +172,19 @@ def _visited(a: Arrays, mode: int) -> np.ndarray:
     """States x_{t−1} of the example trials whose z_t is `mode`, evenly thinned, [V, 2]."""
     if a.missing("modes_path", "modes_inferred"):
         return np.zeros((0, 2))
-    before = a["modes_path"][:, :-1][a["modes_inferred"][:, 1:] == mode]
-    return before[:: -(-len(before) // MAX_VISITED) or 1]
+    return _thin(a["modes_path"][:, :-1][a["modes_inferred"][:, 1:] == mode], MAX_VISITED)
 
 
 def _plane(a: Arrays) -> Plane:
     """The grid, the modes picked there, and some of the states that were visited."""
     states = a.found.get("modes_path")
-    if states is not None and states.size:
-        states = states[:4, :: max(states.shape[1] // 250, 1)][:, :250]
-    return Plane(a["flow_at"], a.found.get("flow_mode"), states)
+    return Plane(a["flow_at"], a.found.get("flow_mode"), None if states is None else _thin(states, 160))
+
+
+def _thin(states: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the states [*, 2], evenly spread over their order."""
+    flat = states.reshape(-1, 2)
+    return flat[:: -(-len(flat) // most) or 1]
 
 
 def _flow_caption(a: Arrays) -> str:
