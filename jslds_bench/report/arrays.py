@@ -34,8 +34,27 @@ SHAPES = {
     "network_points_n_unstable": "R",
     "eigenvalues": "K N",
     "network_eigenvalues": "K N",
+    "modes_path": "E S 2",
+    "modes_true": "E S",
+    "modes_inferred": "E S",
+    "modes_inferred_path": "E S 2",
+    "modes_free_path": "E S 2",
+    "modes_free": "E S",
+    "mode_points": "Z 2",
+    "mode_real": "Z",
+    "mode_eigenvalues": "Z L",
+    "flow_at": "G 2",
+    "flow": "Z G 2",
+    "flow_mode": "G",
 }
-"""Name → dimensions; equal letters are equal sizes within one record, and T1 = T + 1."""
+"""Name → dimensions; equal letters are equal sizes within one record, and T1 = T + 1.
+
+The last twelve are a switching model's: Z modes, S steps of the example trials and a grid of G points, all in
+the plane of the first two coordinates (of the network's principal components, or of the true states).
+"""
+
+WHOLE = ("modes_true", "modes_inferred", "modes_free", "flow_mode")
+"""Those that hold mode numbers, −1 where there is none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,15 +89,17 @@ def load_arrays(path: Path) -> Arrays:
 
 def check_arrays(raw: Mapping[str, np.ndarray]) -> Arrays:
     """Those of `raw` that have the shapes of `SHAPES`, consistently; unknown names are ignored."""
-    sizes: dict[str, int] = {}
+    sizes: dict[str, int] = {"2": 2}
     found, notes = {}, []
     for name, letters in SHAPES.items():
         if name not in raw:
             continue
         array, axes = raw[name], letters.split()
         known = [sizes.get(letter, n) for letter, n in zip(axes, array.shape, strict=False)]
-        if array.dtype.kind not in "fiubc" or array.ndim != len(axes) or list(array.shape) != known:
-            notes.append(f"{name} has shape {array.shape} of {array.dtype}, expected [{', '.join(axes)}]")
+        kinds = "iu" if name in WHOLE else "fiubc"
+        if array.dtype.kind not in kinds or array.ndim != len(axes) or list(array.shape) != known:
+            wanted = f"[{', '.join(axes)}]" + (" of integers" if name in WHOLE else "")
+            notes.append(f"{name} has shape {array.shape} of {array.dtype}, expected {wanted}")
             continue
         sizes.update(zip(axes, array.shape, strict=True))
         if "T1" in sizes:

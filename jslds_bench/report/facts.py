@@ -60,18 +60,20 @@ def facts(data: RunData) -> list[Fact]:
 
 
 def key_lines(data: RunData) -> list[Fact]:
-    """Per task, its network and model of least free-run error, in one line."""
-    lines = []
+    """Which model leads in each task: by free-run error on networks, by state accuracy on recorded data."""
+    leads: dict[str, list[str]] = {}
     for task in data.tasks:
+        recorded = data.recorded(task)
+        metric = "state_accuracy" if recorded else "relative_error"
+        name = "Most state accuracy" if recorded else "Least free-run error (model on network)"
         means = {
-            key: s
-            for key in data.records
-            if key[0] == task and (s := data.summary(key, "relative_error")).complete
+            key: s for key in data.records if key[0] == task and (s := data.summary(key, metric)).complete
         }
         if means:
-            best = min(means, key=lambda key: means[key].mean)
-            lines.append(Fact(task, f"{best[2]} on {best[1]}: {means[best].text}"))
-    return lines
+            best = (max if recorded else min)(means, key=lambda key: means[key].mean)
+            where = "" if recorded else f" on {best[1]}:"
+            leads.setdefault(name, []).append(f"{task}: {best[2]}{where} {means[best].text}")
+    return [Fact(name, "; ".join(lines)) for name, lines in leads.items()]
 
 
 def failures(data: RunData) -> list[Failure]:

@@ -52,7 +52,7 @@ def spectra(heading: str, panels: Sequence[Spectrum], own: bool = True) -> Figur
             ax.plot(values.real, values.imag, SYMBOLS[k % 6], color=panel.style.color, markersize=4.5,
                     markeredgewidth=1.0)  # fmt: skip
         known = [panel.model.ravel()] + ([panel.network.ravel()] if panel.network is not None and own else [])
-        _window(ax, np.concatenate(known))
+        window(ax, np.concatenate(known))
         ax.set_xlabel("real part")
         ax.set_ylabel("imaginary part", labelpad=0)
         beyond = f"{outside} beyond the frame" if outside else ""
@@ -60,7 +60,7 @@ def spectra(heading: str, panels: Sequence[Spectrum], own: bool = True) -> Figur
     return figure
 
 
-def _window(ax: Axes, values: np.ndarray) -> None:
+def window(ax: Axes, values: np.ndarray) -> None:
     """The whole unit circle, with equal scales, and up to modulus 1.6 where eigenvalues are there."""
     size = np.abs(values[np.isfinite(values)])
     edge = float(np.clip(1.06 * size.max(initial=0.0), 1.12, FRAME))

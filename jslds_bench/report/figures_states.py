@@ -85,7 +85,7 @@ def outputs(
         for model in models:
             line = model.states[trial, :, output]
             ax.plot(steps, line, color=model.style.color, linestyle=model.style.dash, linewidth=1.2)
-        low, high = _range(np.concatenate(span))
+        low, high = span_of(np.concatenate(span))
         ax.set_ylim(low, high)
         ax.set_xlim(0.5, n_steps + 0.5)
         title(ax, names[i])
@@ -128,12 +128,17 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
         title(ax, plain(scene.name, 34), ", ".join(n for n in notes if n))
         left = [t for t in away if t is not None]
         if left:
-            ax.annotate(
-                f"free-run leaves the plot at t = {min(left)}", (1, 0), xycoords="axes fraction", ha="right",
-                va="bottom", xytext=(-1, 2), textcoords="offset points", fontsize=6.8, zorder=9,
-                bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1, "alpha": 0.8},
-            )  # fmt: skip
+            corner_note(ax, f"free-run leaves the plot at t = {min(left)}")
     return figure
+
+
+def corner_note(ax: Any, text: str) -> None:
+    """A line of small text in the lower right corner of a panel."""
+    ax.annotate(
+        text, (1, 0), xycoords="axes fraction", ha="right", va="bottom", xytext=(-1, 2),
+        textcoords="offset points", fontsize=6.8, zorder=9,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1, "alpha": 0.8},
+    )  # fmt: skip
 
 
 def _path(ax: Any, path: Path) -> int | None:
@@ -185,10 +190,10 @@ def _limits(ax: Any, scene: Scene, deep: bool) -> None:
     ]
     everything = np.concatenate([known, *near])
     for i, axis in enumerate("xyz"[: 3 if deep else 2]):
-        getattr(ax, f"set_{axis}lim")(*_range(everything[:, i], 0.3 if scene.paths else 0.12))
+        getattr(ax, f"set_{axis}lim")(*span_of(everything[:, i], 0.3 if scene.paths else 0.12))
 
 
-def _range(values: Array, room: float = 0.12) -> tuple[float, float]:
+def span_of(values: Array, room: float = 0.12) -> tuple[float, float]:
     """Limits that leave `room`, as a share of the spread, at either end."""
     finite = values[np.isfinite(values)]
     if not finite.size:

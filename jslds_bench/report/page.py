@@ -13,8 +13,10 @@ from markupsafe import Markup
 from jslds_bench.report.facts import facts, failures, key_lines
 from jslds_bench.report.picture import css_name, draw
 from jslds_bench.report.plan import Plan
+from jslds_bench.report.plan_modes import mode_plans
 from jslds_bench.report.plan_network import network_plans
 from jslds_bench.report.plan_paper import paper_plans
+from jslds_bench.report.plan_recorded import scores_plan
 from jslds_bench.report.plan_task import bars_plan, horizon_plans, matrix_plan
 from jslds_bench.report.rundata import RunData, load_data
 from jslds_bench.report.style import THEME, theme
@@ -58,15 +60,21 @@ def write_report(run: Path, progress: Progress = silent) -> Path:
 
 def plans(data: RunData) -> Iterator[Plan]:
     """All figures of a run, in the order of the page."""
-    for task in data.tasks:
+    of_networks = [task for task in data.tasks if not data.recorded(task)]
+    for task in of_networks:
         yield from horizon_plans(data, task)
-    for task in data.tasks:
+    for task in of_networks:
         yield matrix_plan(data, task)
     for task in data.tasks:
-        yield from paper_plans(data, task)
-        yield bars_plan(data, task)
+        if task in of_networks:
+            yield from paper_plans(data, task)
+            yield bars_plan(data, task)
+        else:
+            yield from scores_plan(data, task)
         for network in data.networks_of(task):
-            yield from network_plans(data, task, network)
+            if task in of_networks:
+                yield from network_plans(data, task, network)
+            yield from mode_plans(data, task, network)
 
 
 def render(data: RunData, table: Table, shown: list[Shown]) -> str:
@@ -80,6 +88,8 @@ def render(data: RunData, table: Table, shown: list[Shown]) -> str:
         data=data,
         about=facts(data),
         summary=key_lines(data),
+        of_networks=[task for task in data.tasks if not data.recorded(task)],
+        of_data=any(map(data.recorded, data.tasks)),
         table=table,
         full=[build_table(data.frame[data.frame["task"] == task], metrics) for task in data.tasks],
         timings=build_table(data.frame, TIMINGS),

@@ -58,3 +58,8 @@ def error_text(data: RunData, key: Key, metric: str, how: str) -> str:
     """``free-run relative error 0.0467 ± 0.0012, 3 seeds``: the seed mean that a panel is titled with."""
     summary = data.summary(key, metric)
     return f"{how} relative error {summary.text}, {summary.n_asked} seed{'s'[: summary.n_asked != 1]}"
+
+
+def all_models(data: RunData, task: str, network: str) -> str:
+    """The heading of figures that show all models of a network, or of recorded data."""
+    return "All models" if data.recorded(task) else f"All models on the network {network}"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from jslds_bench.report.arrays import Arrays
 from jslds_bench.report.figures_spectrum import Spectrum, spectra
 from jslds_bench.report.figures_states import Cloud, Path, Scene, scenes
-from jslds_bench.report.plan import MAX_MODELS, Plan, file_name, lacking
+from jslds_bench.report.plan import MAX_MODELS, Plan, all_models, file_name, lacking
 from jslds_bench.report.plan_paper import outputs_figure
 from jslds_bench.report.rundata import Key, RunData
 from jslds_bench.report.spaces import PLANE, project
@@ -45,7 +45,7 @@ def network_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
         draw = (lambda b=build, u=usable, h=heading: b(data, h, u)) if usable else None
         yield Plan(
             ("task", task), file_name(task, network, name), caption, draw,
-            note if draw else f"{name}: {note or 'no records'}", f"All models on the network {network}",
+            note if draw else f"{name}: {note or 'no records'}", all_models(data, task, network),
         )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from jslds_bench.report.summary import Summary, summarise_records
 from jslds_bench.store import Record, load_run, read_json, read_record, record_paths
 
 Key = tuple[str, str, str]
+RECORDED = "data"  # stands for the network where there is none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,10 @@ class RunData:
         """The registry name behind a label: `kind` is task, network or model."""
         return entry_name(self.records[key][0], kind)
 
+    def recorded(self, task: str) -> bool:
+        """Whether the models of `task` were fitted to recorded data rather than to networks."""
+        return all(self.entry("network", key) == RECORDED for key in self.records if key[0] == task)
+
     def summary(self, key: Key, metric: str) -> Summary:
         """`metric` of (task, network, model) over seeds."""
         return summarise_records(self.records[key], metric)
@@ -80,12 +85,14 @@ class RunData:
         return best
 
     def best_models(self, task: str, network: str, count: int) -> list[str]:
-        """At most `count` models of a network, those of least relative error, in the suite's order."""
+        """At most `count` models of a network, in the suite's order: those of least relative error, or of
+        most state accuracy on recorded data."""
         models = self.models_of(task, network)
 
         def rank(model: str) -> float:
-            mean = self.summary((task, network, model), "relative_error").mean
-            return mean if math.isfinite(mean) else math.inf
+            metric, sign = ("state_accuracy", -1) if self.recorded(task) else ("relative_error", 1)
+            mean = self.summary((task, network, model), metric).mean
+            return sign * mean if math.isfinite(mean) else math.inf
 
         chosen = set(sorted(models, key=rank)[:count])
         return [m for m in models if m in chosen]

@@ -40,6 +40,23 @@ THEME = {
 order given (after Okabe and Ito, 2008); beyond eight models the dashes tell them apart."""
 
 PALETTE = tuple(THEME)[4:]
+MODE_THEME = {
+    "#1e27bd": "#6084ff",  # navy
+    "#c17400": "#dc9b57",  # amber
+    "#44a58f": "#3b8977",  # teal
+    "#e27dea": "#973c9f",  # pink
+    "#b73c3d": "#be202d",  # red
+    "#77c317": "#94e344",  # lime
+    "#61437a": "#d3aff4",  # plum
+    "#6e5ef9": "#5d48e1",  # violet
+    "#772d03": "#dd5e1a",  # brown
+}
+"""Colours of a model's modes, light → dark: nine that differ by hue and by lightness, so that any two are
+told apart in either theme with normal vision and with each of the three colour-vision deficiencies."""
+
+MODE_COLORS = tuple(MODE_THEME)
+MODE_SYMBOLS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+THEME |= MODE_THEME
 SLOTS = ("jslds", "fixed_points", "taylor_at_state", "persistence", "slds", "rslds", "lds")
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 WIDTH = 4.7  # inches of a figure; the page shows one on a phone, two side by side on a desk
@@ -128,12 +145,16 @@ def sheet(
     gap: float = 0.62,
     projection: str | None = None,
     title_lines: int = 1,
+    below: float = 0.46,
 ) -> tuple[Figure, list[Axes]]:
-    """A Figure of equal panels, `height` inches each, under a heading and over a legend; its axes by rows."""
+    """A Figure of equal panels, `height` inches each, under a heading and over a legend; its axes by rows.
+
+    `below` is the room under a panel for its axis labels; panels that share their axes need little.
+    """
     columns = min(columns, max(n_panels, 1))
     rows = math.ceil(n_panels / columns) if n_panels else 1
     above = 0.08 + 0.16 * title_lines  # room for the panels' own titles
-    top, bottom, between, right = 0.25 + above, 0.46, 0.46 + above, 0.14
+    top, bottom, between, right = 0.25 + above, 0.46, below + above, 0.14
     longest = max((len(str(entry.get_label())) for entry in legend), default=0)
     legend_columns = 3 if longest <= 16 and len(legend) != 4 else 2
     legend_rows = math.ceil(len(legend) / legend_columns)

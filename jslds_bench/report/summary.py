@@ -10,8 +10,31 @@ import numpy as np
 
 from jslds_bench.store import Record
 
-HEADLINE = ("relative_error", "relative_error_one_step", "skill", "task_error_network", "task_error_model")
-TIMINGS = ("network_seconds", "fit_seconds", "compile_seconds", "steps_per_second", "jacobians_per_second")
+NETWORK_HEADLINE = (
+    "relative_error",
+    "relative_error_one_step",
+    "skill",
+    "task_error_network",
+    "task_error_model",
+)
+RECORDED_HEADLINE = (
+    "state_accuracy",
+    "eigenvalue_recovery",
+    "fixed_point_recovery",
+    "forecast_error",
+    "held_out_elbo_per_step",
+    "bits_per_spike",
+    "seconds_per_iteration",
+)
+HEADLINE = NETWORK_HEADLINE + RECORDED_HEADLINE
+TIMINGS = (
+    "network_seconds",
+    "fit_seconds",
+    "seconds_per_iteration",
+    "compile_seconds",
+    "steps_per_second",
+    "jacobians_per_second",
+)
 ORDER = (
     "relative_error",
     "relative_error_one_step",
@@ -27,6 +50,14 @@ ORDER = (
     "fixed_point_chamfer",
     "eigenvalue_error",
     "jacobian_error",
+    "state_accuracy",
+    "eigenvalue_recovery",
+    "fixed_point_recovery",
+    "forecast_error",
+    "elbo_per_step",
+    "held_out_elbo_per_step",
+    "bits_per_spike",
+    "seconds_per_iteration",
     "steps_per_second",
     "jacobians_per_second",
     "compile_seconds",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -57,11 +57,25 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Models as rows, grouped by network in the order given; tasks × metrics as columns."""
+    """Models as rows, grouped by network in the order given; tasks × metrics as columns.
+
+    `held`: task → the metrics that there is something to show of.
+    """
 
     tasks: list[str]
     columns: list[Column]
     rows: list[Row]
+    held: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
+
+    def columns_of(self, task: str) -> list[Column]:
+        """The columns that `task` has something for; all where it has nothing."""
+        held = self.held.get(task, ())
+        return [c for c in self.columns if c.metric in held] or self.columns
+
+    @property
+    def width(self) -> int:
+        """The number of columns over all tasks, counts included."""
+        return sum(1 + len(self.columns_of(task)) for task in self.tasks)
 
     @property
     def networks(self) -> list[str]:
@@ -72,7 +86,7 @@ class Table:
 
     def only(self, task: str) -> Table:
         """The part of the table about one task, without the rows that never met it."""
-        return Table([task], self.columns, [row for row in self.rows if task in row.counts])
+        return Table([task], self.columns, [row for row in self.rows if task in row.counts], self.held)
 
 
 def metrics_of(frame: pd.DataFrame) -> list[str]:
@@ -84,7 +98,8 @@ def metrics_of(frame: pd.DataFrame) -> list[str]:
 def build_table(frame: pd.DataFrame, metrics: Sequence[str] | None = None) -> Table:
     """The Table of `frame` (as `store.load_run` gives it); `metrics` None: the headline ones.
 
-    Labels keep the order in which `frame` first names them. Metrics that no record has are left out.
+    Labels keep the order in which `frame` first names them. Metrics that no record has are left out, and of
+    the headline ones, task by task, those that have no value there.
     """
     found = metrics_of(frame)
     names = [m for m in (HEADLINE if metrics is None else metrics) if m in found]
@@ -112,7 +127,9 @@ def build_table(frame: pd.DataFrame, metrics: Sequence[str] | None = None) -> Ta
         rows.append(Row(network, model, {t: counts[t, network, model] for t in tasks}, cells))
     order = list(dict.fromkeys(row.network for row in rows))
     rows.sort(key=lambda row: order.index(row.network))
-    return Table(all_tasks, columns, rows)
+    shown = values if metrics is not None else values[values["value"].notna() | values["reason"].isna()]
+    held = {str(task): set(group) for task, group in shown.groupby("task", sort=False)["metric"]}
+    return Table(all_tasks, columns, rows, held)
 
 
 def format_table(frame: pd.DataFrame, metrics: list[str] | None = None) -> str:
@@ -134,14 +151,14 @@ def markdown_table(table: Table) -> str:
     """The table in Markdown, best values in bold; labels are escaped."""
     heads = ["network", "model"]
     for task in table.tasks:
-        heads += [f"{task}: ok"] + [f"{task}: {_with_unit(c)}" for c in table.columns]
+        heads += [f"{task}: ok"] + [f"{task}: {_with_unit(c)}" for c in table.columns_of(task)]
     lines = ["| " + " | ".join(map(_escape, heads)) + " |"]
     lines.append("|" + "---|" * len(heads))
     for row in table.rows:
         shown = [_escape(row.network), _escape(row.model)]
         for task in table.tasks:
             shown.append(_escape(row.counts.get(task, "–")))
-            for column in table.columns:
+            for column in table.columns_of(task):
                 cell = row.cells.get((task, column.metric))
                 text = "–" if cell is None else _escape(cell.text)
                 shown.append(f"**{text}**" if cell is not None and cell.best else text)
@@ -188,15 +205,16 @@ def _block(table: Table) -> list[str]:
     """The lines of a text table: a line of tasks, a line of metrics, then the networks and their models."""
     tops, heads = [""], ["network · model"]
     for task in table.tasks:
-        tops += [_printable(task)] + [""] * len(table.columns)
-        heads += ["ok"] + [_with_unit(c) for c in table.columns]
+        columns = table.columns_of(task)
+        tops += [_printable(task)] + [""] * len(columns)
+        heads += ["ok"] + [_with_unit(c) for c in columns]
     grid: list[list[str]] = [heads]
     for network in table.networks:
         grid.append([_printable(network)] + [""] * (len(heads) - 1))
         for row in table.of(network):
             shown = [f"  {_printable(row.model)}"]
             for task in table.tasks:
-                cells = [row.cells.get((task, c.metric)) for c in table.columns]
+                cells = [row.cells.get((task, c.metric)) for c in table.columns_of(task)]
                 shown.append(row.counts.get(task, "–"))
                 shown += ["–" if c is None else c.text + ("*" if c.best else "") for c in cells]
             grid.append(shown)

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from jslds_bench.report import build_table, format_table, markdown_table
-from jslds_bench.report.summary import HEADLINE
+from jslds_bench.report.summary import NETWORK_HEADLINE
 from jslds_bench.store import load_run
 
 
 def test_numbers_equal_a_pandas_computation(synthetic_run):
     frame = load_run(synthetic_run)
     table = build_table(frame)
-    assert [c.metric for c in table.columns] == list(HEADLINE)
+    assert [c.metric for c in table.columns] == list(NETWORK_HEADLINE)
     grouped = frame.groupby(["task", "network", "model", "metric"])["value"]
     mean, sd, count = grouped.mean(), grouped.std(ddof=1), grouped.count()
     compared = 0

@@ -1,0 +1,38 @@
+"""The metrics of models fitted to recorded data, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jslds_bench.report.figures_fit import scores
+from jslds_bench.report.figures_summary import Bar
+from jslds_bench.report.plan import Plan, file_name
+from jslds_bench.report.plan_task import make_bar
+from jslds_bench.report.rundata import RunData
+from jslds_bench.report.style import plain
+from jslds_bench.report.summary import RECORDED_HEADLINE
+from jslds_bench.report.table import ARROWS
+
+
+def scores_plan(data: RunData, task: str) -> Iterator[Plan]:
+    """Every headline metric that the task's records have a value of: mean, sd and seeds of each model."""
+    keys = [key for key in data.records if key[0] == task]
+    panels: dict[str, list[Bar]] = {}
+    for metric in RECORDED_HEADLINE:
+        cells = [r.values[metric] for key in keys for r in data.records[key] if metric in r.values]
+        if not any(cell.value is not None for cell in cells):
+            continue
+        unit = f", {cells[0].unit}" if cells[0].unit not in ("", "1") else ""
+        name = f"{metric}{unit} {ARROWS.get(cells[0].better, '')}".strip()
+        panels[name] = [make_bar(data, key, metric, key[2]) for key in keys]
+    if panels:
+        caption = "Mean over seeds with its standard deviation; ticks are seeds. n/a: there can be no value."
+        heading = f"{plain(task)}: fit and recovery"
+        yield Plan(
+            ("task", task),
+            file_name(task, "scores"),
+            caption,
+            lambda: scores(heading, panels),
+            "",
+            "All models",
+        )
