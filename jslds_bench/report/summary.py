@@ -19,11 +19,11 @@ NETWORK_HEADLINE = (
 )
 RECORDED_HEADLINE = (
     "state_accuracy",
-    "eigenvalue_recovery",
-    "fixed_point_recovery",
+    "mode_eigenvalue_error",
+    "mode_point_error",
     "forecast_error",
     "held_out_elbo_per_step",
-    "bits_per_spike",
+    "held_out_bits_per_spike",
     "seconds_per_iteration",
 )
 HEADLINE = NETWORK_HEADLINE + RECORDED_HEADLINE
@@ -51,12 +51,12 @@ ORDER = (
     "eigenvalue_error",
     "jacobian_error",
     "state_accuracy",
-    "eigenvalue_recovery",
-    "fixed_point_recovery",
+    "mode_eigenvalue_error",
+    "mode_point_error",
     "forecast_error",
     "elbo_per_step",
     "held_out_elbo_per_step",
-    "bits_per_spike",
+    "held_out_bits_per_spike",
     "seconds_per_iteration",
     "steps_per_second",
     "jacobians_per_second",

@@ -143,11 +143,11 @@ def recorded_record(task: str = "nascar", model: str = "rslds", seed: int = 0, *
     unknown = "the true modes of lorenz are not linear" if "lorenz" in task else no_modes
     numbers: dict[str, tuple[float | None, str, str, str | None]] = {
         "state_accuracy": (None if no_modes else level + 0.01 * rng.random(), "", "higher", no_modes),
-        "eigenvalue_recovery": (None if unknown else 0.02 / level**4 * rng.random(), "", "lower", unknown),
-        "fixed_point_recovery": (None if unknown else 0.03 / level**4 * rng.random(), "", "lower", unknown),
+        "mode_eigenvalue_error": (None if unknown else 0.02 / level**4 * rng.random(), "", "lower", unknown),
+        "mode_point_error": (None if unknown else 0.03 / level**4 * rng.random(), "", "lower", unknown),
         "elbo_per_step": (3 * level + 0.1 * rng.random(), "nats", "higher", None),
         "held_out_elbo_per_step": (3 * level - 0.1 * rng.random() - 2, "nats", "higher", None),
-        "bits_per_spike": (0.3 * level, "bits", "higher", None)
+        "held_out_bits_per_spike": (0.3 * level, "bits", "higher", None)
         if spikes
         else (None, "bits", "higher", "the emissions are not counts"),
         "forecast_error": (0.5 * (1.1 - level) + 0.01 * rng.random(), "", "lower", None),

@@ -46,11 +46,11 @@ def test_scores_show_the_metrics_that_a_task_has_values_of(recorded_run):
             task: {t.get_text() for t in found[f"{task}+scores"].build().findobj(Text)}
             for task in ("nascar", "lorenz_poisson")
         }
-    assert {"state_accuracy ↑", "eigenvalue_recovery ↓", "seconds_per_iteration, s ↓", "n/a"} <= shown[
+    assert {"state_accuracy ↑", "mode_eigenvalue_error ↓", "seconds_per_iteration, s ↓", "n/a"} <= shown[
         "nascar"
     ]
-    assert "bits_per_spike, bits ↑" in shown["lorenz_poisson"] - shown["nascar"]
-    assert "eigenvalue_recovery ↓" not in shown["lorenz_poisson"]
+    assert "held_out_bits_per_spike, bits ↑" in shown["lorenz_poisson"] - shown["nascar"]
+    assert "mode_eigenvalue_error ↓" not in shown["lorenz_poisson"]
 
 
 def test_inferred_modes_have_the_colours_of_the_true_ones(recorded_run):
@@ -72,8 +72,8 @@ def test_each_task_of_a_table_has_its_own_columns(write_run, make):
     table = build_table(load_run(run))
     of = {task: {c.metric for c in table.columns_of(task)} for task in table.tasks}
     assert of["nbit_memory"] == set(NETWORK_HEADLINE)
-    assert of["nascar"] == set(RECORDED_HEADLINE) - {"bits_per_spike"}
-    assert of["lorenz_poisson"] == set(RECORDED_HEADLINE) - {"eigenvalue_recovery", "fixed_point_recovery"}
+    assert of["nascar"] == set(RECORDED_HEADLINE) - {"held_out_bits_per_spike"}
+    assert of["lorenz_poisson"] == set(RECORDED_HEADLINE) - {"mode_eigenvalue_error", "mode_point_error"}
     widths = {line.count("|") for line in markdown_table(table).splitlines()}
     assert widths == {3 + table.width}
     data = load_data(run)
