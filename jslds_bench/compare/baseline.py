@@ -9,7 +9,7 @@ from typing import Any
 from jslds_bench.compare.sides import SCHEMA, Metric, Results, Side
 from jslds_bench.compare.tolerance import QUALITY, SINGLE, SPEED
 from jslds_bench.errors import UsageError
-from jslds_bench.store import read_json, write_atomic
+from jslds_bench.store import write_atomic
 from jslds_bench.suite_toml import as_key, as_toml
 
 HEAD = """\
@@ -38,16 +38,11 @@ def write_baseline(run: Side, path: Path, earlier: Side | None = None) -> None:
 
 def baseline_text(run: Side, earlier: Side | None = None) -> str:
     """The content of the file that `write_baseline` writes."""
-    meta = read_json(Path(run.name) / "run.json", "run")
-    environment = meta.get("environment") or {}
     seeds = {seed for results in run.results.values() for seed in results.endings}
     rule = (earlier.rule if earlier else None) or ("interval" if len(seeds) > 1 else "tolerance")
-    said = {
-        k: environment[k] for k in ("version", "commit", "jax", "jaxlib") if environment.get(k) is not None
-    }
     machine = {k: v for k, v in next(iter(run.machines.values())).items() if v is not None}
     lines = [HEAD + f"schema = {SCHEMA}", f"suite = {as_toml(run.suite)}", f"rule = {as_toml(rule)}"]
-    lines += _table("made_by", said | {"started": str(meta.get("started", ""))})
+    lines += _table("origin", dict(run.origin))
     lines += _table("machine", machine | ({"gemm_flops": run.gemm} if run.gemm else {}))
     for name in sorted(run.metrics):
         metric = _toleranced(name, run.metrics[name], earlier, rule)

@@ -54,7 +54,7 @@ def closing_lines(comparison: Comparison) -> list[str]:
     else:
         how = (
             f"{TESTS[c.test]} of paired changes over {c.n_tests} rows, Holm-corrected: the chance of any "
-            f"false better or worse is at most {c.alpha:.0%}; the {1 - c.alpha:.0%} intervals are of single rows."
+            f"false better or worse is at most {c.alpha:.0%}; the intervals hold row by row."
         )
     power = [f"An exact test is {c.power}."] if c.power else []
     return [f"{len(c.rows)} rows: {counts}", how, *power, *c.notes]

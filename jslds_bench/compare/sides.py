@@ -18,6 +18,7 @@ from jslds_bench.registry import nearest
 from jslds_bench.store import Record, Value, read_json, read_records
 
 SCHEMA = 1
+ORIGIN = ("version", "commit", "dirty", "jax", "jaxlib", "started")
 MACHINE = ("machine", "cpu", "cores", "threads", "device")
 Key = tuple[str, str, str]
 
@@ -64,6 +65,7 @@ class Side:
         machines: fingerprint → its fields, of all machines that the values were measured on.
         gemm: median FLOP/s of float32 products beside the jobs, or None.
         rule: interval or tolerance, where the source states one.
+        origin: of a run, its version, commit, libraries and when it was started.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Side:
     machines: dict[str, dict[str, Any]]
     gemm: float | None = None
     rule: str | None = None
+    origin: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def baseline_folder() -> Path:
@@ -115,9 +118,9 @@ def run_side(name: str, meta: Mapping[str, Any], records: Iterable[Record]) -> S
     for record in records:
         found = results.setdefault(record.key[:3], Results())
         found.endings[record.seed] = (record.status, record.reason or "")
-        for name, value in record.values.items():
-            metrics.setdefault(name, Metric(value.unit, value.better))
-            found.values.setdefault(name, {})[record.seed] = value
+        for metric, value in record.values.items():
+            metrics.setdefault(metric, Metric(value.unit, value.better))
+            found.values.setdefault(metric, {})[record.seed] = value
         environment = record.environment or meta.get("environment") or {}
         if record.values:
             machines[fingerprint(environment)] = {k: environment.get(k) for k in MACHINE}
@@ -125,7 +128,9 @@ def run_side(name: str, meta: Mapping[str, Any], records: Iterable[Record]) -> S
         if isinstance(timing, dict) and isinstance(rate := timing.get("gemm_flops"), int | float):
             rates.append(float(rate))
     gemm = statistics.median(rates) if rates else None
-    return Side(name, "run", str(meta.get("suite", "")), results, metrics, machines, gemm)
+    said = {"started": meta.get("started"), **(meta.get("environment") or {})}
+    origin = {key: str(said[key]) for key in ORIGIN if said.get(key) is not None}
+    return Side(name, "run", str(meta.get("suite", "")), results, metrics, machines, gemm, None, origin)
 
 
 def _read_file(path: Path) -> Side:
