@@ -44,24 +44,25 @@ def baseline_text(run: Side, earlier: Side | None = None) -> str:
     lines = [HEAD + f"schema = {SCHEMA}", f"suite = {as_toml(run.suite)}", f"rule = {as_toml(rule)}"]
     lines += _table("origin", dict(run.origin))
     lines += _table("machine", machine | ({"gemm_flops": run.gemm} if run.gemm else {}))
-    for name in sorted(run.metrics):
+    judged = {name for name, metric in run.metrics.items() if rule == "interval" or not metric.speed}
+    for name in sorted(judged):
         metric = _toleranced(name, run.metrics[name], earlier, rule)
         lines += ["", f"[metrics.{as_key(name)}]", f"unit = {as_toml(metric.unit)}"]
         lines += [f"better = {as_toml(metric.better)}", *_fields(dataclasses.asdict(metric.tolerance))]  # type: ignore[arg-type]
     for key, results in run.results.items():
         lines += ["", "[[results]]", *_fields(dict(zip(("task", "network", "model"), key, strict=True)))]
-        lines += _values(results)
+        lines += _values(results, judged)
     return "\n".join(lines) + "\n"
 
 
-def _values(results: Results) -> list[str]:
+def _values(results: Results, judged: set[str]) -> list[str]:
     seeds = sorted(results.endings)
     endings = [results.endings[seed][0] for seed in seeds]
     lines = [f"seeds = {as_toml(seeds)}"]
     if set(endings) != {"ok"}:
         lines.append(f"endings = {as_toml(endings)}")
     lines.append("[results.values]")
-    for name in sorted(results.values):
+    for name in sorted(judged & results.values.keys()):
         stored: list[Any] = []
         for seed in seeds:
             value = results.values[name].get(seed)

@@ -49,8 +49,10 @@ def closing_lines(comparison: Comparison) -> list[str]:
     """How many rows of each verdict, how they came about, and what was left out."""
     c = comparison
     counts = ", ".join(f"{c.count(verdict)} {verdict}" for verdict in VERDICTS)
-    if c.test == "tolerance" and not c.n_tests:
+    if c.test == "tolerance":
         how = "Judged by tolerance alone: no test, no level."
+    elif not c.n_tests:
+        how = "Nothing was tested: no row differs over two pairs of seeds or more."
     else:
         how = (
             f"{TESTS[c.test]} of paired changes over {c.n_tests} rows, Holm-corrected: the chance of any "
@@ -94,7 +96,8 @@ def _change(row: Row, value: float) -> str:
         return ("+" if value > 0 else "") + number(value).replace("-", "−")
     if value >= 9:
         return f"×{number(1 + value)}"
-    return f"{100 * value:+.1f} %".replace("-", "−")
+    shown = f"{100 * value:+.1f}".replace("-", "−")
+    return f"{shown if float(shown[1:]) else shown[1:]} %"
 
 
 def _printable(text: str) -> str:

@@ -187,8 +187,8 @@ def _compared(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
     several = len({run for run, _, _ in whole}) > 1
     labels = [" · ".join(whole[i][::-1] if several else whole[i][:0:-1]) for i in order]
     words = [
-        f"Mean rank by free-run relative error over {len(scores)} pairs of task and seed. A bar spans methods "
-        f"of which exact Wilcoxon tests, Holm-corrected, part no two at {found.alpha:.0%}.",
+        f"Mean rank by free-run relative error over {len(scores)} pairs of task and seed.",
+        f"A bar spans methods of which exact Wilcoxon tests, after Holm, part no two at {found.alpha:.0%}.",
         f"{found.note.capitalize()}." if found.note else "",
         f"Only the {MAX_METHODS} of least mean rank are here." if len(whole) > MAX_METHODS else "",
         gap,

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from jslds_bench.compare import compare
+from jslds_bench.compare import closing_lines, compare
 from jslds_bench.compare.sides import Metric, Results, Side
 from jslds_bench.compare.tolerance import Tolerance
 from jslds_bench.errors import UsageError
@@ -81,7 +81,9 @@ def test_rule_of_tolerance_needs_one_seed_and_leaves_speeds_out(make_side):
     found = compare(before, after)
     assert [r.verdict for r in found.rows] == ["worse", "cannot tell"]
     assert (found.n_tests, found.test) == (0, "tolerance")
-    assert only(compare(before, after, rule="interval", metrics=["relative_error"])).verdict == "cannot tell"
+    untested = compare(before, after, rule="interval", metrics=["relative_error"])
+    assert only(untested).verdict == "cannot tell"
+    assert closing_lines(untested)[1].startswith("Nothing was tested")
 
 
 @pytest.mark.parametrize("odd", [INF, NAN])
