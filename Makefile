@@ -33,7 +33,7 @@ synthetic: env
 	$(BIN)/jslds-bench run --suite synthetic
 
 smoke: env
-	$(BIN)/jslds-bench run --suite smoke
+	$(BIN)/jslds-bench run --suite smoke --check baselines/smoke
 
 # The tables that the documentation quotes, from a run of this machine and commit.
 reference: synthetic

@@ -23,7 +23,7 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -136,7 +136,8 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         UsageError: missing, not JSON, changed since it was written, or of another schema.
     """
     try:
-        body = json.loads(path.read_text())
+        text = path.read_text()
+        body = json.loads(text)
     except FileNotFoundError:
         raise UsageError(f"no {what} at {path}") from None
     except (OSError, ValueError) as error:
@@ -151,7 +152,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     stated = body.pop("checksum", None)
     if stated != _checksum(body):
         raise UsageError(f"{what} {path} was changed after it was written; delete it to have it made anew")
-    return _restore(body)
+    return _restore(body) if '"float"' in text else body
 
 
 def write_record(run: Path, record: Record, arrays: Mapping[str, np.ndarray]) -> None:
@@ -230,10 +231,15 @@ def load_run(path: str | Path) -> pd.DataFrame:
     Raises:
         UsageError: no run at `path`, or a damaged record.
     """
+    return table_of(read_records(Path(path)))
+
+
+def table_of(records: Iterable[Record]) -> pd.DataFrame:
+    """`records` as the table that `load_run` gives."""
     import pandas as pd
 
     rows: list[tuple[Any, ...]] = []
-    for record in read_records(Path(path)):
+    for record in records:
         head = (record.suite, record.task, record.network, record.model, record.seed)
         for name, v in record.values.items():
             value = math.nan if v.value is None else v.value

@@ -120,7 +120,7 @@ def dump(suite: Suite) -> str:
             if entry.label != entry.name:
                 lines.append(f"label = {as_toml(entry.label)}")
             limits = {to: getattr(entry, to) for to in RESTRICTIONS[kind] if getattr(entry, to) is not None}
-            lines += [f"{_key(k)} = {as_toml(v)}" for k, v in {**limits, **entry.parameters}.items()]
+            lines += [f"{as_key(k)} = {as_toml(v)}" for k, v in {**limits, **entry.parameters}.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -229,11 +229,12 @@ def as_toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(k)} = {as_toml(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{as_key(k)} = {as_toml(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(as_toml(v) for v in value) + "]"
     return repr(value)
 
 
-def _key(key: str) -> str:
+def as_key(key: str) -> str:
+    """A key as TOML writes it."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key, re.ASCII) else as_toml(key)

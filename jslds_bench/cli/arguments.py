@@ -13,16 +13,20 @@ usage: jslds-bench VERB [options]     (jslds-bench VERB --help for its options)
 
 Benchmark of methods that explain recurrent neural networks by local linear dynamics.
 
-  run     run a suite: train or read its networks, fit its models, write records and a report
-  list    what there is: tasks, networks, models, metrics, suites
-  info    what a task, network, model, metric or suite is, and its parameters
-  report  write the report of a run again
-  export  the values of a run as csv, json or parquet, one row per value
-  doctor  versions, device, threads, speed and disk of this machine
+  run       run a suite: train or read its networks, fit its models, write records and a report
+  list      what there is: tasks, networks, models, metrics, suites
+  info      what a task, network, model, metric or suite is, and its parameters
+  report    write the report of a run again, or a leaderboard of several
+  compare   two runs, or a run and a baseline or published values: what is better, worse, the same
+  baseline  make a baseline of a run, and show what moved since the last
+  export    the values of a run as csv, json or parquet, one row per value
+  doctor    versions, device, threads, speed and disk of this machine
 
 exit codes: 0 all well, 1 regression, 2 some jobs failed, 3 usage"""
 
 FORMATS = ("csv", "json", "parquet")
+COMPARISONS = ("text", "markdown", "json")
+RULES = ("interval", "tolerance")
 LISTS = ("tasks", "networks", "models", "metrics", "suites")
 
 
@@ -56,6 +60,7 @@ def _run() -> _Parser:
     )
     p.add_argument("--no-resume", action="store_true", help="do every job anew")
     p.add_argument("--quiet", action="store_true", help="no progress")
+    p.add_argument("--check", metavar="BASELINE", help="exit 1 if anything is worse than in this baseline")
     return p
 
 
@@ -74,8 +79,34 @@ def _info() -> _Parser:
 
 
 def _report() -> _Parser:
-    p = _parser("report", "Write the report of a run from its records.")
+    p = _parser("report", "Write the report of a run from its records; of several runs, a leaderboard.")
+    p.add_argument("run", metavar="RUN", nargs="+", help="a run's folder")
+    p.add_argument("--out", metavar="DIR", help="the leaderboard's folder (default: reports/leaderboard)")
+    return p
+
+
+def _compare() -> _Parser:
+    p = _parser("compare", "What became of A in B: per metric the difference, its interval and a verdict.")
+    for side in "ab":
+        p.add_argument(side, metavar=side.upper(), help="a run's folder, or a baseline's name or file")
+    p.add_argument(
+        "--models", nargs=2, metavar=("OF_A", "OF_B"), help="a model of A against one of B, as: jslds mine"
+    )
+    p.add_argument(
+        "--metric", action="append", default=[], metavar="NAME", help="only this metric (may be repeated)"
+    )
+    p.add_argument("--rule", metavar="|".join(RULES), help="default: what A states, else interval")
+    p.add_argument("--fail-on", metavar="worse", help="exit 1 if any verdict is worse")
+    p.add_argument("--format", default="text", metavar="|".join(COMPARISONS), help="default: text")
+    p.add_argument("--output", metavar="FILE", help="default: stdout")
+    return p
+
+
+def _baseline() -> _Parser:
+    p = _parser("baseline", "Make a baseline of a run and show what moved against the earlier file.")
+    p.add_argument("action", metavar="update")
     p.add_argument("run", metavar="RUN", help="a run's folder")
+    p.add_argument("--output", metavar="FILE", help="default: baselines/<suite name>.toml")
     return p
 
 
@@ -100,6 +131,8 @@ _PARSERS = {
     "list": _list,
     "info": _info,
     "report": _report,
+    "compare": _compare,
+    "baseline": _baseline,
     "export": _export,
     "doctor": _doctor,
 }

@@ -10,16 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jslds_bench.cli.arguments import FORMATS, LISTS, one_of
+from jslds_bench.cli.arguments import COMPARISONS, FORMATS, LISTS, RULES, one_of
 from jslds_bench.cli.output import say, say_bytes, table
 from jslds_bench.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from jslds_bench.compare import Side
     from jslds_bench.suite import Suite
 
-OK, SOME_FAILED, USAGE = 0, 2, 3
+OK, REGRESSION, SOME_FAILED, USAGE = 0, 1, 2, 3
 
 
 def run(arguments: Namespace) -> int:
@@ -40,6 +41,7 @@ def run(arguments: Namespace) -> int:
         return _dry_run(suite)
     from jslds_bench.runner import run_suite
 
+    baseline = _baseline_for(arguments.check, suite)
     out = Path(arguments.out) if arguments.out else Path("reports") / slug(suite.name)
     board = ProgressBoard(len(jobs(suite)), title=f"{suite.name}, to {out}", quiet=arguments.quiet)
     try:
@@ -60,7 +62,29 @@ def run(arguments: Namespace) -> int:
     say(format_table(values))
     say("".join(f"\n{line}" for line in _failures(values)))
     say(f"report: {page}")
+    if baseline is not None and _is_worse(baseline, result.path):
+        return REGRESSION
     return SOME_FAILED if result.n_failed else OK
+
+
+def _baseline_for(check: str | None, suite: Suite) -> Side | None:
+    """The baseline of ``--check``, read before anything runs."""
+    from jslds_bench.compare import read_side
+
+    if check is None:
+        return None
+    baseline = read_side(check)
+    if baseline.kind == "baseline" and baseline.suite != suite.name:
+        raise UsageError(f"--check {check} is of suite {baseline.suite!r}, this is suite {suite.name!r}")
+    return baseline
+
+
+def _is_worse(baseline: Side, run: Path) -> bool:
+    from jslds_bench.compare import as_text, compare, read_side
+
+    comparison = compare(baseline, read_side(run))
+    say("\n" + as_text(comparison, ["worse"]))
+    return comparison.count("worse") > 0
 
 
 def _failures(values: pd.DataFrame, most: int = 10) -> list[str]:
@@ -124,10 +148,60 @@ def info(arguments: Namespace) -> int:
 
 
 def report(arguments: Namespace) -> int:
-    """Write a run's report and print its path."""
-    from jslds_bench.report import write_report
+    """Write a run's report, or a leaderboard of several runs, and print its path."""
+    from jslds_bench.report import write_leaderboard, write_report
 
-    say(str(write_report(Path(arguments.run))))
+    if len(arguments.run) > 1:
+        folder = Path(arguments.out or "reports/leaderboard")
+        say(str(write_leaderboard([Path(run) for run in arguments.run], folder)))
+        return OK
+    if arguments.out:
+        raise UsageError("--out is for a leaderboard of several runs; a report lies beside its records")
+    say(str(write_report(Path(arguments.run[0]))))
+    return OK
+
+
+def compare(arguments: Namespace) -> int:
+    """Print what became of A in B; 1 where something is worse and that was asked for."""
+    from jslds_bench.compare import as_json, as_markdown, as_text, read_side
+    from jslds_bench.compare import compare as compared
+    from jslds_bench.store import write_atomic
+
+    kind = one_of(arguments.format, COMPARISONS, "format")
+    if arguments.fail_on is not None:
+        one_of(arguments.fail_on, ("worse",), "verdict")
+    comparison = compared(
+        read_side(arguments.a),
+        read_side(arguments.b),
+        models=None if arguments.models is None else tuple(arguments.models),
+        metrics=arguments.metric,
+        rule=None if arguments.rule is None else one_of(arguments.rule, RULES, "rule"),
+    )
+    text = {"text": as_text, "markdown": as_markdown, "json": as_json}[kind](comparison)
+    if arguments.output:
+        write_atomic(Path(arguments.output), (text + "\n").encode())
+    else:
+        say(text)
+    return REGRESSION if arguments.fail_on and comparison.count("worse") else OK
+
+
+def baseline(arguments: Namespace) -> int:
+    """Make a baseline of a run; print what moved since the earlier one, and its path."""
+    from jslds_bench.compare import as_text, read_side, write_baseline
+    from jslds_bench.compare import compare as compared
+    from jslds_bench.store import slug
+
+    one_of(arguments.action, ("update",), "action")
+    run = read_side(arguments.run)
+    path = Path(arguments.output or f"baselines/{slug(run.suite)}.toml")
+    earlier = read_side(path) if path.exists() else None
+    if earlier is not None and earlier.kind != "baseline":
+        raise UsageError(f"{path} is no baseline: choose another file with --output")
+    moved = compared(earlier, run) if earlier is not None else None
+    write_baseline(run, path, earlier)
+    if moved is not None:
+        say(as_text(moved, ["worse", "better", "cannot tell"]))
+    say(f"{'written anew' if moved is None else 'updated'}: {path}")
     return OK
 
 
@@ -161,6 +235,8 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "list": list_,
     "info": info,
     "report": report,
+    "compare": compare,
+    "baseline": baseline,
     "export": export,
     "doctor": doctor,
 }

@@ -1,6 +1,7 @@
 """Records → a page, figures, tables: everything that people look at, made without JAX."""
 
+from jslds_bench.report.leaderboard import write_leaderboard
 from jslds_bench.report.page import write_report
 from jslds_bench.report.table import build_table, format_table, markdown_table
 
-__all__ = ["build_table", "format_table", "markdown_table", "write_report"]
+__all__ = ["build_table", "format_table", "markdown_table", "write_leaderboard", "write_report"]

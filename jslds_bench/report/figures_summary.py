@@ -137,7 +137,9 @@ def _bar(ax: Any, y: float, bar: Bar, top: float) -> None:
     if math.isfinite(sd) and mean <= top:
         ax.plot([max(mean - sd, 0), min(mean + sd, 1.5 * top)], [y, y], color=INK, linewidth=0.9)
     dots = [v for v in bar.values if math.isfinite(v) and v <= top * 1.02]
-    ax.plot(dots, [y] * len(dots), linestyle="none", marker="|", color=INK, markersize=4, markeredgewidth=0.8)
+    # One path for all seeds, however many: up, down, a gap.
+    ticks = np.array([(x, y + d) for x in dots for d in (-0.13, 0.13, math.nan)]).reshape(-1, 2)
+    ax.plot(*ticks.T, color=INK, linewidth=0.8)
     end = min(max([length, length + (sd if math.isfinite(sd) and mean <= top else 0), *dots]), 1.05 * top)
     arrow = "→ " if bar.summary.n_diverged or mean > top else ""
     ax.annotate(

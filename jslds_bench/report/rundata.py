@@ -14,7 +14,7 @@ import pandas as pd
 from jslds_bench.report.arrays import Arrays, load_arrays
 from jslds_bench.report.style import Style, model_styles
 from jslds_bench.report.summary import Summary, summarise_records
-from jslds_bench.store import Record, load_run, read_json, read_record, record_paths
+from jslds_bench.store import Record, read_json, read_record, record_paths, table_of
 
 Key = tuple[str, str, str]
 RECORDED = "data"  # stands for the network where there is none
@@ -124,10 +124,7 @@ def load_data(run: Path) -> RunData:
     for record, _ in read:
         records.setdefault(record.key[:3], []).append(record)
     entries = {r.model: entry_name(r, "model") for r, _ in read}
-    frame = load_run(run)
-    order = [frame[c].map(rank) for c, rank in zip(("task", "network", "model"), ranks, strict=True)]
-    place = pd.DataFrame({"t": order[0], "n": order[1], "m": order[2], "s": frame["seed"]})
-    frame = frame.loc[place.sort_values(["t", "n", "m", "s"], kind="stable").index].reset_index(drop=True)
+    frame = table_of(r for r, _ in read)
     styles = model_styles([(m, entries[m]) for m in models])
     return RunData(meta, records, {r.key: path for r, path in read}, frame, tasks, networks, models, styles)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from jslds_bench.numbers import number
 from jslds_bench.store import Record
 
 NETWORK_HEADLINE = (
@@ -65,20 +66,6 @@ ORDER = (
     "network_seconds",
 )
 """Metrics in the order in which tables show them; others follow by name."""
-
-
-def number(value: float, digits: int = 3) -> str:
-    """`value` to `digits` significant digits: 0.0467, 1,230, 4.10e-4, inf, nan."""
-    if not math.isfinite(value):
-        return str(value)
-    size = abs(value)
-    if size == 0:
-        return "0"
-    if size < 1e-3 or size >= 1e6:
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        return f"{mantissa}e{int(exponent)}"
-    places = max(digits - 1 - math.floor(math.log10(size)), 0)
-    return f"{value:,.{places}f}"
 
 
 def _spread(sd: float, mean: str) -> str:

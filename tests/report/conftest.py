@@ -257,3 +257,9 @@ def make() -> Callable[..., Record]:
 def example() -> Callable[..., dict[str, np.ndarray]]:
     """A function that makes a record's arrays (see `example_arrays`)."""
     return example_arrays
+
+
+@pytest.fixture
+def write_named(tmp_path: Path) -> Callable[..., Path]:
+    """`write_records` into a folder of that name."""
+    return lambda name, records, **meta: write_records(tmp_path / name, records, **meta)

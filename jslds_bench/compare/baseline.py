@@ -1,0 +1,87 @@
+"""Baselines: a run's values and the tolerances to judge later runs by, as TOML that people can edit."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from jslds_bench.compare.sides import SCHEMA, Metric, Results, Side
+from jslds_bench.compare.tolerance import QUALITY, SINGLE, SPEED
+from jslds_bench.errors import UsageError
+from jslds_bench.store import write_atomic
+from jslds_bench.suite_toml import as_key, as_toml
+
+HEAD = """\
+# Values of one run, by seed, for `jslds-bench compare` and `jslds-bench run --check`.
+# Written by `jslds-bench baseline update`, which keeps the rule and the tolerances that stand here.
+# rule: interval (pairs of seeds: docs/statistics.md) or tolerance (a change beyond it is worse; no speeds).
+# A change of at most `relative` of the value, or of at most `absolute`, is none. In values, "" is a job that
+# gave none, and other text the reason that a metric has none.
+"""
+
+
+def write_baseline(run: Side, path: Path, earlier: Side | None = None) -> None:
+    """Write the run `run` as a baseline to `path`, with the rule and the tolerances of `earlier`.
+
+    Raises:
+        UsageError: `run` is no run, or has no values; `path` cannot be written.
+    """
+    if run.kind != "run":
+        raise UsageError(f"{run.name} is no run's folder: a baseline is made from a run")
+    if not run.metrics:
+        raise UsageError(f"{run.name} holds no values to make a baseline of")
+    if len(run.machines) != 1:
+        raise UsageError(f"{run.name} was measured on {len(run.machines)} machines: make a baseline of one")
+    write_atomic(path, baseline_text(run, earlier).encode())
+
+
+def baseline_text(run: Side, earlier: Side | None = None) -> str:
+    """The content of the file that `write_baseline` writes."""
+    seeds = {seed for results in run.results.values() for seed in results.endings}
+    rule = (earlier.rule if earlier else None) or ("interval" if len(seeds) > 1 else "tolerance")
+    machine = {k: v for k, v in next(iter(run.machines.values())).items() if v is not None}
+    lines = [HEAD + f"schema = {SCHEMA}", f"suite = {as_toml(run.suite)}", f"rule = {as_toml(rule)}"]
+    lines += _table("origin", dict(run.origin))
+    lines += _table("machine", machine | ({"gemm_flops": run.gemm} if run.gemm else {}))
+    judged = {name for name, metric in run.metrics.items() if rule == "interval" or not metric.speed}
+    for name in sorted(judged):
+        metric = _toleranced(name, run.metrics[name], earlier, rule)
+        lines += ["", f"[metrics.{as_key(name)}]", f"unit = {as_toml(metric.unit)}"]
+        lines += [f"better = {as_toml(metric.better)}", *_fields(dataclasses.asdict(metric.tolerance))]  # type: ignore[arg-type]
+    for key, results in run.results.items():
+        lines += ["", "[[results]]", *_fields(dict(zip(("task", "network", "model"), key, strict=True)))]
+        lines += _values(results, judged)
+    return "\n".join(lines) + "\n"
+
+
+def _values(results: Results, judged: set[str]) -> list[str]:
+    seeds = sorted(results.endings)
+    endings = [results.endings[seed][0] for seed in seeds]
+    lines = [f"seeds = {as_toml(seeds)}"]
+    if set(endings) != {"ok"}:
+        lines.append(f"endings = {as_toml(endings)}")
+    lines.append("[results.values]")
+    for name in sorted(judged & results.values.keys()):
+        stored: list[Any] = []
+        for seed in seeds:
+            value = results.values[name].get(seed)
+            empty = "" if value is None else value.reason or "no value"
+            stored.append(empty if value is None or value.value is None else value.value)
+        lines.append(f"{as_key(name)} = {as_toml(stored)}")
+    return lines
+
+
+def _toleranced(name: str, metric: Metric, earlier: Side | None, rule: str) -> Metric:
+    """`metric` with the tolerance that the earlier file states, else that of its kind."""
+    before = earlier.metrics.get(name) if earlier else None
+    default = SPEED if metric.speed else SINGLE if rule == "tolerance" else QUALITY
+    return dataclasses.replace(metric, tolerance=before.tolerance if before and before.tolerance else default)
+
+
+def _table(name: str, content: dict[str, Any]) -> list[str]:
+    return ["", f"[{name}]", *_fields(content)]
+
+
+def _fields(content: dict[str, Any]) -> list[str]:
+    return [f"{as_key(key)} = {as_toml(value)}" for key, value in content.items()]

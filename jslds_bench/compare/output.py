@@ -1,0 +1,121 @@
+"""A Comparison as text, Markdown or JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from jslds_bench.compare.verdicts import VERDICTS, Comparison, Row
+from jslds_bench.numbers import number
+
+SCHEMA = 1
+ARROWS = {"lower": "↓", "higher": "↑"}
+TESTS = {"Student": "Student's t test", "Wilcoxon": "Exact Wilcoxon test"}
+HEADER = ("verdict", "task", "network", "model", "metric", "A", "B", "change", "interval", "n", "why")
+
+
+def as_text(comparison: Comparison, verdicts: Sequence[str] = VERDICTS) -> str:
+    """A plain table of the rows of `verdicts`, the worst first, under lines that say what A and B are."""
+    rows = _cells(comparison, verdicts)
+    lines = [f"A: {comparison.a}", f"B: {comparison.b}"]
+    if rows:
+        grid = [list(HEADER), *[[_printable(cell) for cell in row] for row in rows]]
+        widths = [max(len(line[i]) for line in grid) for i in range(len(HEADER))]
+        grid.insert(1, ["─" * w for w in widths])
+        lines += ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in grid]
+    return "\n".join([*lines, "", *closing_lines(comparison)])
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """The same as a Markdown table; all labels and reasons are escaped."""
+    lines = [f"A: {_escape(comparison.a)}; B: {_escape(comparison.b)}", ""]
+    lines += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
+    for row in _cells(comparison, VERDICTS):
+        lines.append("| " + " | ".join(map(_escape, row)) + " |")
+    return "\n".join([*lines, "", *(f"- {_escape(line)}" for line in closing_lines(comparison))])
+
+
+def as_json(comparison: Comparison) -> str:
+    """The same as JSON, every number in full; null for NaN, "inf" and "-inf" in quotes."""
+    content = {"schema": SCHEMA, **dataclasses.asdict(comparison)}
+    content["counts"] = {verdict: comparison.count(verdict) for verdict in VERDICTS}
+    return json.dumps(_plain(content), indent=1, allow_nan=False, ensure_ascii=False)
+
+
+def closing_lines(comparison: Comparison) -> list[str]:
+    """How many rows of each verdict, how they came about, and what was left out."""
+    c = comparison
+    counts = ", ".join(f"{c.count(verdict)} {verdict}" for verdict in VERDICTS)
+    if c.test == "tolerance":
+        how = "Judged by tolerance alone: no test, no level."
+    elif not c.n_tests:
+        how = "Nothing was tested: no row differs over two pairs of seeds or more."
+    else:
+        how = (
+            f"{TESTS[c.test]} of paired changes over {c.n_tests} rows, Holm-corrected: the chance of any "
+            f"false better or worse is at most {c.alpha:.0%}; the intervals hold row by row."
+        )
+    power = [f"An exact test is {c.power}."] if c.power else []
+    return [f"{len(c.rows)} rows: {counts}", how, *power, *c.notes]
+
+
+def _cells(comparison: Comparison, verdicts: Sequence[str]) -> list[list[str]]:
+    ordered = [row for verdict in VERDICTS for row in comparison.rows if row.verdict == verdict]
+    return [_shown(row) for row in ordered if row.verdict in verdicts]
+
+
+def _shown(row: Row) -> list[str]:
+    unit = f" [{row.unit}]" if row.unit not in ("", "1") else ""
+    change = interval = "–"
+    if not math.isnan(row.change):
+        change = _change(row, row.change)
+    if math.isfinite(row.low) and math.isfinite(row.high):
+        interval = f"{_change(row, row.low)} … {_change(row, row.high)}"
+    metric = f"{row.metric}{unit} {ARROWS.get(row.better, '')}".rstrip()
+    ends = ["–" if math.isnan(value) and row.n == 0 else number(value, 4) for value in (row.a, row.b)]
+    return [
+        row.verdict,
+        row.task,
+        row.network,
+        row.model,
+        metric,
+        *ends,
+        change,
+        interval,
+        str(row.n),
+        row.reason,
+    ]
+
+
+def _change(row: Row, value: float) -> str:
+    """``+10.0 %`` of a ratio, ``+0.0123`` of a difference; ``×12.3`` where the ratio is large."""
+    if not row.ratio:
+        return ("+" if value > 0 else "") + number(value).replace("-", "−")
+    if value >= 9:
+        return f"×{number(1 + value)}"
+    shown = f"{100 * value:+.1f}".replace("-", "−")
+    return f"{shown if float(shown[1:]) else shown[1:]} %"
+
+
+def _printable(text: str) -> str:
+    """`text` without control characters, which would act on the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _escape(text: str) -> str:
+    for mark in "\\`*_[]<>|$":
+        text = text.replace(mark, "\\" + mark)
+    return " ".join(text.split())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

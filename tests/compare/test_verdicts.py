@@ -1,0 +1,249 @@
+"""Verdicts on made-up values: what each rule says, what is refused, how often chance is called a change."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from jslds_bench.compare import closing_lines, compare
+from jslds_bench.compare.sides import Metric, Results, Side
+from jslds_bench.compare.tolerance import Tolerance
+from jslds_bench.errors import UsageError
+from jslds_bench.store import Value
+
+INF, NAN = math.inf, math.nan
+
+
+def only(comparison):
+    assert len(comparison.rows) == 1
+    return comparison.rows[0]
+
+
+@pytest.mark.parametrize(
+    ("metric", "before", "after", "verdict"),
+    [
+        ("relative_error", [0.1, 0.2, 0.3], [0.111, 0.219, 0.333], "worse"),
+        ("relative_error", [0.1, 0.2, 0.3], [0.0891, 0.181, 0.267], "better"),
+        ("relative_error", [0.1, 0.2, 0.3], [0.101, 0.199, 0.301], "same"),
+        ("relative_error", [0.1, 0.2, 0.3], [0.1, 0.2, 0.3], "same"),
+        ("relative_error", [0.1, 0.2, 0.3], [0.15, 0.18, 0.4], "cannot tell"),
+        ("skill", [0.9, 0.8, 0.7], [0.8, 0.71, 0.62], "worse"),
+        ("skill", [0.5, 0.4, 0.3], [0.6, 0.48, 0.36], "better"),
+        ("skill", [-0.5, 0.4, 0.3], [-0.7, 0.2, 0.1], "worse"),
+        ("steps_per_second", [100.0, 200.0], [60.0, 120.0], "worse"),
+        ("fit_seconds", [2.0, 4.0, 3.0], [3.0, 6.1, 4.5], "worse"),
+        ("fit_seconds", [0.001, 0.002, 0.001], [0.002, 0.004, 0.002], "same"),  # within the 50 ms of a clock
+        ("relative_error", [0.2], [0.4], "cannot tell"),
+    ],
+)
+def test_verdict_follows_direction_and_tolerance(make_side, metric, before, after, verdict):
+    row = only(compare(make_side({metric: before}), make_side({metric: after})))
+    assert row.verdict == verdict
+    assert (row.a, row.b) == (pytest.approx(np.mean(before)), pytest.approx(np.mean(after)))
+
+
+def test_swapping_the_sides_swaps_verdicts_and_inverts_changes(make_side):
+    rng = np.random.default_rng(0)
+    values = {"relative_error": rng.uniform(1, 2, 12), "skill": rng.normal(size=12)}
+    other = {
+        "relative_error": 1.3 * values["relative_error"],
+        "skill": values["skill"] + rng.normal(1, 1, 12),
+    }
+    there = compare(make_side(values), make_side(other)).rows
+    back = compare(make_side(other), make_side(values)).rows
+    assert [r.verdict for r in there] == ["worse", "better"]
+    assert [r.verdict for r in back] == ["better", "worse"]
+    assert (1 + there[0].change) * (1 + back[0].change) == pytest.approx(1)
+    assert there[1].change == pytest.approx(-back[1].change)
+    assert [r.p for r in there] == pytest.approx([r.p for r in back])
+
+
+def test_change_is_that_of_the_ratio_over_seeds(make_side):
+    row = only(compare(make_side({"relative_error": [0.1, 1.0]}), make_side({"relative_error": [0.11, 1.1]})))
+    assert row.ratio
+    assert row.change == pytest.approx(0.1)
+    assert (row.low, row.high) == (pytest.approx(0.1), pytest.approx(0.1))
+
+
+def test_tolerance_of_the_first_side_decides(make_side):
+    after = make_side({"relative_error": [0.13, 0.26]})
+    wide = make_side({"relative_error": [0.1, 0.2]}, tolerance=Tolerance(0.5))
+    assert only(compare(wide, after)).verdict == "same"
+    assert only(compare(after, wide)).verdict == "better"
+
+
+def test_rule_of_tolerance_needs_one_seed_and_leaves_speeds_out(make_side):
+    before = make_side({"relative_error": [0.2], "fit_seconds": [1.0]}, rule="tolerance")
+    after = make_side({"relative_error": [0.4], "fit_seconds": [9.0]})
+    found = compare(before, after)
+    assert [r.verdict for r in found.rows] == ["worse", "cannot tell"]
+    assert (found.n_tests, found.test) == (0, "tolerance")
+    untested = compare(before, after, rule="interval", metrics=["relative_error"])
+    assert only(untested).verdict == "cannot tell"
+    assert closing_lines(untested)[1].startswith("Nothing was tested")
+
+
+@pytest.mark.parametrize("odd", [INF, NAN])
+def test_what_is_not_finite_is_worse_than_any_number(make_side, odd):
+    whole, torn = (
+        make_side({"relative_error": [0.1, 9e9, 0.1]}),
+        make_side({"relative_error": [0.1, odd, 0.1]}),
+    )
+    row = only(compare(whole, torn))
+    assert (row.verdict, row.reason) == ("worse", "not finite any more: 1 of 3 seeds")
+    assert math.isnan(row.change)
+    assert only(compare(torn, whole)).verdict == "better"
+    assert only(compare(torn, torn)).verdict == "same"
+    moved = make_side({"relative_error": [odd, 0.1, 0.1]})
+    assert only(compare(torn, moved)).verdict == "cannot tell"
+
+
+def test_an_unbounded_fall_of_a_higher_is_better_metric_is_worse(make_side):
+    row = only(compare(make_side({"skill": [0.9, 0.9]}), make_side({"skill": [0.9, -INF]})))
+    assert row.verdict == "worse"
+
+
+def test_a_value_that_only_one_side_has_is_said_and_not_averaged_away(make_side):
+    row = only(compare(make_side({"skill": [0.9, 0.9, 0.2]}), make_side({"skill": [0.99, 0.99, None]})))
+    assert (row.verdict, row.reason) == ("cannot tell", "no value of seed 2 in b: no reason")
+
+
+def test_jobs_that_no_longer_end_well_are_a_row_of_their_own(make_side):
+    before, after = make_side({"skill": [0.9, 0.8, 0.7]}), make_side({"skill": [0.9, 0.8, None]})
+    results = after.results["t", "n", "jslds"]
+    results.endings[2] = ("timeout", "took longer than 9 s")
+    del results.values["skill"][2]
+    jobs, skill = compare(before, after).rows
+    assert (jobs.metric, jobs.a, jobs.b, jobs.verdict) == ("jobs that end well", 3, 2, "worse")
+    assert jobs.reason == "now timeout: took longer than 9 s"
+    assert (skill.verdict, skill.reason) == (
+        "cannot tell",
+        "no value of seed 2 in b: timeout; took longer than 9 s",
+    )
+    assert compare(after, before).rows[0].verdict == "better"
+
+
+def test_seeds_that_were_not_asked_of_both_are_said(make_side):
+    row = only(compare(make_side({"skill": [0.9, 0.8, 0.7, 0.6]}), make_side({"skill": [0.9, 0.8]})))
+    assert (row.n, row.verdict) == (2, "same")
+    assert row.reason == "over 2 seeds that both have, of 4 and 2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"machine": {"cpu": "another", "cores": 2}},
+            r"the machines differ \(machine x86_64 against None, cpu a CPU",
+        ),
+        ({"machine": {}}, "s does not say which machine it ran on"),
+        ({"machines": {"a": {"cpu": "x"}, "b": {"cpu": "y"}}}, "s was measured on 2 machines"),
+        ({"gemm": 1e11}, r"the machine itself was not equally fast \(200 against 100 GFLOP/s"),
+    ],
+)
+def test_speeds_are_compared_on_equal_machines_only(make_side, changes, why):
+    values = {"fit_seconds": [2.0, 2.0], "relative_error": [0.1, 0.1]}
+    slow = {"fit_seconds": [4.0, 4.0], "relative_error": [0.2, 0.2]}
+    found = compare(make_side(values, gemm=2e11), make_side(slow, **changes))
+    verdicts = {row.metric: row for row in found.rows}
+    assert verdicts["relative_error"].verdict == "worse"
+    assert verdicts["fit_seconds"].verdict == "cannot tell"
+    assert found.notes[-1].startswith("speeds are not compared: ")
+    with pytest.raises(AssertionError, match=why):  # the pattern holds of the whole reason
+        raise AssertionError(verdicts["fit_seconds"].reason)
+
+
+def test_two_models_of_one_run(make_side):
+    run = make_side({"relative_error": [0.1, 0.2, 0.3]})
+    run.results["t", "n", "mine"] = make_side({"relative_error": [0.05, 0.1, 0.15]}).results[
+        "t", "n", "jslds"
+    ]
+    found = compare(run, run, models=("jslds", "mine"))
+    assert (found.a, found.b) == ("s: jslds", "s: mine")
+    row = only(found)
+    assert (row.model, row.verdict, row.change) == ("jslds → mine", "better", pytest.approx(-0.5))
+    with pytest.raises(UsageError, match="no model 'mina'; did you mean 'mine'"):
+        compare(run, run, models=("jslds", "mina"))
+
+
+def published(model: str = "jslds", metric: str = "relative_error", value: float = 0.2) -> Side:
+    results = Results(values={metric: {None: Value(value, "", "")}}, notes={metric: "published; over t ≥ 2"})
+    return Side("paper", "published", "", {("t", "n", model): results}, {}, {})
+
+
+def test_published_values_stand_against_every_seed(make_side):
+    run = make_side({"relative_error": [0.1, 0.11, 0.1], "skill": [0.9, 0.9, 0.9]})
+    row = only(compare(published(), run))
+    assert (row.verdict, row.n, row.a, row.better) == ("better", 3, pytest.approx(0.2), "lower")
+    assert row.reason == "published; over t ≥ 2"
+    assert only(compare(run, published())).verdict == "worse"
+    run.results["t", "n", "jslds"].endings[3] = ("failed", "no luck")
+    rows = compare(published(), run).rows
+    assert [r.verdict for r in rows] == ["cannot tell"]
+    assert "no value of seed 3 in b: failed; no luck" in rows[0].reason
+
+
+def test_a_published_value_of_a_network_needs_no_model(make_side):
+    run = make_side({"relative_error": [0.1, 0.1]}, model="any")
+    assert only(compare(published(model=""), run)).verdict == "better"
+    assert only(compare(run, published(model=""))).verdict == "worse"
+
+
+def test_a_network_metric_is_one_test_however_many_models_repeat_it(make_side):
+    def both(values):
+        made = make_side({"relative_error": values})
+        made.results["t", "n", "other"] = dataclasses.replace(made.results["t", "n", "jslds"])
+        return made
+
+    found = compare(both([0.1, 0.2, 0.3]), both([0.2, 0.41, 0.6]))
+    assert found.n_tests == 1
+    assert [r.verdict for r in found.rows] == ["worse", "worse"]
+
+
+def test_exact_tests_are_used_once_they_can_reach_the_level(make_side):
+    few = {"relative_error": np.linspace(1, 2, 5)}
+    found = compare(make_side(few), make_side({"relative_error": 1.2 * few["relative_error"] ** 1.01}))
+    assert (found.test, found.power) == (
+        "Student",
+        "underpowered: the least p of 5 pairs is 0.062, 6 pairs are needed",
+    )
+    more = {"relative_error": np.linspace(1, 2, 6)}
+    found = compare(make_side(more), make_side({"relative_error": 1.2 * more["relative_error"] ** 1.01}))
+    assert (found.test, found.power, found.rows[0].p) == ("Wilcoxon", "", pytest.approx(2 / 64))
+    assert found.rows[0].verdict == "worse"
+
+
+def test_nothing_in_common_is_a_usage_error(make_side):
+    with pytest.raises(UsageError, match="no task, network and model in common"):
+        compare(make_side({"skill": [0.1]}), make_side({"skill": [0.1]}, model="other"))
+    with pytest.raises(UsageError, match="neither side has a metric 'skil'; did you mean 'skill'"):
+        compare(make_side({"skill": [0.1]}), make_side({"skill": [0.1]}), metrics=["skil"])
+    other = make_side({"skill": [0.1]})
+    other.metrics["skill"] = Metric("1", "lower")
+    with pytest.raises(UsageError, match="higher being better, in s, and in '1', lower being better"):
+        compare(make_side({"skill": [0.1]}), other)
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 5, 12])
+@pytest.mark.parametrize("kind", ["normal", "heavy", "skewed"])
+def test_equal_sides_are_called_different_no_more_often_than_the_level_says(make_side, n_seeds, kind):
+    rng = np.random.default_rng([n_seeds, len(kind)])
+    draw = {
+        "normal": lambda shape: np.exp(0.2 * rng.normal(size=shape)),
+        "heavy": lambda shape: np.exp(0.2 * rng.standard_t(3, size=shape)),
+        "skewed": lambda shape: rng.exponential(size=shape),
+    }[kind]
+    alarms = 0
+    for _ in range(40):
+        sides = [make_side({}) for _ in range(2)]
+        for one in sides:
+            for model in range(25):
+                values = {"relative_error": draw(n_seeds).tolist()}
+                one.results["t", "n", f"m{model}"] = make_side(values).results["t", "n", "jslds"]
+            one.metrics["relative_error"] = Metric("1", "lower")
+        found = compare(*sides)
+        alarms += found.count("worse") + found.count("better") > 0
+    assert alarms <= 5  # of 40, with chance 0.05 each at most

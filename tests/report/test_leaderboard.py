@@ -1,0 +1,199 @@
+"""The leaderboard of several runs: its numbers, its figures, what its page may do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jslds_bench import cli
+from jslds_bench.errors import UsageError
+from jslds_bench.report import write_leaderboard
+from jslds_bench.report.board import build_board, front, methods
+from jslds_bench.report.rundata import load_data
+
+MACHINE = {"machine": "x86_64", "cpu": "a CPU", "cores": 2, "threads": 1, "device": "cpu: cpu"}
+
+
+def records(make, n_seeds=3, models=("jslds", "fixed_points"), tasks=("nbit_memory", "context_integration")):
+    return [
+        make(task, network, model, seed)
+        for task in tasks
+        for network in ("standard", "cotrained")
+        for model in models
+        for seed in range(n_seeds)
+    ]
+
+
+def board_of(*runs):
+    return build_board([(run.name, load_data(run)) for run in runs])
+
+
+def test_rank_is_the_mean_place_over_seeds(write_named, make):
+    tasks = ("nbit_memory",)
+    runs = [
+        write_named("a", records(make, tasks=tasks)),
+        write_named("b", records(make, 3, ("persistence",), tasks)),
+    ]
+    entries = board_of(*runs).of("nbit_memory")
+    errors = np.array([[e.errors[s] for e in entries] for s in range(3)])
+    places = errors.argsort(axis=1).argsort(axis=1) + 1
+    assert [e.rank for e in entries] == pytest.approx(places.mean(axis=0))
+    assert [e.rank for e in entries] == sorted(e.rank for e in entries)
+    assert {e.run for e in entries} == {"a", "b"}
+
+
+def test_other_seeds_and_missing_values_have_no_rank(write_named, make):
+    torn = make("nbit_memory", "standard", "persistence", 2, status="failed", reason="no luck")
+    first = [*records(make, tasks=("nbit_memory",)), torn]
+    first += [make("nbit_memory", "standard", "persistence", s) for s in range(2)]
+    board = board_of(write_named("a", first), write_named("b", [make("nbit_memory", "standard", "jslds", 7)]))
+    unranked = {(e.run, e.model) for e in board.entries if math.isnan(e.rank)}
+    assert unranked == {("a", "persistence"), ("b", "jslds")}
+    assert [math.isnan(e.rank) for e in board.entries] == [False] * 4 + [True] * 2
+    whole, errors = methods(board)
+    assert {m[2] for m in whole} == {"jslds", "fixed_points"}
+    assert errors.shape == (3, 4)
+
+
+def test_front_is_what_nothing_beats_in_both(write_named, make):
+    entries = board_of(
+        write_named("a", records(make, models=("jslds", "fixed_points", "persistence")))
+    ).entries
+    chosen = front(entries)
+    for entry in entries:
+        beaten = any(
+            o.cost.mean <= entry.cost.mean
+            and o.cells["relative_error"].mean <= entry.cells["relative_error"].mean
+            and o is not entry
+            for o in entries
+        )
+        assert (entry in chosen) != beaten
+
+
+def page_of(write_named, make, **changes):
+    diverged = make("nbit_memory", "cotrained", "jslds", 0, diverged=True)
+    first = [r for r in records(make) if r.key != diverged.key]
+    runs = [
+        write_named("one", [*first, diverged], environment=MACHINE),
+        write_named("two", records(make, 2), environment=MACHINE | {"cpu": "another CPU"}, **changes),
+    ]
+    return write_leaderboard(runs, runs[0].parent / "board")
+
+
+def test_page_holds_all_entries_and_nothing_from_elsewhere(write_named, make):
+    page = page_of(write_named, make)
+    text = page.read_text()
+    assert text.count("<tr>") == 1 + 16
+    assert "inf (diverged 1/3)" in text
+    assert 'data-v="Infinity"' in text
+    assert "A: a CPU, 1 of 2 cores" in text
+    assert "B: another CPU" in text
+    without_names = re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
+    assert not re.search(r"https?:|@import|<link|<iframe|\son\w+=|\ssrc=", without_names)
+    assert {p.name for p in (page.parent / "figures").iterdir()} == {
+        f"{name}.{kind}" for name in ("pareto", "ranks", "profiles") for kind in ("svg", "png")
+    }
+    assert "nbit_memory, machine B" in (page.parent / "figures" / "pareto.svg").read_text()
+    assert "nderpowered" in text
+
+
+def test_only_the_pages_own_script_may_run(write_named, make):
+    text = page_of(write_named, make).read_text()
+    script = text[text.index("<script>") + 8 : text.index("</script>")]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+    assert text.count("<script") == 1
+
+
+def test_hostile_labels_stay_text(write_named, make):
+    label = "</td><script>alert(1)</script>\"'"
+    runs = [
+        write_named(
+            name, [make(model=label, seed=s, entries=("nbit_memory", "standard", label)) for s in (0, 1)]
+        )
+        for name in ("a<b", "c")
+    ]
+    text = write_leaderboard(runs, runs[0].parent / "board").read_text()
+    assert text.count("<script") == 1
+    assert "&lt;script&gt;alert(1)" in text
+    assert "a&lt;b" in text
+
+
+def test_runs_without_anything_to_plot(write_named, make):
+    runs = [write_named(n, [make(status="failed", reason="no luck")]) for n in ("a", "b")]
+    text = write_leaderboard(runs, runs[0].parent / "board").read_text()
+    assert "No plot of error against cost" in text
+    assert "No mean ranks" in text
+
+
+def test_the_same_records_give_the_same_page_and_old_figures_go(write_named, make):
+    page = page_of(write_named, make)
+    before = page.read_bytes()
+    stale = page.parent / "figures" / "stale.svg"
+    stale.write_text("old")
+    assert write_leaderboard([page.parents[1] / "one", page.parents[1] / "two"], page.parent) == page
+    assert page.read_bytes() == before
+    assert not stale.exists()
+
+
+def test_wrong_runs_are_one_clear_line(write_named, make, capsys):
+    run = write_named("a", records(make, 1))
+    other = write_named("b", records(make, 1))
+    with pytest.raises(UsageError, match="named twice"):
+        write_leaderboard([run, run / ".." / "a"], run.parent / "board")
+    with pytest.raises(UsageError, match="holds a run"):
+        write_leaderboard([run, other], other)
+    assert cli.main(["report", str(run), str(other), "--out", str(run.parent / "board")]) == 0
+    assert capsys.readouterr().out.strip().endswith("board/index.html")
+    assert cli.main(["report", str(run), "--out", "x"]) == 3
+
+
+CLICKS = """
+const heads = [...document.querySelectorAll("#board thead th")];
+const at = (name) => heads.findIndex((head) => head.dataset.name === name);
+const column = (name) => [...document.querySelectorAll("#board tbody tr")].filter((row) => !row.hidden)
+  .map((row) => row.cells[at(name)].dataset.v ?? row.cells[at(name)].textContent.trim());
+const click = (name) => heads[at(name)].querySelector("button").click();
+const found = {};
+click("relative_error"); found.up = column("relative_error");
+click("relative_error"); found.down = column("relative_error");
+click("cost"); found.cost = column("cost"); found.machine = column("machine");
+const pick = document.querySelector("select"); pick.value = "two"; pick.dispatchEvent(new Event("change"));
+found.count = document.querySelector("#count").textContent; found.runs = column("run");
+document.title = JSON.stringify(found);
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_the_page_sorts_and_filters_in_a_browser(write_named, make, tmp_path):
+    text = page_of(write_named, make).read_text()
+    text = re.sub(r'<meta http-equiv="[^"]*" content="[^"]*">', "", text)
+    (tmp_path / "page.html").write_text(text.replace("</body>", f"<script>{CLICKS}</script></body>"))
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    dom = subprocess.run(
+        [*command, Path(tmp_path / "page.html").as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
+    found = json.loads(re.search(r"<title>(.*?)</title>", dom)[1])
+    up = [float(v) for v in found["up"]]
+    assert up == sorted(up)
+    assert up[-1] == math.inf
+    assert found["down"] == found["up"][::-1]
+    assert found["machine"] == sorted(found["machine"])
+    for machine in "AB":
+        costs = [float(v) for v, m in zip(found["cost"], found["machine"], strict=True) if m == machine]
+        assert costs == sorted(costs)
+    assert (found["count"], set(found["runs"])) == ("8 of 16", {"two"})
