@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 MADE := $(VENV)/made-$(VERSION)
 
-.PHONY: env test test-slow lint synthetic smoke reference bench lock clean
+.PHONY: env test test-slow lint synthetic smoke switching reference bench lock clean
 
 env: $(MADE)
 
@@ -35,10 +35,13 @@ synthetic: env
 smoke: env
 	$(BIN)/jslds-bench run --suite smoke --check baselines/smoke
 
-# The tables that the documentation quotes, from a run of this machine and commit.
-reference: synthetic
-	mkdir -p reports/reference/synthetic
-	cp reports/synthetic/table.md reports/synthetic/values.csv reports/synthetic/run.json reports/reference/synthetic/
+switching: env
+	$(BIN)/jslds-bench run --suite switching
+
+# The tables that the documentation quotes, from runs of this machine and commit.
+reference: synthetic switching
+	for run in synthetic switching; do mkdir -p reports/reference/$$run && \
+		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 
 # One round of the asv benchmarks on the checked-out commit, without network.
 bench: env
