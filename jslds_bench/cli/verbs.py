@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jslds_bench.cli.arguments import FORMATS, LISTS, one_of
-from jslds_bench.cli.output import say, say_bytes, table
+from jslds_bench.cli.output import complain, say, say_bytes, table
 from jslds_bench.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jslds_bench.suite import Suite
+    from jslds_bench.suite import Job, Suite
 
 OK, SOME_FAILED, USAGE = 0, 2, 3
 
@@ -26,12 +26,15 @@ def run(arguments: Namespace) -> int:
     """Run a suite, print its table and the path of its report."""
     from jslds_bench.progress import ProgressBoard
     from jslds_bench.store import load_run, slug
-    from jslds_bench.suite import jobs, validate
+    from jslds_bench.suite import jobs, load_plugins, validate
 
     for option, value in (("--workers", arguments.workers), ("--timeout", arguments.timeout)):
         if value is not None and not value > 0:
             raise UsageError(f"{option} is {value}, expected more than 0")
-    suite = validate(_chosen(arguments))
+    chosen = _chosen(arguments)
+    for failure in load_plugins(chosen.plugins):
+        complain(f"{failure}; the run goes on without it")
+    suite = validate(chosen)
     if arguments.recipe and not any("recipe" in network.parameters for network in suite.networks):
         raise UsageError(
             f"--recipe {arguments.recipe}: no chosen network of {suite.where} is trained by a recipe"
@@ -87,15 +90,17 @@ def _chosen(arguments: Namespace) -> Suite:
 
 
 def _dry_run(suite: Suite) -> int:
-    from jslds_bench.suite import jobs, unsupported
+    from jslds_bench.suite import broken, jobs, unsupported
 
-    reasons = {job.key[:3]: unsupported(job) for job in jobs(suite) if job.seed == suite.seeds[0]}
-    rows = [
-        [*job.key[:3], str(job.seed), f"unsupported: {why}" if (why := reasons[job.key[:3]]) else "to run"]
-        for job in jobs(suite)
-    ]
+    def state(job: Job) -> str:
+        if reason := broken(job):
+            return f"failed: {reason}"
+        return f"unsupported: {reason}" if (reason := unsupported(job)) else "to run"
+
+    states = {job.key[:3]: state(job) for job in jobs(suite) if job.seed == suite.seeds[0]}
+    rows = [[*job.key[:3], str(job.seed), states[job.key[:3]]] for job in jobs(suite)]
     say(table(["task", "network", "model", "seed", "state"], rows))
-    n_unsupported = sum(row[-1] != "to run" for row in rows)
+    n_unsupported = sum(row[-1].startswith("unsupported") for row in rows)
     say(f"\n{suite.name}: {len(rows)} jobs, {n_unsupported} of them unsupported; nothing was run")
     return OK
 

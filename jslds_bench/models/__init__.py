@@ -1,5 +1,6 @@
 """The benchmarked models: one file and one import line each."""
 
-from jslds_bench.models import fixed_points, jslds, persistence, taylor_at_state
-
-__all__ = ["fixed_points", "jslds", "persistence", "taylor_at_state"]
+import jslds_bench.models.fixed_points
+import jslds_bench.models.jslds
+import jslds_bench.models.persistence
+import jslds_bench.models.taylor_at_state

@@ -50,7 +50,6 @@ class Prepared:
     network: Network
     network_seconds: float
     cached: bool
-    evaluation_trials: Any
     fit_trials: Any
     reference: list[Any]
 
@@ -75,6 +74,9 @@ def parameters(job: Job) -> dict[str, Any]:
     registries: dict[str, Registry[Any]] = {"task": TASKS, "network": NETWORKS, "model": MODELS}
     for kind, registry in registries.items():
         entry = getattr(job, kind)
+        if entry.broken is not None:
+            out[kind] = {"name": entry.name, **entry.parameters}
+            continue
         made: Any = registry.make(entry.name, entry.parameters)
         out[kind] = {"name": entry.name, **dataclasses.asdict(made)}
     return out
@@ -107,7 +109,6 @@ def prepare(job: Job, environment: dict[str, Any], fresh: bool, progress: Progre
         network,
         seconds,
         kept is not None,
-        ev.draw_trials(task, job.seed, "evaluation", job.n_trials),
         ev.draw_trials(task, job.seed, "fit", ev.N_FIT_TRIALS),
         ev.reference_points(task, network, job.seed),
     )
@@ -147,7 +148,12 @@ def _run(
     model = MODELS.make(job.model.name, job.model.parameters)
     fitted, fit_seconds = _fit(model, p, job.seed, progress)
     progress(0, 1, "evaluating")
-    evaluated = ev.evaluate(p.task, p.network, fitted, p.evaluation_trials, p.reference, job.seed)
+    # Drawn here, so that no model can come upon them while it is fitted.
+    trials = ev.draw_trials(p.task, job.seed, "evaluation", job.n_trials)
+    with ev.sealed() as asked:
+        evaluated = ev.evaluate(p.task, p.network, fitted, trials, p.reference, job.seed)
+    if asked:
+        raise Unsupported(ev.PEEKED)
     with quiet():
         rates = _timings(fitted, p.network, evaluated, job.seed)
         gemm = gemm_rate(repeats=3)
@@ -160,7 +166,7 @@ def _run(
         parameters(job),
         "ok",
         None,
-        {name: _value(name, evaluated, diverged) for name in job.metrics or METRICS.names()},
+        {name: _value(name, evaluated, diverged) for name in job.metrics or METRICS.registered()},
         ev.series(evaluated),
         {
             "n_trials": len(evaluated.states),
@@ -177,13 +183,20 @@ def _run(
 
 
 def _fit(model: Model, p: Prepared, seed: int, progress: Progress) -> tuple[Linearization, float]:
-    """The fitted model and the processor seconds it took; a changed network is an error."""
-    before = _fingerprint(p.network)
+    """The fitted model and the processor seconds it took; a changed network is an error.
+
+    The model gets a network and trials of its own: what it does to them reaches no other job.
+    """
+    network, trials, key = ev.copied(p.network), ev.read_only(p.fit_trials), ev.purpose_key(seed, "model")
+    before = _fingerprint(network)
     start = time.process_time()
-    fitted = model.fit(p.task, p.network, p.fit_trials, ev.purpose_key(seed, "model"), progress)
+    with ev.sealed() as asked:
+        fitted = model.fit(p.task, network, trials, key, progress)
+    if asked:
+        raise Unsupported(ev.PEEKED)
     jax.block_until_ready([leaf for leaf in jax.tree.leaves(fitted) if isinstance(leaf, jax.Array)])
     seconds = time.process_time() - start
-    if _fingerprint(p.network) != before:
+    if _fingerprint(network) != before:
         raise Unsupported("the model changed the frozen network that it was given")
     return fitted, seconds
 
@@ -196,7 +209,10 @@ def _fingerprint(network: Network) -> bytes:
 
 
 def _value(name: str, evaluated: Evaluation, diverged: int) -> Value:
-    metric = METRICS.make(name, {})
+    try:
+        metric = METRICS.make(name, {})
+    except UsageError as error:  # its plug-in does not import
+        return Value(None, "1", "none", str(error))
     try:
         value = float(metric.compute(evaluated))
     except Unsupported as error:

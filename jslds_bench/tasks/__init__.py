@@ -1,5 +1,4 @@
 """The benchmark's tasks: one file and one import line each."""
 
-from jslds_bench.tasks import context_integration, nbit_memory
-
-__all__ = ["context_integration", "nbit_memory"]
+import jslds_bench.tasks.context_integration
+import jslds_bench.tasks.nbit_memory
