@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jslds_bench.cli.arguments import FORMATS, LISTS, one_of
+from jslds_bench.cli.arguments import FORMATS, LISTS, NEW, one_of
 from jslds_bench.cli.output import complain, say, say_bytes, table
 from jslds_bench.errors import UsageError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jslds_bench.suite import Job, Suite
 
-OK, SOME_FAILED, USAGE = 0, 2, 3
+OK, FINDING, SOME_FAILED, USAGE = 0, 1, 2, 3
 
 
 def run(arguments: Namespace) -> int:
@@ -152,6 +152,26 @@ def export(arguments: Namespace) -> int:
     return OK
 
 
+def new(arguments: Namespace) -> int:
+    """Write an entry's file and its test; print what to do with them."""
+    kind = one_of(arguments.kind, NEW, "kind of entry")
+    from jslds_bench.scaffold import new_entry
+
+    file, test = new_entry(kind, arguments.name, Path(arguments.dir))
+    say(f"{file}\n{test}\n\nnext: jslds-bench check {arguments.name} --plugin {file}")
+    return OK
+
+
+def check(arguments: Namespace) -> int:
+    """Print where an entry breaks its contract; 1 where it does."""
+    from jslds_bench.cli.checking import check_lines
+
+    lines, sound = check_lines(arguments.name, arguments.plugin, arguments.quiet)
+    for line in lines:
+        say(line)
+    return OK if sound else FINDING
+
+
 def doctor(arguments: Namespace) -> int:
     """Print what this machine is; 3 where something has to be mended first."""
     from jslds_bench.cli.doctor import examine
@@ -167,5 +187,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "info": info,
     "report": report,
     "export": export,
+    "new": new,
+    "check": check,
     "doctor": doctor,
 }
