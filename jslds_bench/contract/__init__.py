@@ -3,7 +3,7 @@
 It finds mistakes and careless cheating. It is no sandbox: a plug-in is code that its user trusts to run.
 """
 
-from jslds_bench.contract.check import Outcome, check
+from jslds_bench.contract.checking import Outcome, check
 from jslds_bench.contract.words import Finding
 
 __all__ = ["Finding", "Outcome", "check"]

@@ -17,7 +17,7 @@ from jslds_bench.networks.format import network_bytes
 from jslds_bench.suite import Suite
 from jslds_bench.types import Linearization, Model, Trials
 
-MAX_COMPILATIONS = 100
+MAX_COMPILATIONS = 50
 """Programs that a fit may compile anew when it is called a second time."""
 
 

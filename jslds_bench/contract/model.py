@@ -20,7 +20,7 @@ from jslds_bench.types import Linearization
 
 N_SOMEWHERE = 32
 N_PLAIN = 5  # of them are stepped without jit, which takes long
-MAX_OPERATIONS = 3_000
+MAX_OPERATIONS = 1_000
 EXACT = 2e-5  # times the size of the state: float32 rounding of a product of a few dozen terms
 MEMBERS = ("init", "step", "local", "fixed_points")
 
@@ -71,6 +71,19 @@ def _shaped(what: str, array: Any, shape: tuple[int, ...]) -> Iterator[str]:
         yield f"{what} is {got[1]}{list(got[0]) if got[0] is not None else ''}, expected float32{list(shape)}"
 
 
+def program_faults(subject: Subject) -> Iterator[str]:
+    """A step is a program of some operations: not unrolled into thousands, and without calls of Python."""
+    places = (x[0] for x in somewhere(subject, 1))
+    names = operations(jax.make_jaxpr(lambda *args: ahead(subject.linear, *args))(*places).jaxpr)
+    if len(names) > MAX_OPERATIONS:
+        yield (
+            f"`step` is traced into {len(names)} operations and takes long to compile (expected at most "
+            f"{MAX_OPERATIONS}): use matrix products, vmap or lax.fori_loop in place of Python's loops"
+        )
+    if calls := sorted({name for name in names if "callback" in name}):
+        yield f"`step` calls back into Python ({', '.join(calls)}): it must be a pure function of arrays"
+
+
 def local_faults(subject: Subject) -> Iterator[str]:
     """h' = c + A (h − e) + B (u − u*): the fast path and the matrices are one model."""
     model, places = subject.linear, somewhere(subject)
@@ -92,11 +105,6 @@ def local_faults(subject: Subject) -> Iterator[str]:
 def purity_faults(subject: Subject) -> Iterator[str]:
     """A step depends on its arguments alone, and is the same under jit and vmap."""
     model, places = subject.linear, somewhere(subject)
-    jaxpr = jax.make_jaxpr(lambda *args: ahead(model, *args))(*(x[0] for x in places))
-    calls = sorted({name for name in operations(jaxpr.jaxpr) if "callback" in name})
-    if calls:
-        yield f"`step` calls back into Python ({', '.join(calls)}): it must be a pure function of arrays"
-        return
 
     def plain() -> np.ndarray:
         return np.stack([ahead(model, *row) for row in list(zip(*places, strict=True))[:N_PLAIN]])
@@ -139,18 +147,9 @@ def run_faults(subject: Subject) -> Iterator[str]:
 
 
 def compile_faults(subject: Subject) -> Iterator[str]:
-    """What has been compiled is not compiled again; a step is not unrolled into thousands of operations."""
-    case, model = subject.case, subject.linear
-    h, u, star = (x[0] for x in somewhere(subject, 1))
-    count = len(operations(jax.make_jaxpr(lambda *args: ahead(model, *args))(h, u, star).jaxpr))
-    if count > MAX_OPERATIONS:
-        yield (
-            f"`step` is traced into {count} operations and takes long to compile (expected at most "
-            f"{MAX_OPERATIONS}): use matrix products, vmap or lax.fori_loop in place of Python's loops"
-        )
-        return
-    trials = case.trials
-    run = ev.on_model(free_run, model)
+    """What has been compiled is not compiled again."""
+    case, trials = subject.case, subject.case.trials
+    run = ev.on_model(free_run, subject.linear)
     jax.block_until_ready(run(case.network.h0, trials.inputs, trials.u_star))
     with compilations() as compiled:
         jax.block_until_ready(run(case.network.h0, trials.inputs, trials.u_star))
@@ -179,6 +178,7 @@ def point_faults(subject: Subject) -> Iterator[str]:
 RULES: dict[str, Callable[[Subject], Iterator[str]]] = {
     "fit": lambda subject: iter(subject.faults),
     "shapes": shape_faults,
+    "program": program_faults,
     "local": local_faults,
     "pure": purity_faults,
     "deterministic": determinism_faults,
@@ -187,6 +187,9 @@ RULES: dict[str, Callable[[Subject], Iterator[str]]] = {
     "fixed points": point_faults,
     "unseen trials": peeking_faults,
 }
+
+FIRST = ("shapes", "program")
+"""Rules without which the others cannot be looked at, or take too long."""
 
 
 def model_faults(rule: str, subject: Subject) -> list[str]:

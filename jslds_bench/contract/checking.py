@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from jslds_bench.contract.words import Finding, attempt, listed, one_line
 from jslds_bench.suite import registries
 from jslds_bench.types import Progress, silent
 
+METRIC_MODELS = ("fixed_points", "persistence")
+"""What a metric is checked on: a model that answers everything, and one that has no fixed points."""
+
 
 @dataclasses.dataclass
 class Outcome:
@@ -24,7 +27,7 @@ class Outcome:
     Attributes:
         findings: what is wrong; empty: the entry keeps its contract.
         notes: what was not checked, and why.
-        n_rules: rules that were checked, on however many networks.
+        n_rules: how many rules were looked at, each on every network that it is checked on.
     """
 
     findings: list[Finding] = dataclasses.field(default_factory=list)
@@ -32,59 +35,67 @@ class Outcome:
     n_rules: int = 0
 
 
-def check(kind: str, name: str, progress: Progress = silent, secret: int | None = None) -> Outcome:
+def check(
+    kind: str,
+    name: str,
+    progress: Progress = silent,
+    *,
+    cases: Sequence[str] = CASES,
+    secret: int | None = None,
+) -> Outcome:
     """The contract of `kind` ("tasks", "networks", "models", "metrics") on the entry called `name`.
 
     Args:
+        cases: the networks that models and metrics are checked on.
         secret: seed of the trials that a model is compared on; by default from the system's randomness.
 
     Raises:
         UsageError: there is no such entry.
     """
     registries()[kind].get(name)
-    watch = _Watch(Outcome(), progress, kind[:-1])
+    rules = {"tasks": len(task.RULES), "networks": len(network.RULES)}
+    rules["models"] = len(cases) * len(model.RULES)
+    rules["metrics"] = len(cases) * len(METRIC_MODELS) * len(metric.RULES)
+    watch = _Watch(Outcome(), progress, 1 + rules[kind], cases, secret)
     if watch.holds(kind[:-1], "entry", entry_faults, kind, name):
-        _CHECKS[kind](name, watch, secret)
-    elif not watch.outcome.notes:
+        _CHECKS[kind](name, watch)
+    else:
         watch.outcome.notes.append("nothing more was checked: mend this first")
     return watch.outcome
 
 
+@dataclasses.dataclass
 class _Watch:
     """Runs one rule after another and keeps what they find."""
 
-    def __init__(self, outcome: Outcome, progress: Progress, kind: str) -> None:
-        self.outcome, self.progress = outcome, progress
-        n = {
-            "task": len(task.RULES),
-            "network": len(network.RULES),
-            "model": len(CASES) * len(model.RULES),
-            "metric": len(CASES) * len(metric.RULES),
-        }
-        self.total = 1 + n[kind]
+    outcome: Outcome
+    progress: Progress
+    total: int
+    cases: Sequence[str]
+    secret: int | None
 
-    def holds(self, where: str, rule: str, rule_of: Callable[..., Iterable[str]], *args: Any) -> bool:
+    def holds(self, where: str, rule: str, faults: Callable[..., Iterable[str]], *args: Any) -> bool:
         """Whether the rule found nothing."""
         self.progress(self.outcome.n_rules, self.total, f"{where}: {rule}")
-        found = listed(rule_of(*args))
+        found = listed(faults(*args))
         self.outcome.n_rules += 1
-        self.outcome.findings += [Finding(where, rule, text) for text in found]
+        for text in found:
+            self.found(where, rule, text)
         return not found
 
     def found(self, where: str, rule: str, text: str) -> None:
-        """Keeps a finding of no rule of its own."""
+        """Keeps a finding."""
         self.outcome.findings.append(Finding(where, rule, text))
 
 
-def _check_task(name: str, watch: _Watch, secret: int | None) -> None:
+def _check_task(name: str, watch: _Watch) -> None:
     for rule, faults in task.RULES.items():
         watch.holds("task", rule, faults, name)
 
 
-def _check_network(name: str, watch: _Watch, secret: int | None) -> None:
+def _check_network(name: str, watch: _Watch) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = checkpoint_file(Path(folder))
-        built, error = attempt(network.build, name, str(path))
+        built, error = attempt(network.build, name, str(checkpoint_file(Path(folder))))
         if error is not None:
             watch.found("network", "build", f"raised {error}")
             return
@@ -92,34 +103,35 @@ def _check_network(name: str, watch: _Watch, secret: int | None) -> None:
             watch.holds("network", rule, faults, built)
 
 
-def _check_metric(name: str, watch: _Watch, secret: int | None) -> None:
-    for case in CASES:
-        made = metric.evaluation_of("fixed_points", small_case(case))
-        for rule, faults in metric.RULES.items():
-            watch.holds(case, rule, faults, name, made)
+def _check_metric(name: str, watch: _Watch) -> None:
+    for case in watch.cases:
+        for fitted in METRIC_MODELS:
+            made = metric.evaluation_of(fitted, small_case(case))
+            for rule, faults in metric.RULES.items():
+                watch.holds(f"{fitted} on {case}", rule, faults, name, made)
 
 
-def _check_model(name: str, watch: _Watch, secret: int | None) -> None:
-    made, refused = smoke("models", name), []
-    for case in CASES:
+def _check_model(name: str, watch: _Watch) -> None:
+    made, refused = smoke("models", name), 0
+    for case in watch.cases:
         watch.progress(watch.outcome.n_rules, watch.total, f"{case}: fitting")
-        subject = fit_to(made, small_case(case), secret)
+        subject = fit_to(made, small_case(case), watch.secret)
         if subject.refusal is not None:
             if not one_line(subject.refusal):
                 watch.found(case, "unsupported", "its reason is not one line of text")
-            refused.append(case)
             watch.outcome.notes.append(f"{case}: not checked, it says: {' '.join(subject.refusal.split())}")
+            refused += 1
             continue
         for rule in model.RULES:
             kept = watch.holds(case, rule, model.model_faults, rule, subject)
-            if not kept and (rule == "shapes" or subject.again is None):
+            if not kept and (rule in model.FIRST or subject.again is None):
                 watch.outcome.notes.append(f"{case}: nothing more was checked: mend this first")
                 break
-    if len(refused) == len(CASES):
+    if refused == len(watch.cases):
         watch.found("model", "unsupported", "it serves none of the networks of this check")
 
 
-_CHECKS: dict[str, Callable[[str, _Watch, int | None], None]] = {
+_CHECKS: dict[str, Callable[[str, _Watch], None]] = {
     "tasks": _check_task,
     "networks": _check_network,
     "models": _check_model,
