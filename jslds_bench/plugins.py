@@ -37,7 +37,6 @@ def load(path: str | Path) -> ModuleType:
         del sys.modules[name]
         for registry in (TASKS, NETWORKS, MODELS, METRICS):
             registry.forget(name)
-        raise BrokenPlugin(
-            f"plug-in {path} could not be imported: {type(error).__name__}: {error}"
-        ) from error
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BrokenPlugin(f"plug-in {path} could not be imported: {text}") from error
     return module

@@ -94,7 +94,7 @@ class Registry(Generic[T]):
             except (Exception, SystemExit) as error:
                 raise BrokenPlugin(
                     f"{self.kind} {name!r} of package {points[name].value!r} could not be imported: "
-                    f"{type(error).__name__}: {error}"
+                    + " ".join(f"{type(error).__name__}: {error}".split())
                 ) from error
         if name not in self._entries:
             raise UsageError(

@@ -9,7 +9,14 @@ import pytest
 
 import jslds_bench
 from jslds_bench import contract, plugins
-from jslds_bench.types import MODELS
+from jslds_bench import evaluation as ev
+from jslds_bench.contract.cases import random_network, small_case, smoke
+from jslds_bench.contract.fitting import fit_to
+from jslds_bench.contract.model import RULES, model_faults
+from jslds_bench.errors import Unsupported
+from jslds_bench.networks.format import network_bytes
+from jslds_bench.runner import job
+from jslds_bench.types import MODELS, silent
 
 CHEATS = Path(__file__).with_name("cheats.py")
 ENV = {**os.environ, "PYTHONPATH": str(Path(jslds_bench.__file__).parents[1])}
@@ -50,15 +57,44 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_cheat_is_called_by_what_it_does(name):
-    found = [str(finding) for finding in contract.check("models", name, cases=ONE).findings]
-    assert any(text.startswith(EXPECTED[name]) for text in found), found
-    assert all("\n" not in text for text in found)
+    where, rule, text = EXPECTED[name].split(": ", 2)
+    if rule in RULES:  # that rule alone: a whole check compiles a lot
+        found = model_faults(rule, fit_to(smoke("models", name), small_case(where), secret=5))
+    else:
+        found = [f.text for f in contract.check("models", name, cases=ONE).findings if f.rule == rule]
+    assert any(one.startswith(text) for one in found), found
+    assert all("\n" not in one for one in found)
+
+
+def test_a_whole_check_stops_at_nothing_but_the_first_rules():
+    outcome = contract.check("models", "two_faced", cases=ONE)
+    assert [str(finding) for finding in outcome.findings] == [str(outcome.findings[0])]
+    assert str(outcome.findings[0]).startswith(EXPECTED["two_faced"])
+    assert outcome.n_rules == 1 + len(RULES)
+    stopped = contract.check("models", "half_size", cases=ONE)
+    assert stopped.notes == ["frozen vanilla: nothing more was checked: mend this first"]
 
 
 @pytest.mark.parametrize("name", ["honest_table", "rummages"])
 def test_what_is_allowed_is_not_called(name):
     """Remembering the training trials is allowed; and there are no others to be found in memory."""
-    assert contract.check("models", name, cases=ONE, secret=5).findings == []
+    subject = fit_to(smoke("models", name), small_case(*ONE), secret=5)
+    assert [
+        text for rule in ("fit", "deterministic", "unseen trials") for text in model_faults(rule, subject)
+    ] == []
+
+
+def test_in_a_run_what_a_cheat_does_to_its_network_and_trials_reaches_no_other_model():
+    case = small_case(*ONE)
+    shared = job.Prepared(case.task, case.network, 0.0, False, ev.read_only(case.trials), [])
+    for name in ("edits_attributes", "edits_memory"):
+        with pytest.raises(Unsupported, match="the model changed the frozen network"):
+            job._fit(smoke("models", name), shared, 0, silent)
+    job._fit(smoke("models", "writes_trials"), shared, 0, silent)
+    with pytest.raises(Unsupported, match="the model asked for the evaluation trials"):
+        job._fit(smoke("models", "asks"), shared, 0, silent)
+    assert network_bytes(shared.network) == network_bytes(random_network("vanilla", 6, 4, 2, 0, gain=0.5))
+    assert shared.fit_trials.inputs.any()
 
 
 def test_every_cheat_is_tested():
