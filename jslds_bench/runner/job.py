@@ -1,4 +1,4 @@
-"""Job → record: the only clock and the only broad `except` of the package."""
+"""Job → record: the only clock of the package, and a broad `except` round what entries do."""
 
 from __future__ import annotations
 
