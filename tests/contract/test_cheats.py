@@ -99,7 +99,9 @@ def test_in_a_run_what_a_cheat_does_to_its_network_and_trials_reaches_no_other_m
 
 def test_every_cheat_is_tested():
     loaded = {
-        name for name in MODELS.registered() if MODELS.get(name).__module__.startswith("jslds_bench_plugin")
+        name
+        for name in MODELS.registered()
+        if MODELS.get(name).__module__.startswith("jslds_bench_plugin_cheats_")
     }
     assert loaded == {*EXPECTED, "honest_table", "rummages"}
 
