@@ -1,8 +1,12 @@
-"""The two exceptions a person can meet: one for what they typed, one for what a job could not do."""
+"""The exceptions that a person can meet: for what they typed, and for what a job could not do."""
 
 
 class UsageError(ValueError):
     """Something the user wrote is wrong: the message says what was got, what was expected, what to do."""
+
+
+class BrokenPlugin(UsageError):
+    """A plug-in that does not import: a run goes on without what it would have registered."""
 
 
 class Unsupported(ValueError):

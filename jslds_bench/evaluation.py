@@ -5,8 +5,10 @@ Pure of files and clocks. The trials of a (task, seed) are drawn here, once and 
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -23,6 +25,7 @@ from jslds_bench.dynamics.fixed_points import (
 from jslds_bench.dynamics.linearize import jacobians, speeds
 from jslds_bench.dynamics.rollout import free_run, one_step, rollout
 from jslds_bench.dynamics.spectrum import eigenvalues
+from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.fixed_points import precision_and_recall
 from jslds_bench.metrics.states import relative_errors
 from jslds_bench.types import (
@@ -42,8 +45,31 @@ N_POINTS = 500  # of a model's points are kept for figures, per u*
 N_REFERENCE_TRIALS = 32
 
 
+PEEKED = "the model asked for the evaluation trials, which it may not see"
+_SEALS: list[list[str]] = []
+
+
+@contextmanager
+def sealed() -> Iterator[list[str]]:
+    """While it lasts, the evaluation trials cannot be drawn; the list has an item for each attempt."""
+    asked: list[str] = []
+    _SEALS.append(asked)
+    try:
+        yield asked
+    finally:
+        _SEALS.pop()
+
+
 def purpose_key(seed: int, purpose: str) -> PRNGKeyArray:
-    """The random key of one purpose of a replicate: all draws of a job derive from (seed, purpose)."""
+    """The random key of one purpose of a replicate: all draws of a job derive from (seed, purpose).
+
+    Raises:
+        Unsupported: the evaluation trials are asked for while they are `sealed`.
+    """
+    if purpose == "evaluation" and _SEALS:
+        for asked in _SEALS:
+            asked.append(purpose)
+        raise Unsupported(PEEKED)
     return jax.random.fold_in(jax.random.key(seed), zlib.crc32(purpose.encode()))
 
 
@@ -56,6 +82,15 @@ def read_only(tree: Any) -> Any:
         return array
 
     return jax.tree.map(freeze, tree)
+
+
+def copied(network: Network) -> Network:
+    """The network with arrays of its own: whatever a model does to them, the original stays as it is."""
+    parts = (network.params, network.h0, network.readout, network.expansion, network.history)
+    params, h0, readout, expansion, history = jax.tree.map(lambda x: x.copy(), parts)
+    return dataclasses.replace(
+        network, params=params, h0=h0, readout=readout, expansion=expansion, history=history
+    )
 
 
 def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:

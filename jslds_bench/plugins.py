@@ -9,14 +9,16 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import BrokenPlugin, UsageError
+from jslds_bench.types import METRICS, MODELS, NETWORKS, TASKS
 
 
 def load(path: str | Path) -> ModuleType:
     """The module of the plug-in file at `path`, imported once.
 
     Raises:
-        UsageError: no such file, or it fails to import; the message says how.
+        UsageError: no such file.
+        BrokenPlugin: it fails to import; the message says how, and nothing of it stays registered.
     """
     file = Path(os.path.realpath(os.path.expanduser(path)))
     name = f"jslds_bench_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
@@ -33,5 +35,8 @@ def load(path: str | Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # other people's code may raise anything
         del sys.modules[name]
-        raise UsageError(f"plug-in {path} could not be imported: {type(error).__name__}: {error}") from error
+        for registry in (TASKS, NETWORKS, MODELS, METRICS):
+            registry.forget(name)
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BrokenPlugin(f"plug-in {path} could not be imported: {text}") from error
     return module

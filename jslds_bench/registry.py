@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import BrokenPlugin, UsageError
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -61,6 +61,18 @@ class Registry(Generic[T]):
         """All registered names, in alphabetical order."""
         return sorted({*self._entries, *self._entry_points()})
 
+    def registered(self) -> list[str]:
+        """The names whose entries have been imported: all but the entry points that nobody has named."""
+        return sorted(self._entries)
+
+    def package(self, name: str) -> str:
+        """Where the entry point `name` points to."""
+        return self._entry_points()[name].value
+
+    def forget(self, module: str) -> None:
+        """Drops the entries of a module, one that failed half-way through its import."""
+        self._entries = {n: e for n, e in self._entries.items() if e.__module__ != module}
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
 
@@ -71,17 +83,18 @@ class Registry(Generic[T]):
         """The entry class called `name`.
 
         Raises:
-            UsageError: no such name (the message suggests the nearest), or its plug-in does not import.
+            UsageError: no such name (the message suggests the nearest).
+            BrokenPlugin: it belongs to a package that does not import.
         """
         if name not in self._entries and name in (points := self._entry_points()):
             try:
                 self.register(name)(points[name].load())
             except UsageError:
                 raise
-            except Exception as error:
-                raise UsageError(
+            except (Exception, SystemExit) as error:
+                raise BrokenPlugin(
                     f"{self.kind} {name!r} of package {points[name].value!r} could not be imported: "
-                    f"{type(error).__name__}: {error}"
+                    + " ".join(f"{type(error).__name__}: {error}".split())
                 ) from error
         if name not in self._entries:
             raise UsageError(

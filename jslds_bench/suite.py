@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import BrokenPlugin, UsageError
 from jslds_bench.registry import Registry, nearest
 from jslds_bench.suite_toml import KINDS, RESTRICTIONS, Entry, Suite, check_seeds, dump, parse, shown
 
@@ -23,9 +23,11 @@ __all__ = [
     "Entry",
     "Job",
     "Suite",
+    "broken",
     "check_seeds",
     "dump",
     "jobs",
+    "load_plugins",
     "load_suite",
     "parse_seeds",
     "registries",
@@ -131,25 +133,30 @@ def registries() -> dict[str, Registry[Any]]:
 def validate(suite: Suite) -> Suite:
     """`suite`, all its names and parameters known good, its recipe given to the networks that take one.
 
-    Raises:
-        UsageError: an unknown name, label or parameter, or a value that an entry refuses.
-    """
-    from jslds_bench import plugins
+    An entry whose plug-in does not import is kept, and says so in `broken`: the others can be run.
 
-    for plugin in suite.plugins:
-        plugins.load(plugin)
-    registry = registries()
+    Raises:
+        UsageError: an unknown name, label or parameter, a value that an entry refuses, or no such file.
+    """
+    registry, failures = registries(), load_plugins(suite.plugins)
     for metric in suite.metrics or ():
-        _located(f"{suite.where}: metrics", registry["metrics"].get, metric)
+        _broken(
+            failures, f"{suite.where}: metrics", registry["metrics"], metric, registry["metrics"].get, metric
+        )
     for kind in KINDS:
+        checked = []
         for entry in getattr(suite, kind):
             place = f"{suite.where}: {entry.place or entry.label}"
-            _located(place, registry[kind].make, entry.name, entry.parameters)
+            make = registry[kind].make
+            why = _broken(failures, place, registry[kind], entry.name, make, entry.name, entry.parameters)
             file = entry.parameters.get("path")
             if isinstance(file, str) and not os.path.exists(file):
                 raise UsageError(
                     f"{place}: path: no file at {file} (relative paths start at the suite's folder)"
                 )
+            checked.append(dataclasses.replace(entry, broken=why))
+        changed: dict[str, Any] = {kind: tuple(checked)}
+        suite = dataclasses.replace(suite, **changed)
     _check_tasks(suite, registry["tasks"])
     return dataclasses.replace(suite, networks=_with_recipe(suite, registry["networks"]))
 
@@ -159,6 +166,8 @@ def _check_tasks(suite: Suite, registry: Registry[Any]) -> None:
     from jslds_bench.types import RecordedTask
 
     for entry in suite.tasks:
+        if entry.broken is not None:
+            continue
         recorded = isinstance(registry.make(entry.name, entry.parameters), RecordedTask)
         if recorded and suite.networks:
             raise UsageError(
@@ -172,11 +181,49 @@ def _check_tasks(suite: Suite, registry: Registry[Any]) -> None:
             )
 
 
+def load_plugins(files: Iterable[str]) -> list[str]:
+    """Imports plug-in files; what is wrong with those that do not import.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    from jslds_bench import plugins
+
+    failures = []
+    for file in files:
+        try:
+            plugins.load(file)
+        except BrokenPlugin as error:
+            failures.append(str(error))
+    return failures
+
+
+def broken(job: Job) -> str | None:
+    """Why one of the job's entries cannot be made, or None."""
+    return next((e.broken for e in (job.task, job.network, job.model) if e.broken), None)
+
+
+def _broken(
+    failures: list[str], where: str, registry: Registry[Any], name: str, check: Any, *args: Any
+) -> str | None:
+    """Why a plug-in's entry `name` cannot be had, or None; UsageError where the suite itself is wrong."""
+    if failures and name not in registry:
+        return f"{registry.kind} {name!r} is not there: {'; '.join(failures)}"
+    try:
+        _located(where, check, *args)
+    except BrokenPlugin as error:
+        return str(error)
+    return None
+
+
 def _with_recipe(suite: Suite, registry: Registry[Any]) -> tuple[Entry, ...]:
     if suite.recipe is None:
         return suite.networks
     networks = []
     for entry in suite.networks:
+        if entry.broken is not None:
+            networks.append(entry)
+            continue
         fields = {f.name for f in dataclasses.fields(registry.get(entry.name))}
         if "recipe" in fields and "recipe" not in entry.parameters:
             entry = dataclasses.replace(entry, parameters={**entry.parameters, "recipe": suite.recipe})
@@ -267,5 +314,7 @@ def parse_seeds(text: str) -> list[int]:
 def _located(where: str, check: Any, *args: Any) -> Any:
     try:
         return check(*args)
+    except BrokenPlugin:
+        raise
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from error

@@ -31,6 +31,7 @@ class Entry:
         parameters: the remaining keys; a relative ``path`` has been resolved.
         networks, tasks: labels that it is restricted to; None: all.
         place: where it stands in its file, for messages.
+        broken: why it cannot be made, although the suite is right: its plug-in does not import.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Entry:
     networks: tuple[str, ...] | None = None
     tasks: tuple[str, ...] | None = None
     place: str = dataclasses.field(default="", compare=False, repr=False)
+    broken: str | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +152,7 @@ def _entry(table: dict[str, Any], kind: str, place: str, path: Path) -> Entry:
     label = _text(parameters.pop("label", name), f"{where}: label")
     if len(slug(label)) > 200:
         raise UsageError(f"{where}: label is too long for a file name ({len(label)} characters): shorten it")
-    limits = {
+    limits: dict[str, Any] = {
         to: _texts(parameters.pop(to), f"{where}: {to}") for to in RESTRICTIONS[kind] if to in parameters
     }
     for key, value in parameters.items():

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.types import Affine, Cell, Layer, Network, Readout, Trials
+from jslds_bench.contract.cases import random_network
+from jslds_bench.types import Affine, Cell, Network, Readout, Trials
 
 if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     # One core for each of pytest's processes, and so for the workers that they start: they do not fight.
@@ -20,34 +20,6 @@ if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
 
 AFFINE = Cell("affine", (1,), (lambda h, zs: h,), lambda h, zs: zs[0])
 """h' = h W + u V + b: every exact model has zero error on it."""
-
-
-def random_network(
-    cell: str | Cell = "vanilla",
-    n_state: int = 5,
-    n_inputs: int = 2,
-    n_outputs: int = 3,
-    n_layers: int = 2,
-    gain: float = 0.8,
-    seed: int = 0,
-) -> Network:
-    """A network of unremarkable random parameters, biases and expansion layers included (float32)."""
-    rng = np.random.default_rng(seed)
-    cell = get_cell(cell) if isinstance(cell, str) else cell
-
-    def normal(*shape: int, scale: float = 1.0):
-        return jnp.asarray(scale * rng.normal(size=shape), jnp.float32)
-
-    n, recurrent = n_state, gain / n_state**0.5
-    theta = tuple(
-        Affine(
-            normal(n, m * n, scale=recurrent), normal(n_inputs, m * n, scale=0.5), normal(m * n, scale=0.2)
-        )
-        for m in cell.widths
-    )
-    phi = tuple(Layer(normal(n, n, scale=0.3 / n**0.5), normal(n, scale=0.2)) for _ in range(n_layers))
-    readout = Readout(normal(n, n_outputs), normal(n_outputs))
-    return Network(cell, theta, normal(n, scale=0.5), readout, phi or None, "analytic")
 
 
 def affine_network(a: np.ndarray, b: np.ndarray, c: np.ndarray, h0: np.ndarray | None = None) -> Network:

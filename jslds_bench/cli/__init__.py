@@ -1,6 +1,7 @@
 """The command line: ``jslds-bench VERB …``. Tables go to stdout, progress and errors to stderr.
 
-Exit codes: 0 all well, 1 regression, 2 some jobs failed, 3 usage, 70 internal error, 130 and 143 interrupted.
+Exit codes: 0 all well, 1 regression or finding, 2 some jobs failed, 3 usage, 70 internal error, 130 and 143
+interrupted.
 Nothing heavy is imported before a verb needs it, so that help is instant.
 """
 

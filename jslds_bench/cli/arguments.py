@@ -20,13 +20,16 @@ Benchmark of methods that explain recurrent neural networks by local linear dyna
   compare   two runs, or a run and a baseline or published values: what is better, worse, the same
   baseline  make a baseline of a run, and show what moved since the last
   export    the values of a run as csv, json or parquet, one row per value
+  new       write a working file for a model, task, network or metric of your own, and its test
+  check     say in words where an entry breaks its contract
   doctor    versions, device, threads, speed and disk of this machine
 
-exit codes: 0 all well, 1 regression, 2 some jobs failed, 3 usage"""
+exit codes: 0 all well, 1 regression or finding, 2 some jobs failed, 3 usage"""
 
 FORMATS = ("csv", "json", "parquet")
 COMPARISONS = ("text", "markdown", "json")
 RULES = ("interval", "tolerance")
+NEW = ("model", "task", "network", "metric")
 LISTS = ("tasks", "networks", "models", "metrics", "suites")
 
 
@@ -118,6 +121,22 @@ def _export() -> _Parser:
     return p
 
 
+def _new() -> _Parser:
+    p = _parser("new", "Write a working file for an entry of your own, and its test.")
+    p.add_argument("kind", metavar="|".join(NEW), help="what it is to be")
+    p.add_argument("name", metavar="NAME", help="what suites will call it, as in my_method")
+    p.add_argument("--dir", default=".", metavar="DIR", help="where to write (default: here)")
+    return p
+
+
+def _check() -> _Parser:
+    p = _parser("check", "Check the contract of an entry; one line for each finding, and 1 if there are any.")
+    p.add_argument("name", metavar="NAME", help="a task, network, model or metric")
+    p.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a Python file with entries")
+    p.add_argument("--quiet", action="store_true", help="no progress")
+    return p
+
+
 def _doctor() -> _Parser:
     p = _parser("doctor", "Versions, device, threads, speed and disk of this machine.")
     p.add_argument(
@@ -134,6 +153,8 @@ _PARSERS = {
     "compare": _compare,
     "baseline": _baseline,
     "export": _export,
+    "new": _new,
+    "check": _check,
     "doctor": _doctor,
 }
 

@@ -53,19 +53,17 @@ def _load(plugin_files: Sequence[str]) -> None:
 
 
 def _summary(registry: Registry[Any], name: str) -> str:
-    """The first line of an entry's docstring; of a plug-in that does not import, the reason."""
-    try:
-        return (inspect.getdoc(registry.get(name)) or "").partition("\n")[0]
-    except UsageError as error:
-        return f"unusable: {error}"
+    """The first line of an entry's docstring; of an entry point only what it is, since listing names none."""
+    if name not in registry.registered():
+        return f"from {registry.package(name)}; imported when it is named (try: jslds-bench info {name})"
+    return (inspect.getdoc(registry.get(name)) or "").partition("\n")[0]
 
 
 def _unit(registry: Registry[Any], name: str) -> tuple[str, str]:
-    """A metric's unit and better direction; blanks where its plug-in does not import."""
-    try:
-        metric = registry.get(name)
-    except UsageError:
+    """A metric's unit and better direction; blanks for an entry point, which listing does not import."""
+    if name not in registry.registered():
         return "", ""
+    metric = registry.get(name)
     return metric.unit, metric.better
 
 
@@ -129,10 +127,11 @@ def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
         return ""
     from jslds_bench.types import FitsRecordings, RecordedTask
 
-    tasks = [t() for t in map(kinds["tasks"].get, kinds["tasks"]) if not _needs_parameters(t)]
-    tasks = [t for t in tasks if not isinstance(t, RecordedTask)]
+    known = map(kinds["tasks"].get, kinds["tasks"].registered())
+    tasks = [task() for task in known if not _needs_parameters(task)]
+    tasks = [task for task in tasks if not isinstance(task, RecordedTask)]
     lines = ["Serves networks:"]
-    for name in kinds["networks"]:
+    for name in kinds["networks"].registered():
         network = kinds["networks"].get(name)
         if _needs_parameters(network):
             lines.append(f"  {name}: depends on its parameters")

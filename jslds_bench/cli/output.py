@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from jslds_bench.errors import UsageError
 
@@ -20,6 +20,13 @@ def say(text: str = "") -> None:
     with _told_plainly():
         if sys.stdout is not None:
             sys.stdout.write(text + "\n")
+
+
+def complain(text: str) -> None:
+    """A line on stderr, about something that does not end the command."""
+    with suppress(OSError, ValueError, AttributeError):  # stderr is closed: nobody is there to be told
+        sys.stderr.write(f"jslds-bench: {' '.join(text.split())}\n")
+        sys.stderr.flush()
 
 
 def say_bytes(data: bytes) -> None:

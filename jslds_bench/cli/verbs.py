@@ -10,29 +10,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jslds_bench.cli.arguments import COMPARISONS, FORMATS, LISTS, RULES, one_of
-from jslds_bench.cli.output import say, say_bytes, table
+from jslds_bench.cli.arguments import COMPARISONS, FORMATS, LISTS, NEW, RULES, one_of
+from jslds_bench.cli.output import complain, say, say_bytes, table
 from jslds_bench.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from jslds_bench.compare import Side
-    from jslds_bench.suite import Suite
+    from jslds_bench.suite import Job, Suite
 
-OK, REGRESSION, SOME_FAILED, USAGE = 0, 1, 2, 3
+OK, FINDING, SOME_FAILED, USAGE = 0, 1, 2, 3
+REGRESSION = FINDING
 
 
 def run(arguments: Namespace) -> int:
     """Run a suite, print its table and the path of its report."""
     from jslds_bench.progress import ProgressBoard
     from jslds_bench.store import load_run, slug
-    from jslds_bench.suite import jobs, validate
+    from jslds_bench.suite import jobs, load_plugins, validate
 
     for option, value in (("--workers", arguments.workers), ("--timeout", arguments.timeout)):
         if value is not None and not value > 0:
             raise UsageError(f"{option} is {value}, expected more than 0")
-    suite = validate(_chosen(arguments))
+    chosen = _chosen(arguments)
+    for failure in load_plugins(chosen.plugins):
+        complain(f"{failure}; the run goes on without it")
+    suite = validate(chosen)
     if arguments.recipe and not any("recipe" in network.parameters for network in suite.networks):
         raise UsageError(
             f"--recipe {arguments.recipe}: no chosen network of {suite.where} is trained by a recipe"
@@ -111,15 +115,17 @@ def _chosen(arguments: Namespace) -> Suite:
 
 
 def _dry_run(suite: Suite) -> int:
-    from jslds_bench.suite import jobs, unsupported
+    from jslds_bench.suite import broken, jobs, unsupported
 
-    reasons = {job.key[:3]: unsupported(job) for job in jobs(suite) if job.seed == suite.seeds[0]}
-    rows = [
-        [*job.key[:3], str(job.seed), f"unsupported: {why}" if (why := reasons[job.key[:3]]) else "to run"]
-        for job in jobs(suite)
-    ]
+    def state(job: Job) -> str:
+        if reason := broken(job):
+            return f"failed: {reason}"
+        return f"unsupported: {reason}" if (reason := unsupported(job)) else "to run"
+
+    states = {job.key[:3]: state(job) for job in jobs(suite) if job.seed == suite.seeds[0]}
+    rows = [[*job.key[:3], str(job.seed), states[job.key[:3]]] for job in jobs(suite)]
     say(table(["task", "network", "model", "seed", "state"], rows))
-    n_unsupported = sum(row[-1] != "to run" for row in rows)
+    n_unsupported = sum(row[-1].startswith("unsupported") for row in rows)
     say(f"\n{suite.name}: {len(rows)} jobs, {n_unsupported} of them unsupported; nothing was run")
     return OK
 
@@ -221,6 +227,26 @@ def export(arguments: Namespace) -> int:
     return OK
 
 
+def new(arguments: Namespace) -> int:
+    """Write an entry's file and its test; print what to do with them."""
+    kind = one_of(arguments.kind, NEW, "kind of entry")
+    from jslds_bench.scaffold import new_entry
+
+    file, test = new_entry(kind, arguments.name, Path(arguments.dir))
+    say(f"{file}\n{test}\n\nnext: jslds-bench check {arguments.name} --plugin {file}")
+    return OK
+
+
+def check(arguments: Namespace) -> int:
+    """Print where an entry breaks its contract; 1 where it does."""
+    from jslds_bench.cli.checking import check_lines
+
+    lines, sound = check_lines(arguments.name, arguments.plugin, arguments.quiet)
+    for line in lines:
+        say(line)
+    return OK if sound else FINDING
+
+
 def doctor(arguments: Namespace) -> int:
     """Print what this machine is; 3 where something has to be mended first."""
     from jslds_bench.cli.doctor import examine
@@ -238,5 +264,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "compare": compare,
     "baseline": baseline,
     "export": export,
+    "new": new,
+    "check": check,
     "doctor": doctor,
 }

@@ -1,5 +1,8 @@
 """The metrics, grouped by what they compare: one file per group and one import line each."""
 
-from jslds_bench.metrics import fixed_points, recordings, spectra, states, tasks, timings
-
-__all__ = ["fixed_points", "recordings", "spectra", "states", "tasks", "timings"]
+import jslds_bench.metrics.fixed_points
+import jslds_bench.metrics.recordings
+import jslds_bench.metrics.spectra
+import jslds_bench.metrics.states
+import jslds_bench.metrics.tasks
+import jslds_bench.metrics.timings

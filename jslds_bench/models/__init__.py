@@ -1,5 +1,9 @@
 """The benchmarked models: one file and one import line each."""
 
-from jslds_bench.models import fixed_points, jslds, lds, persistence, rslds, slds, taylor_at_state
-
-__all__ = ["fixed_points", "jslds", "lds", "persistence", "rslds", "slds", "taylor_at_state"]
+import jslds_bench.models.fixed_points
+import jslds_bench.models.jslds
+import jslds_bench.models.lds
+import jslds_bench.models.persistence
+import jslds_bench.models.rslds
+import jslds_bench.models.slds
+import jslds_bench.models.taylor_at_state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -90,6 +90,8 @@ class FixedPointModel:
     n_trials: int = 64
     noise: float = 0.01
     slow_tolerance: float = SearchSettings.slow_tolerance
+
+    SMOKE: ClassVar[dict[str, Any]] = {"n_trials": 16}
 
     def __post_init__(self) -> None:
         if self.n_trials < 1 or self.noise < 0 or self.slow_tolerance <= 0:

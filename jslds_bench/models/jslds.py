@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -78,6 +78,8 @@ class JSLDS:
     recipe: RecipeName = "fast"
     n_steps: int = 1_500
     merge: float = 5e-2
+
+    SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_steps": 3}
 
     def __post_init__(self) -> None:
         if self.n_steps < 1 or self.merge < 0:

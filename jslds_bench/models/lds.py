@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, ClassVar
 
 import jax
 
@@ -36,6 +37,8 @@ class LDS:
 
     n_latent: int = 20
     max_iterations: int = 60
+
+    SMOKE: ClassVar[dict[str, Any]] = {"n_latent": 3, "max_iterations": 3}
 
     def __post_init__(self) -> None:
         self._how()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, ClassVar
 
 import jax
 
@@ -42,6 +43,8 @@ class RecurrentSLDS:
     n_latent: int = 20
     restarts: int = 1
     max_iterations: int = 60
+
+    SMOKE: ClassVar[dict[str, Any]] = {"n_modes": (2,), "n_latent": 3, "max_iterations": 3}
 
     def __post_init__(self) -> None:
         self._how()

@@ -1,5 +1,5 @@
 """Where networks come from: one file and one import line each."""
 
-from jslds_bench.networks import checkpoint, cotrained, standard
-
-__all__ = ["checkpoint", "cotrained", "standard"]
+import jslds_bench.networks.checkpoint
+import jslds_bench.networks.cotrained
+import jslds_bench.networks.standard

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from jaxtyping import PRNGKeyArray
@@ -30,6 +30,8 @@ class Standard:
     cell: str | None = None
     n_state: int | None = None
     n_steps: int | None = None
+
+    SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_state": 6, "n_steps": 3}
 
     def __post_init__(self) -> None:
         check_size(self.cell, self.n_state, self.n_steps)

@@ -1,4 +1,4 @@
-"""Job → record: the only clock and the only broad `except` of the package."""
+"""Job → record: the only clock of the package, and a broad `except` round what entries do."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ from jslds_bench.types import (
     TASKS,
     Evaluation,
     Linearization,
-    Metric,
     Model,
     Network,
     Progress,
@@ -75,7 +74,6 @@ class Prepared:
     network: Network
     network_seconds: float
     cached: bool
-    evaluation_trials: Any
     fit_trials: Any
     reference: list[Any]
 
@@ -102,6 +100,9 @@ def parameters(job: Job) -> dict[str, Any]:
         entry = getattr(job, kind)
         if entry is DATA:
             out[kind] = {"name": DATA.name}
+            continue
+        if entry.broken is not None:
+            out[kind] = {"name": entry.name, **entry.parameters}
             continue
         made: Any = registry.make(entry.name, entry.parameters)
         out[kind] = {"name": entry.name, **dataclasses.asdict(made)}
@@ -140,7 +141,6 @@ def prepare(
         network,
         seconds,
         kept is not None,
-        ev.draw_trials(task, job.seed, "evaluation", job.n_trials),
         ev.draw_trials(task, job.seed, "fit", ev.N_FIT_TRIALS),
         ev.reference_points(task, network, job.seed),
     )
@@ -181,7 +181,12 @@ def _run(
     model = MODELS.make(job.model.name, job.model.parameters)
     fitted, fit_seconds = _fit(model, p, job.seed, progress)
     progress(0, 1, "evaluating")
-    evaluated = ev.evaluate(p.task, p.network, fitted, p.evaluation_trials, p.reference, job.seed)
+    # Drawn here, so that no model can come upon them while it is fitted.
+    trials = ev.draw_trials(p.task, job.seed, "evaluation", job.n_trials)
+    with ev.sealed() as asked:
+        evaluated = ev.evaluate(p.task, p.network, fitted, trials, p.reference, job.seed)
+    if asked:
+        raise Unsupported(ev.PEEKED)
     with quiet():
         rates = _timings(fitted, p.network, evaluated, job.seed)
         gemm = gemm_rate(repeats=3)
@@ -245,13 +250,20 @@ def _run_recorded(
 
 
 def _fit(model: Model, p: Prepared, seed: int, progress: Progress) -> tuple[Linearization, float]:
-    """The fitted model and the processor seconds it took; a changed network is an error."""
-    before = _fingerprint(p.network)
+    """The fitted model and the processor seconds it took; a changed network is an error.
+
+    The model gets a network and trials of its own: what it does to them reaches no other job.
+    """
+    network, trials, key = ev.copied(p.network), ev.read_only(p.fit_trials), ev.purpose_key(seed, "model")
+    before = _fingerprint(network)
     start = time.process_time()
-    fitted = model.fit(p.task, p.network, p.fit_trials, ev.purpose_key(seed, "model"), progress)
+    with ev.sealed() as asked:
+        fitted = model.fit(p.task, network, trials, key, progress)
+    if asked:
+        raise Unsupported(ev.PEEKED)
     jax.block_until_ready([leaf for leaf in jax.tree.leaves(fitted) if isinstance(leaf, jax.Array)])
     seconds = time.process_time() - start
-    if _fingerprint(p.network) != before:
+    if _fingerprint(network) != before:
         raise Unsupported("the model changed the frozen network that it was given")
     return fitted, seconds
 
@@ -265,17 +277,21 @@ def _fingerprint(network: Network) -> bytes:
 
 def _values(job: Job, evaluated: Evaluation | RecordedEvaluation, divergence: str) -> dict[str, Value]:
     """The metrics that the job asks for; of all, those that read its kind of evaluation."""
-    metrics = {name: METRICS.make(name, {}) for name in job.metrics or METRICS.names()}
-    if job.metrics is None:
-        metrics = {k: m for k, m in metrics.items() if isinstance(evaluated, _reads(m))}
-    return {name: _value(metric, evaluated, divergence) for name, metric in metrics.items()}
+    names = job.metrics
+    if names is None:
+        names = tuple(n for n in METRICS.registered() if isinstance(evaluated, _reads(METRICS.get(n))))
+    return {name: _value(name, evaluated, divergence) for name in names}
 
 
-def _reads(metric: Metric) -> Any:
+def _reads(metric: Any) -> Any:
     return getattr(metric, "reads", Evaluation)
 
 
-def _value(metric: Metric, evaluated: Evaluation | RecordedEvaluation, divergence: str) -> Value:
+def _value(name: str, evaluated: Evaluation | RecordedEvaluation, divergence: str) -> Value:
+    try:
+        metric = METRICS.make(name, {})
+    except UsageError as error:  # its plug-in does not import
+        return Value(None, "1", "none", str(error))
     if not isinstance(evaluated, _reads(metric)):
         kind = "a network" if isinstance(evaluated, RecordedEvaluation) else "recorded data"
         return Value(None, metric.unit, metric.better, f"it is a metric of {kind}")

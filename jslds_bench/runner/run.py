@@ -16,7 +16,7 @@ from jslds_bench.errors import UsageError
 from jslds_bench.progress import ProgressBoard
 from jslds_bench.runner.pool import Pool, Worker
 from jslds_bench.store import SCHEMA, Status, read_json, read_record, record_path, write_json, write_record
-from jslds_bench.suite import Job, Suite, dump, jobs, load_suite, unsupported, validate
+from jslds_bench.suite import Job, Suite, broken, dump, jobs, load_suite, unsupported, validate
 
 Key = tuple[str, str, str, int]
 
@@ -154,7 +154,8 @@ class _Run:
     def _groups(self) -> list[list[Key]]:
         """The jobs left to do, grouped by what shares a network; longest first, so that none lags at the end.
 
-        Jobs that an earlier run finished are kept; jobs that a model declares unsupported are recorded.
+        Jobs that an earlier run finished are kept; jobs that a model declares unsupported, or whose plug-in
+        does not import, are recorded.
         """
         groups: dict[tuple[str, str, int], list[Key]] = {}
         for key, job in self.jobs.items():
@@ -162,6 +163,8 @@ class _Run:
                 self.statuses[key] = "ok"
                 self.kept += 1
                 self.board.job_done(key, "kept")
+            elif (reason := broken(job)) is not None:
+                self._record(key, "failed", reason)
             elif (reason := unsupported(job)) is not None:
                 self._record(key, "unsupported", reason)
             else:

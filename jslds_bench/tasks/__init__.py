@@ -1,5 +1,7 @@
 """The benchmark's tasks: one file and one import line each."""
 
-from jslds_bench.tasks import context_integration, known_switching, lorenz, nascar, nbit_memory
-
-__all__ = ["context_integration", "known_switching", "lorenz", "nascar", "nbit_memory"]
+import jslds_bench.tasks.context_integration
+import jslds_bench.tasks.known_switching
+import jslds_bench.tasks.lorenz
+import jslds_bench.tasks.nascar
+import jslds_bench.tasks.nbit_memory

@@ -1,17 +1,19 @@
-"""Every registered entry as a parameter, and small networks for the models to be fitted to."""
+"""Every registered entry and every rule as a parameter; models fitted and evaluated once."""
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
 from typing import Any
 
 import pytest
-from entries import REGISTRIES, Case, fit, reads, smoke
 
-from jslds_bench import evaluation as ev
-from jslds_bench.networks.format import network_bytes
-from jslds_bench.types import Evaluation, FitsRecordings, RecordedEvaluation, RecordedTask
+from jslds_bench.contract import metric
+from jslds_bench.contract.cases import CASES, Case, small_case, smoke
+from jslds_bench.contract.fitting import Subject, fit_to
+from jslds_bench.contract.recording import is_recorded
+from jslds_bench.suite import registries
+from jslds_bench.types import Evaluation, FitsRecordings, RecordedEvaluation
+
+SECRET = 1729  # a draw that makes the tests the same from run to run
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -20,72 +22,50 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     Tasks that are recorded data are `a_recording`, the models that fit them `a_recorded_model`, and the
     metrics of such fits `a_recorded_metric`.
     """
-    names = {f"a_{kind[:-1]}": registry.names() for kind, registry in REGISTRIES.items()}
-    models, metrics = REGISTRIES["models"], REGISTRIES["metrics"]
-    names["a_recording"] = [n for n in names["a_task"] if isinstance(smoke("tasks", n), RecordedTask)]
+    kinds = registries()
+    names = {f"a_{kind[:-1]}": registry.registered() for kind, registry in kinds.items()}
+    names["a_recording"] = [n for n in names["a_task"] if is_recorded(smoke("tasks", n))]
     names["a_task"] = [n for n in names["a_task"] if n not in names["a_recording"]]
-    names["a_recorded_model"] = [n for n in names["a_model"] if issubclass(models.get(n), FitsRecordings)]
-    names["a_recorded_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), RecordedEvaluation)]
-    names["a_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), Evaluation)]
+    names["a_recorded_model"] = [
+        n for n in names["a_model"] if issubclass(kinds["models"].get(n), FitsRecordings)
+    ]
+    names["a_recorded_metric"] = [n for n in names["a_metric"] if metric.reads(n, RecordedEvaluation)]
+    names["a_metric"] = [n for n in names["a_metric"] if metric.reads(n, Evaluation)]
     for argument, values in names.items():
         if argument in metafunc.fixturenames:
             metafunc.parametrize(argument, values, scope="session")
 
 
-CASES = {"frozen vanilla": ("nbit_memory", "vanilla", 0), "co-trained gru": ("context_integration", "gru", 2)}
-
-
-@pytest.fixture(scope="session")
-def cases(make_network) -> dict[str, Case]:
-    made = {}
-    for name, (task_name, cell, n_layers) in CASES.items():
-        task = smoke("tasks", task_name)
-        network = make_network(cell, 6, task.n_inputs, task.n_outputs, n_layers, gain=0.5)
-        trials = ev.draw_trials(task, 0, "fit", 24)
-        made[name] = Case(task, network, trials, ev.reference_points(task, network, 0))
-    return made
-
-
 @pytest.fixture(scope="session", params=CASES)
-def case(request, cases) -> Case:
-    return cases[request.param]
+def case(request) -> Case:
+    return small_case(request.param)
 
 
 @pytest.fixture(scope="session")
-def fitted(cases):
-    """(model name, case) → the fitted model, fitted once."""
-    kept: dict[Any, Any] = {}
+def subject():
+    """(model name, case) → the model fitted under watch, once; skips where it declares itself unsupported."""
+    kept: dict[Any, Subject] = {}
 
-    def get(model: str, case: Case) -> Any:
-        key = (model, id(case))
+    def get(model: str, case: Case) -> Subject:
+        key = (model, case.name)
         if key not in kept:
-            kept[key] = fit(model, case)
+            kept[key] = fit_to(smoke("models", model), case, SECRET)
+        if kept[key].refusal is not None:
+            pytest.skip(f"unsupported: {kept[key].refusal}")
         return kept[key]
 
     return get
 
 
 @pytest.fixture(scope="session")
-def evaluated(fitted):
+def evaluated():
     """(model name, case) → its evaluation, made once, with made-up timings."""
     kept: dict[Any, Any] = {}
 
     def get(model: str, case: Case) -> Any:
-        key = (model, id(case))
+        key = (model, case.name)
         if key not in kept:
-            trials = ev.draw_trials(case.task, 0, "evaluation", 20)
-            made = ev.evaluate(case.task, case.network, fitted(model, case), trials, case.reference, 0)
-            timings = {name: 1.0 for name in REGISTRIES["metrics"] if REGISTRIES["metrics"].get(name).timing}
-            kept[key] = dataclasses.replace(made, timings=timings)
+            kept[key] = metric.evaluation_of(model, case)
         return kept[key]
 
     return get
-
-
-@pytest.fixture(scope="session")
-def a_file(tmp_path_factory, make_network) -> Path:
-    """A checkpoint that fits the smoke size of nbit_memory."""
-    task = smoke("tasks", "nbit_memory")
-    path = tmp_path_factory.mktemp("checkpoint") / "network.npz"
-    path.write_bytes(network_bytes(make_network("gru", 6, task.n_inputs, task.n_outputs)))
-    return path

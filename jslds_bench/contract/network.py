@@ -1,0 +1,90 @@
+"""The rules for a network entry: what it builds fits its task, steps purely, and follows from the key."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jslds_bench.contract.cases import smoke
+from jslds_bench.contract.words import attempt, gap
+from jslds_bench.networks.format import check_shapes, network_bytes
+from jslds_bench.types import Network, NetworkSource, Task
+
+KINDS = ("standard", "cotrained", "checkpoint", "analytic")
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """A tiny network that an entry built for the tiny n-bit memory, and the progress that it reported."""
+
+    task: Task
+    source: NetworkSource
+    network: Network
+    reported: list[tuple[int, int]]
+
+
+def build(name: str, path: str) -> Built:
+    """The network of entry `name`; `path` is the file of an entry that reads one."""
+    task, seen = smoke("tasks", "nbit_memory"), []
+    source = smoke("networks", name, path=path)
+    network = source.build(task, jax.random.key(0), lambda done, total, text: seen.append((done, total)))
+    return Built(task, source, network, seen)
+
+
+def fit_faults(built: Built) -> Iterator[str]:
+    """Shapes, types and finiteness of a network for its task; what it says of itself."""
+    network, task = built.network, built.task
+    _, error = attempt(check_shapes, network, "it")
+    if error is not None:
+        yield error
+        return
+    if network.n_inputs != task.n_inputs or network.readout.b.shape != (task.n_outputs,):
+        yield (
+            f"it has {network.n_inputs} inputs and {network.readout.b.shape[0]} outputs for a task with "
+            f"{task.n_inputs} and {task.n_outputs}"
+        )
+    arrays = jax.tree.leaves((network.params, network.h0, network.readout, network.expansion))
+    if others := sorted({str(x.dtype) for x in arrays} - {"float32"}):
+        yield f"its arrays are {', '.join(others)}, expected float32"
+    if network.kind not in KINDS:
+        yield f"its kind is {network.kind!r}, expected one of {', '.join(KINDS)}"
+    if not isinstance(built.source.sources(), dict):
+        yield "`sources` must answer a dict"
+    done = built.reported
+    if done != sorted(done) or not all(0 <= d <= total for d, total in done):
+        yield "its progress runs backwards, or beyond its end"
+    for name, values in network.history.items():
+        if not isinstance(values, np.ndarray) or values.shape != np.shape(network.history.get("step", 0)):
+            yield f"its history {name!r} must be a host array as long as its 'step'"
+
+
+def step_faults(built: Built) -> Iterator[str]:
+    """A step is pure under jit and vmap."""
+    network, rng = built.network, np.random.default_rng(0)
+    h, u = (jnp.asarray(rng.normal(size=(5, n)), jnp.float32) for n in (network.n_state, network.n_inputs))
+    expected = network.step(h, u)
+    if expected.shape != h.shape:
+        yield f"a step turns states {list(h.shape)} into {list(expected.shape)}"
+        return
+    for what, function in (("jit", jax.jit(network.step)), ("vmap", jax.vmap(network.step))):
+        if (miss := gap(function(h, u), expected)) > 1e-6:
+            yield f"a step under {what} differs from a plain one by {miss:.3g}"
+
+
+def determinism_faults(built: Built) -> Iterator[str]:
+    """The key decides the network."""
+    again: Any = built.source.build(built.task, jax.random.key(0))
+    if network_bytes(again) != network_bytes(built.network):
+        yield "`build` makes another network from the same key"
+
+
+RULES: dict[str, Callable[[Built], Iterator[str]]] = {
+    "fits its task": fit_faults,
+    "step": step_faults,
+    "deterministic": determinism_faults,
+}

@@ -1,0 +1,96 @@
+"""The rules for a task: shapes, determinism, purity, and a complete reference set-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+
+from jslds_bench.contract.cases import smoke
+from jslds_bench.contract.words import attempt, gap
+from jslds_bench.suite import registries
+from jslds_bench.types import Setup, Task, Trials
+
+N_TRIALS = 40
+
+
+def shape_faults(name: str) -> Iterator[str]:
+    """Trials have the promised shapes, in float32, finite, with a mask of zeros and ones."""
+    task, trials = _drawn(name)
+    b, t, u, o = N_TRIALS, task.n_steps, task.n_inputs, task.n_outputs
+    expected = {"inputs": (b, t, u), "targets": (b, t, o), "mask": (t,), "u_star": (b, u)}
+    for part, shape in expected.items():
+        array = getattr(trials, part)
+        if (array.shape, array.dtype) != (shape, np.float32):
+            yield f"{part} of its trials is {array.dtype}{list(array.shape)}, expected float32{list(shape)}"
+        if not np.isfinite(array).all():
+            yield f"{part} of its trials holds numbers that are not finite"
+    if not set(np.unique(trials.mask)) <= {0.0, 1.0} or not trials.mask.any():
+        yield "its mask must hold zeros and ones, and at least one 1"
+
+
+def sampling_faults(name: str) -> Iterator[str]:
+    """The key decides the trials, under jit and vmap as well."""
+    task, trials = _drawn(name)
+    key = jax.random.key(0)
+    if _gap(task.sample(key, N_TRIALS), trials) > 0:
+        yield "`sample` draws other trials when it is called again with the same key"
+    if _gap(jax.jit(task.sample, static_argnums=1)(key, N_TRIALS), trials) > 1e-6:
+        yield "`sample` draws other trials under jit"
+    if not gap(task.sample(jax.random.key(1), N_TRIALS).inputs, trials.inputs) > 0:
+        yield "`sample` draws the same inputs from another key"
+    keys = jax.random.split(key, 2)
+    many = jax.vmap(lambda key: task.sample(key, N_TRIALS))(keys)
+    if gap(many.inputs[1], task.sample(keys[1], N_TRIALS).inputs) > 1e-6:
+        yield "`sample` draws other trials under vmap"
+
+
+def expansion_faults(name: str) -> Iterator[str]:
+    """The expansion inputs are distinct and are those of the trials."""
+    task, trials = _drawn(name)
+    distinct = np.asarray(task.expansion_inputs())
+    if distinct.ndim != 2 or distinct.dtype != np.float32 or not len(distinct):
+        shape = f"{distinct.dtype}{list(distinct.shape)}"
+        yield f"`expansion_inputs` is {shape}, expected float32[K, {task.n_inputs}]"
+        return
+    if len(np.unique(distinct, axis=0)) != len(distinct):
+        yield "`expansion_inputs` holds the same u* twice"
+    if {tuple(u) for u in np.asarray(trials.u_star)} != {tuple(u) for u in distinct}:
+        yield f"the u* of {N_TRIALS} trials are not those of `expansion_inputs`"
+
+
+def setup_faults(name: str) -> Iterator[str]:
+    """The reference set-up is complete, and the tiny version is no longer than it."""
+    task, error = attempt(lambda: registries()["tasks"].make(name, {}))
+    if error is not None:
+        yield f"it cannot be made from its defaults: {error}"
+        return
+    setup = task.setup
+    if not isinstance(setup, Setup):
+        yield f"its `setup` is {setup!r}, expected a types.Setup"
+        return
+    if setup.n_state < 1 or any(weight < 0 for weight in setup.weights):
+        yield "its set-up needs n_state ≥ 1 and weights ≥ 0"
+    for steps in ("fast_steps", "fast_steps_alone"):
+        if not 0 < getattr(setup, steps) <= setup.paper_steps:
+            yield f"its set-up needs 0 < {steps} ≤ paper_steps"
+    if smoke("tasks", name).n_steps > task.n_steps:
+        yield "its SMOKE has longer trials than its defaults"
+
+
+RULES: dict[str, Callable[[str], Iterator[str]]] = {
+    "trials": shape_faults,
+    "sampling": sampling_faults,
+    "expansion inputs": expansion_faults,
+    "set-up": setup_faults,
+}
+
+
+def _drawn(name: str) -> tuple[Task, Trials]:
+    task = smoke("tasks", name)
+    return task, jax.tree.map(np.asarray, task.sample(jax.random.key(0), N_TRIALS))
+
+
+def _gap(trials: Trials, others: Trials) -> float:
+    return max(gap(x, y) for x, y in zip(trials, others, strict=True))

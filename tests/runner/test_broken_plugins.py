@@ -1,0 +1,125 @@
+"""A plug-in that does not import fails the jobs that need it, and no others; nothing unnamed is imported."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jslds_bench
+from jslds_bench.cli.listing import listed
+from jslds_bench.errors import BrokenPlugin, UsageError
+from jslds_bench.store import read_records
+from jslds_bench.suite import broken, jobs, load_plugins, load_suite, validate
+from jslds_bench.types import MODELS
+
+HALF = """
+import dataclasses
+from jslds_bench.models.persistence import Persistence
+from jslds_bench.types import MODELS
+
+@MODELS.register("half")
+@dataclasses.dataclass(frozen=True)
+class Half(Persistence):
+    pass
+
+raise RuntimeError("not\\ntoday")
+"""
+SUITE = """
+schema = 1
+name = "mixed"
+seeds = [0]
+n_trials = 16
+plugins = ["half.py"]
+[[tasks]]
+name = "context_integration"
+n_steps = 5
+[[networks]]
+name = "standard"
+n_state = 6
+n_steps = 3
+recipe = "paper"
+[[models]]
+name = "half"
+[[models]]
+name = "lost"
+[[models]]
+name = "persistence"
+"""
+POINTS = """
+[jslds_bench.models]
+lost = lost_package:Model
+[jslds_bench.metrics]
+nobody_named_it = lost_package:Metric
+"""
+REASON = "model 'half' is not there: plug-in {}/half.py could not be imported: RuntimeError: not today"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A suite with a broken plug-in file and a model of an installed package that does not import."""
+    (tmp_path / "half.py").write_text(HALF)
+    (tmp_path / "mixed.toml").write_text(SUITE)
+    about = tmp_path / "site" / "lost-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: lost\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(POINTS)
+    (tmp_path / "site" / "lost_package.py").write_text(
+        "open('imported', 'a').close()\nraise OSError('gone')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_entries_that_need_it_say_why_and_the_others_are_fine(folder):
+    suite = validate(load_suite("mixed.toml"))
+    reasons = [broken(job) for job in jobs(suite)]
+    assert reasons[0] == REASON.format(folder)
+    assert reasons[1] == "model 'lost' of package 'lost_package:Model' could not be imported: OSError: gone"
+    assert reasons[2] is None
+    assert "half" not in MODELS  # nothing stays of a plug-in that failed half-way
+    (folder / "half.py").write_text(
+        HALF[: HALF.index("raise")] + "# mended, and longer than it was before\n" * 9
+    )
+    assert load_plugins(suite.plugins) == []
+    assert "half" in MODELS
+    MODELS.forget(MODELS.get("half").__module__)
+
+
+def test_a_suite_that_is_wrong_is_refused_as_before(folder):
+    (folder / "mixed.toml").write_text(SUITE.replace('"half.py"', '"hafl.py"'))
+    with pytest.raises(UsageError, match=r"hafl\.py: no such file"):
+        validate(load_suite("mixed.toml"))
+    (folder / "mixed.toml").write_text(SUITE.replace('plugins = ["half.py"]', ""))
+    with pytest.raises(UsageError, match="unknown model 'half'"):
+        validate(load_suite("mixed.toml"))
+
+
+def test_listing_imports_no_package_and_naming_its_entry_does(folder):
+    assert [
+        "lost",
+        "from lost_package:Model; imported when it is named (try: jslds-bench info lost)",
+    ] in listed("models")
+    assert not (folder / "imported").exists()
+    with pytest.raises(BrokenPlugin, match="could not be imported: OSError: gone"):
+        MODELS.get("lost")
+    assert (folder / "imported").exists()
+
+
+def test_a_run_records_their_jobs_as_failed_and_does_the_rest(folder):
+    path = [str(Path(jslds_bench.__file__).parents[1]), str(folder / "site")]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "JSLDS_BENCH_CACHE": str(folder / "cache")}
+    words = [sys.executable, "-m", "jslds_bench", "run", "--suite", "mixed.toml", "--quiet"]
+    done = subprocess.run(words, capture_output=True, text=True, env=env, timeout=250)
+    assert done.returncode == 2, done.stderr
+    assert "half.py could not be imported: RuntimeError: not today; the run goes on without it" in done.stderr
+    records = {record.model: record for record in read_records(folder / "reports/mixed")}
+    assert {model: record.status for model, record in records.items()} == {
+        "half": "failed",
+        "lost": "failed",
+        "persistence": "ok",
+    }
+    assert records["half"].reason == REASON.format(folder)
+    assert "nobody_named_it" not in records["persistence"].values
