@@ -10,16 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.dynamics.cells import AFFINE, get_cell
 from jslds_bench.types import Affine, Cell, Layer, Network, Readout, Trials
 
 if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     # One core for each of pytest's processes, and so for the workers that they start: they do not fight.
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"].lstrip("gw")) % len(cores)]})
-
-AFFINE = Cell("affine", (1,), (lambda h, zs: h,), lambda h, zs: zs[0])
-"""h' = h W + u V + b: every exact model has zero error on it."""
 
 
 def random_network(

@@ -1,5 +1,5 @@
 """Where networks come from: one file and one import line each."""
 
-from jslds_bench.networks import checkpoint, cotrained, standard
+from jslds_bench.networks import analytic, checkpoint, cotrained, standard
 
-__all__ = ["checkpoint", "cotrained", "standard"]
+__all__ = ["analytic", "checkpoint", "cotrained", "standard"]

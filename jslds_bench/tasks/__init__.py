@@ -1,5 +1,5 @@
 """The benchmark's tasks: one file and one import line each."""
 
-from jslds_bench.tasks import context_integration, nbit_memory
+from jslds_bench.tasks import context_integration, nbit_memory, perturbations
 
-__all__ = ["context_integration", "nbit_memory"]
+__all__ = ["context_integration", "nbit_memory", "perturbations"]
