@@ -93,11 +93,11 @@ def _of_populations(
     n_outputs: int,
     rng: np.random.Generator,
 ) -> Network:
-    """Kicks of ±2 to one population each, in turn; static inputs of ±0.1 to all; h_0 beside the saddle."""
+    """Kicks of ±1 to one population each, in turn; static inputs of ±0.1 to all; h_0 beside the saddle."""
     n = len(weights)
     drive = np.where(kicks[:, None], 0, 0.1 * rng.choice([-1.0, 1.0], (len(kicks), n)))
     for i, channel in enumerate(np.flatnonzero(kicks)):
-        drive[channel, i % n] = 2 * rng.choice([-1.0, 1.0])
+        drive[channel, i % n] = rng.choice([-1.0, 1.0])
     made = populations(np.array(weights, np.float64), drive, n_state, rng)
     read = (made.member[:, None] == np.arange(n_outputs) % n) * made.signs[:, None]
     readout = read / np.abs(read).sum(axis=0)
@@ -114,13 +114,16 @@ def _of_normal_form(
     rng: np.random.Generator,
 ) -> Network:
     """Kicks along one coordinate of the frame each, in turn; static inputs move the portrait."""
-    n, plane = len(portrait.gain), system in ("ring", "cycle")
+    n = len(portrait.gain)
     shift = np.where(kicks[:, None], 0, rng.integers(-4, 5, (len(kicks), n)) / 8)
     kick, y0 = np.zeros_like(shift), np.full(n, 0.25)
+    n_kicked, strength = (n, 1.0) if system in ("affine", "line") else (2, 5 / 8)
     if system == "line":
         shift[:, 0] = y0[0] = 0  # so that the coordinate along it is the sum of the kicks
+    elif n_kicked == 2:
+        shift[:, :2], y0[:2] = shift[:, :2] / 4, 0  # beside the source: the first kick decides where to
     for i, channel in enumerate(np.flatnonzero(kicks)):
-        kick[channel, i % (2 if plane else n)] = 0.5 if plane else 1
+        kick[channel, i % n_kicked] = strength
     made = NormalForm(portrait, mixing(n, rng), rng.integers(-2, 3, n) / 8, shift, kick)
     w = made.frame[:, np.arange(n_outputs) % n]
     h0 = made.states(y0, np.zeros(len(kicks)))

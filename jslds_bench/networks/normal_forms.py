@@ -13,7 +13,7 @@ from jslds_bench.types import Affine, Cell
 
 PULL = 0.25
 """a of the radial map r' = r (1 + a (1 − r²)): the unit circle attracts at the rate 1 − 2a."""
-N_SAMPLES = 512
+N_SAMPLES = 1024
 """Points that stand for a continuum."""
 
 

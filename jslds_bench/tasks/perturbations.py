@@ -33,7 +33,7 @@ class Perturbations:
     n_channels: int = 2
     n_contexts: int = 2
     n_steps: int = 25
-    p_jump: float = 0.1
+    p_jump: float = 0.2
 
     SMOKE: ClassVar[dict[str, Any]] = {"n_steps": 12}
 
@@ -54,7 +54,8 @@ class Perturbations:
 
     @property
     def setup(self) -> Setup:
-        weights = LossWeights(rnn=3, jslds=1, e=100, a=10, l2=0)
+        # Analytic networks do not put out the levels, and a JSLDS is to follow its network, not the task.
+        weights = LossWeights(rnn=3, jslds=0, e=100, a=10, l2=0)
         return Setup("gru", 64, weights, paper_steps=20_000, fast_steps=2_000, fast_steps_alone=4_000)
 
     def sample(self, key: PRNGKeyArray, n_trials: int) -> Trials:
