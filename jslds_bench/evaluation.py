@@ -71,7 +71,7 @@ def reference_points(task: Task, network: Network, seed: int) -> list[FixedPoint
     """The network's fixed and slow points per distinct u*: its truth, where it has one, or else a search.
 
     The search starts from visited states, from expansion points where the network has an expansion network,
-    and from copies of both with noise of 0.1 RMS radii. Independent of any model and of the evaluation trials.
+    and from copies of both with noise of 0.1 RMS radii. It depends on no model and on no evaluation trial.
     """
     known = network.truth or ()
     if known and np.array_equal([points.u_star for points in known], task.expansion_inputs()):

@@ -62,7 +62,7 @@ class Analytic:
         key_place, key_trials = jax.random.split(key)
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key_place)).tolist())
         u_stars = np.asarray(task.expansion_inputs(), np.float64)
-        kicks = ~u_stars.any(axis=0)
+        kicks = np.all(u_stars == 0, axis=0, keepdims=True)[0]
         if not kicks.any():
             raise UsageError(
                 f"analytic networks need inputs that are 0 in every u* to kick the state; task {task.name!r} "

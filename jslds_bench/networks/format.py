@@ -113,7 +113,7 @@ def _truth(
     return tuple(truth)
 
 
-def known_points(points: np.ndarray, eigenvalues: np.ndarray, u_star: np.ndarray) -> FixedPoints:
+def known_points(points: np.ndarray, eigenvalues: np.ndarray, u_star: Any) -> FixedPoints:
     """Fixed points that no search found: q = 0, no candidates."""
     unstable = (np.abs(eigenvalues) > 1 + 1e-3).sum(axis=-1)
     return FixedPoints(points, np.zeros(len(points)), eigenvalues, unstable, u_star, 0, 0)
@@ -173,8 +173,8 @@ def check_shapes(network: Network, what: str) -> None:
         expected += [(f"expansion layer {i} w", layer.w, (n, n)), (f"expansion layer {i} b", layer.b, (n,))]
     for i, known in enumerate(network.truth or ()):
         p = len(known.points)
-        shapes = {"points": (p, n), "eigenvalues": (p, n), "u_star": (u,)}
-        expected += [(f"truth {i} {part}", getattr(known, part), s) for part, s in shapes.items()]
+        of_truth = zip(_TRUTH, ((p, n), (p, n), (u,)), strict=True)
+        expected += [(f"truth {i} {part}", getattr(known, part), s) for part, s in of_truth]
     for name, array, shape in expected:
         if array.shape != shape:
             raise UsageError(
