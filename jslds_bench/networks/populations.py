@@ -38,7 +38,7 @@ class Populations(NamedTuple):
         """θ of a vanilla cell: each unit hears each unit of population k with weight w_gk/N_k."""
         share = self.weights / np.bincount(self.member)
         w = share[np.ix_(self.member, self.member)].T * np.outer(self.signs, self.signs)
-        return (Affine(w, self.states(self.drive), np.zeros(len(self.signs))),)
+        return (Affine(w, self.states(self.drive), 0 * self.signs),)
 
     def fixed_points(self, u: Float[Any, " U"]) -> tuple[Any, Any]:
         """All fixed points under input u, [P, N], and their eigenvalues, [P, N]."""
