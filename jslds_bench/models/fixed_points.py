@@ -134,6 +134,7 @@ class FixedPointModel:
             where the network has an expansion network).
         noise: standard deviation of the noise added to a copy of them.
         slow_tolerance: q = ½‖F − h‖² under which a point is kept.
+        merge: points closer than this, in RMS radii of the candidates, are one; a continuum's grain.
         n_nearest: how many of the nearest points' expansions are blended (see `BlendedFixedPoints`).
     """
 
@@ -141,13 +142,15 @@ class FixedPointModel:
     n_trials: int = 64
     noise: float = 0.01
     slow_tolerance: float = SearchSettings.slow_tolerance
+    merge: float = SearchSettings.merge
     n_nearest: int = 1
 
     def __post_init__(self) -> None:
-        if self.n_trials < 1 or self.noise < 0 or self.slow_tolerance <= 0 or self.n_nearest < 1:
+        too_few = self.n_trials < 1 or self.n_nearest < 1
+        if too_few or self.noise < 0 or self.slow_tolerance <= 0 or self.merge <= 0:
             raise UsageError(
-                "fixed_points needs n_trials ≥ 1, noise ≥ 0, slow_tolerance > 0 and n_nearest ≥ 1, got "
-                f"{self.n_trials}, {self.noise}, {self.slow_tolerance} and {self.n_nearest}"
+                "fixed_points needs n_trials ≥ 1, noise ≥ 0, slow_tolerance > 0, merge > 0 and "
+                f"n_nearest ≥ 1, got {self.n_trials}, {self.noise}, {self.slow_tolerance}, {self.merge} and {self.n_nearest}"
             )
 
     def unsupported(self, task: Task, network: NetworkSource) -> str | None:
@@ -156,7 +159,7 @@ class FixedPointModel:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> NearestFixedPoint | BlendedFixedPoints:
-        settings = SearchSettings(slow_tolerance=self.slow_tolerance)
+        settings = SearchSettings(slow_tolerance=self.slow_tolerance, merge=self.merge)
         u_stars = task.expansion_inputs()
         found = []
         for k, u_star in enumerate(u_stars):

@@ -117,6 +117,7 @@ def test_fewer_points_than_neighbours_are_all_blended_and_padding_is_not(blended
     np.testing.assert_allclose(squeezed.step((), h, u, star)[1], expected, atol=1e-6)
 
 
-def test_no_neighbour_is_refused():
-    with pytest.raises(UsageError, match="n_nearest ≥ 1"):
-        FixedPointModel(n_nearest=0)
+@pytest.mark.parametrize("parameters", [{"n_nearest": 0}, {"merge": 0.0}])
+def test_no_neighbour_and_no_resolution_are_refused(parameters):
+    with pytest.raises(UsageError, match="merge > 0 and n_nearest ≥ 1, got 64, "):
+        FixedPointModel(**parameters)
