@@ -211,6 +211,8 @@ class Network:
         expansion: φ of a co-trained expansion network, or None.
         kind: how it came to be: standard, cotrained, checkpoint or analytic.
         history: loss terms over training, name → [n] (host arrays), with "step".
+        truth: all fixed points per distinct u* of its task, in closed form, where they are known; a continuum
+            as samples of it. What models are then scored against, in place of a numerical search.
     """
 
     cell: Cell
@@ -220,6 +222,7 @@ class Network:
     expansion: ExpansionParams | None
     kind: str
     history: dict[str, Any] = dataclasses.field(default_factory=dict)
+    truth: tuple[FixedPoints, ...] | None = None
 
     @property
     def n_state(self) -> int:
@@ -253,7 +256,7 @@ class FixedPoints(NamedTuple):
         eigenvalues: of ∂F/∂h at each point, by falling magnitude, [P, N] complex.
         n_unstable: eigenvalues outside the unit circle (beyond 1 + 1e-3), [P].
         u_star: the input they belong to, [U].
-        n_candidates: how many starting states the search was given.
+        n_candidates: how many starting states the search was given; 0 where there was none.
         n_rejected: how many ended above the tolerance, or outside the region of the candidates.
     """
 
@@ -488,7 +491,8 @@ class Evaluation:
         u_stars: the task's distinct u*, [K, U].
         found: what the model takes for fixed points, per distinct u*; None: it has none.
         found_q: q = ½‖F − h‖² at those points, in float64.
-        reference: the network's own fixed points per distinct u*, by numerical search from many starts.
+        reference: the network's own fixed points per distinct u*: its truth, or else what a numerical search
+            from many starts finds.
         jacobians: ∂F/∂h at sampled visited (h_{t−1}, u_t), [S, N, N].
         local: the model's A at the same samples, or None.
         local_e: the points e that the model expanded about there, [S, N], or None.

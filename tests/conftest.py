@@ -11,15 +11,13 @@ import numpy as np
 import pytest
 
 from jslds_bench.contract.cases import random_network
-from jslds_bench.types import Affine, Cell, Network, Readout, Trials
+from jslds_bench.dynamics.cells import AFFINE
+from jslds_bench.types import Affine, Network, Readout, Trials
 
 if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     # One core for each of pytest's processes, and so for the workers that they start: they do not fight.
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"].lstrip("gw")) % len(cores)]})
-
-AFFINE = Cell("affine", (1,), (lambda h, zs: h,), lambda h, zs: zs[0])
-"""h' = h W + u V + b: every exact model has zero error on it."""
 
 
 def affine_network(a: np.ndarray, b: np.ndarray, c: np.ndarray, h0: np.ndarray | None = None) -> Network:

@@ -210,7 +210,7 @@ def test_version(capsys):
         ("networks", "standard", "A network trained on its task loss alone"),
         ("models", "jslds", "JSLDS"),
         ("metrics", "skill", "higher"),
-        ("suites", "smoke", "2 tasks × 2 networks × "),
+        ("suites", "smoke", "3 tasks × 3 networks × "),
     ],
 )
 def test_lists_hold_name_and_purpose(kind, name, what, capsys):

@@ -100,7 +100,7 @@ def test_jobs_run_by_task_network_seed_model_within_the_restrictions(write):
 
 
 def test_the_packaged_suites_load_under_their_own_names():
-    assert {"smoke", "synthetic", "paper"} <= set(suite_names())
+    assert {"smoke", "synthetic", "paper", "truth"} <= set(suite_names())
     for name in suite_names():
         assert load_suite(name).name == name
 
@@ -111,11 +111,11 @@ def test_the_issue_s_sizes_of_the_packaged_suites():
     assert (paper.seeds, paper.recipe) == (tuple(range(10)), "paper")
 
 
-def test_every_model_of_the_package_is_in_smoke_and_synthetic():
+def test_every_model_of_the_package_is_in_smoke_synthetic_and_truth():
     models = registries()["models"]
     ours = {name for name in models if models.get(name).__module__.startswith("jslds_bench.models.")}
     assert ours >= {"fixed_points", "jslds", "persistence", "taylor_at_state"}
-    for suite in ("smoke", "synthetic"):
+    for suite in ("smoke", "synthetic", "truth"):
         assert {model.name for model in load_suite(suite).models} == ours
 
 
@@ -271,7 +271,7 @@ def test_the_suite_s_recipe_goes_to_networks_that_do_not_state_their_own(write):
     assert (standard.parameters["recipe"], cotrained.parameters["recipe"]) == ("paper", "fast")
 
 
-@pytest.mark.parametrize("name", ["smoke", "synthetic", "paper"])
+@pytest.mark.parametrize("name", ["smoke", "synthetic", "paper", "truth"])
 def test_the_packaged_suites_are_valid_and_a_second_validation_changes_nothing(name):
     suite = validate(load_suite(name))
     assert validate(suite) == suite

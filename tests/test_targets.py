@@ -46,6 +46,18 @@ def test_smoke_takes_less_than_a_minute(tmp_path):
     assert seconds <= 60
 
 
+def test_truth_takes_two_minutes_and_the_search_finds_it(tmp_path):
+    seconds, frame = timed_run("truth", tmp_path)
+    print(f"truth, cold: {seconds:.0f} s")
+    assert set(frame.status) == {"ok"}
+    found = frame[frame.model == "fixed_points"].set_index(["network", "metric"]).value
+    for network in ("affine", "bistable", "flip_flop", "low_rank", "cycle"):
+        assert found[network, "fixed_point_precision"] == found[network, "fixed_point_recall"] == 1
+    for network in ("line", "ring"):
+        assert found[network, "fixed_point_chamfer"] <= 1e-2
+    assert seconds <= 120
+
+
 @pytest.mark.timeout(1800)
 def test_synthetic_reaches_the_papers_figures_in_twenty_five_minutes(tmp_path):
     seconds, frame = timed_run("synthetic", tmp_path)

@@ -41,7 +41,27 @@ The reset gate multiplies the state *before* the candidate's matrix product, and
 update gate. Reference: Cho et al. (2014), the form that Smith et al. (2021) use.
 """
 
-CELLS = {cell.name: cell for cell in (VANILLA, GRU)}
+AFFINE = Cell(
+    name="affine",
+    widths=(1,),
+    lefts=(lambda h, zs: h,),
+    output=lambda h, zs: zs[0],
+)
+"""h' = h W + u V + b."""
+
+CUBIC = Cell(
+    name="cubic",
+    widths=(1, 1, 1),
+    lefts=(lambda h, zs: h, lambda h, zs: zs[0] ** 2, lambda h, zs: zs[0] * zs[1]),
+    output=lambda h, zs: zs[2],
+)
+"""y = h W_1 + u V_1 + b_1;  h' = (y ∘ (y² W_2 + u V_2 + b_2)) W_3 + u V_3 + b_3.
+
+Normal forms of bifurcations in a frame of their own: what the ring and the limit cycle of the `analytic`
+networks are made of.
+"""
+
+CELLS = {cell.name: cell for cell in (VANILLA, GRU, AFFINE, CUBIC)}
 
 
 def get_cell(name: str) -> Cell:

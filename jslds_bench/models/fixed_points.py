@@ -29,6 +29,7 @@ from jslds_bench.types import (
 )
 
 _FAR = 1e6  # coordinate of the padding of point sets of unequal size: never the nearest
+_TINY = 1e-12  # squared distance under which a state lies on a point
 
 
 @partial(
@@ -73,10 +74,59 @@ class NearestFixedPoint:
         return self.points[context, : self.counts[context]]
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=["nearest"], meta_fields=["n_nearest"])
+@dataclasses.dataclass(frozen=True)
+class BlendedFixedPoints:
+    """The expansions f_i about the k nearest points h*_i, weighted by inverse squared distance.
+
+    ĥ_t = Σ w_i(h_{t−1}) f_i(h_{t−1}, u_t) with w_i ∝ 1/‖h_{t−1} − h*_i‖², Σ w_i = 1. Since each f_i is
+    c_i + A_i (h − h*_i) + B_i (u − u*), this is the local system with e = Σ w_i h*_i, A = Σ w_i A_i,
+    B = Σ w_i B_i and c = Σ w_i (c_i + A_i (e − h*_i)). Reference: Shepard (1968) for the weights.
+    """
+
+    n_nearest: int
+    nearest: NearestFixedPoint
+
+    def neighbours(self, h: Any, u_star: Any) -> tuple[jax.Array, jax.Array]:
+        """h*_i, [k, N], and w_i, [k]; where a context has fewer points its nearest again, with weight 0."""
+        context = jnp.argmin(jnp.sum((self.nearest.u_stars - u_star) ** 2, axis=-1))
+        cost = self.nearest.half_squares[context] - self.nearest.points[context] @ h
+        _, order = jax.lax.top_k(-cost, min(self.n_nearest, cost.shape[0]))
+        real = order < jnp.asarray(self.nearest.counts)[context]
+        points = self.nearest.points[context, jnp.where(real, order, order[0])]
+        squares = jnp.sum((points - h) ** 2, axis=-1)
+        # Relative to the least distance, so that a state on a point neither divides by 0 nor feels the rest.
+        weights = jnp.where(real, (squares[0] + _TINY) / (squares + _TINY), 0)
+        return points, weights / jnp.sum(weights)
+
+    def init(self, h0: Any, u_star: Any) -> Carry:
+        return ()
+
+    def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
+        points, weights = self.neighbours(h, u_star)
+        model = self.nearest
+        ahead = jax.vmap(lambda e: expansion_step(model.cell, model.params, e, u_star, h, u, model.zeroth))(
+            points
+        )
+        return carry, weights @ ahead
+
+    def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
+        points, weights = self.neighbours(h, u_star)
+        model = self.nearest
+        each = jax.vmap(lambda e: expand(model.cell, model.params, e, u_star, model.zeroth))(points)
+        e = weights @ points
+        moved = each.c + jnp.einsum("kij,kj->ki", each.A, e - points)
+        a, b = (jnp.tensordot(weights, x, 1) for x in (each.A, each.B))
+        return LocalLinear(e, u_star, a, b, weights @ moved)
+
+    def fixed_points(self, u_star: Any) -> jax.Array:
+        return self.nearest.fixed_points(u_star)
+
+
 @MODELS.register("fixed_points")
 @dataclasses.dataclass(frozen=True)
 class FixedPointModel:
-    """Numerical fixed and slow points of the trained network, and the expansion about the nearest.
+    """Numerical fixed and slow points of the trained network, and the expansion about the nearest of them.
 
     Attributes:
         zeroth: the constant term: "value", F(h*, u*) as the paper's code has it, or "point", h* (eq. 4).
@@ -84,20 +134,25 @@ class FixedPointModel:
             where the network has an expansion network).
         noise: standard deviation of the noise added to a copy of them.
         slow_tolerance: q = ½‖F − h‖² under which a point is kept.
+        merge: points closer than this, in RMS radii of the candidates, are one; a continuum's grain.
+        n_nearest: how many of the nearest points' expansions are blended (see `BlendedFixedPoints`).
     """
 
     zeroth: Literal["value", "point"] = "value"
     n_trials: int = 64
     noise: float = 0.01
     slow_tolerance: float = SearchSettings.slow_tolerance
+    merge: float = SearchSettings.merge
+    n_nearest: int = 1
 
     SMOKE: ClassVar[dict[str, Any]] = {"n_trials": 16}
 
     def __post_init__(self) -> None:
-        if self.n_trials < 1 or self.noise < 0 or self.slow_tolerance <= 0:
+        too_few = self.n_trials < 1 or self.n_nearest < 1
+        if too_few or self.noise < 0 or self.slow_tolerance <= 0 or self.merge <= 0:
             raise UsageError(
-                "fixed_points needs n_trials ≥ 1, noise ≥ 0 and slow_tolerance > 0, got "
-                f"{self.n_trials}, {self.noise} and {self.slow_tolerance}"
+                "fixed_points needs n_trials ≥ 1, noise ≥ 0, slow_tolerance > 0, merge > 0 and "
+                f"n_nearest ≥ 1, got {self.n_trials}, {self.noise}, {self.slow_tolerance}, {self.merge} and {self.n_nearest}"
             )
 
     def unsupported(self, task: Task, network: NetworkSource) -> str | None:
@@ -105,8 +160,8 @@ class FixedPointModel:
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
-    ) -> NearestFixedPoint:
-        settings = SearchSettings(slow_tolerance=self.slow_tolerance)
+    ) -> NearestFixedPoint | BlendedFixedPoints:
+        settings = SearchSettings(slow_tolerance=self.slow_tolerance, merge=self.merge)
         u_stars = task.expansion_inputs()
         found = []
         for k, u_star in enumerate(u_stars):
@@ -123,9 +178,10 @@ class FixedPointModel:
         for row, points in zip(padded, found, strict=True):
             row[: len(points)] = points
         half_squares = 0.5 * jnp.sum(jnp.asarray(padded) ** 2, axis=-1)
-        return NearestFixedPoint(
+        nearest = NearestFixedPoint(
             network.cell, self.zeroth, counts, network.params, u_stars, jnp.asarray(padded), half_squares
         )
+        return nearest if self.n_nearest == 1 else BlendedFixedPoints(self.n_nearest, nearest)
 
 
 def visited_states(network: Network, trials: Trials, u_star: Any, n_trials: int) -> np.ndarray:

@@ -16,9 +16,10 @@ import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.errors import UsageError
-from jslds_bench.types import Affine, Cell, Layer, Network, Readout
+from jslds_bench.types import Affine, Cell, FixedPoints, Layer, Network, Readout
 
 SCHEMA = 1
+_TRUTH = ("points", "eigenvalues", "u_star")
 
 
 def network_bytes(network: Network) -> bytes:
@@ -33,6 +34,8 @@ def network_bytes(network: Network) -> bytes:
     for i, layer in enumerate(network.expansion or ()):
         arrays |= {f"expansion{i}.{part}": getattr(layer, part) for part in "wb"}
     arrays |= {f"history.{name}": values for name, values in network.history.items()}
+    for i, known in enumerate(network.truth or ()):
+        arrays |= {f"truth{i}.{part}": getattr(known, part) for part in _TRUTH}
     about = {
         "format": "jslds-bench network",
         "schema": SCHEMA,
@@ -40,6 +43,8 @@ def network_bytes(network: Network) -> bytes:
         "kind": network.kind,
         "n_expansion": len(network.expansion or ()),
     }
+    if network.truth is not None:
+        about["n_truth"] = len(network.truth)
     arrays["about"] = np.array(json.dumps(about, sort_keys=True))
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **{k: np.asarray(a) for k, a in arrays.items()})
@@ -81,9 +86,37 @@ def read_network(path: Path) -> Network:
         tuple(Layer(*(take(f"expansion{i}.{p}") for p in "wb")) for i in range(n_expansion)) or None,
         kind,
         {k.removeprefix("history."): a for k, a in arrays.items() if k.startswith("history.")},
+        _truth(arrays, about, path),
     )
     check_shapes(network, str(path))
     return network
+
+
+def _truth(
+    arrays: dict[str, np.ndarray], about: dict[str, Any], path: Path
+) -> tuple[FixedPoints, ...] | None:
+    """The network's known fixed points, where the file has them."""
+    count = about.get("n_truth")
+    if count is None:
+        return None
+    if not isinstance(count, int) or not 0 <= count <= 1000:
+        raise UsageError(f"checkpoint {path} has n_truth {count!r}, expected a small number")
+    truth = []
+    for i in range(count):
+        try:
+            points, values, u_star = (arrays[f"truth{i}.{part}"] for part in _TRUTH)
+        except KeyError as error:
+            raise UsageError(f"checkpoint {path} lacks the array {error}") from None
+        if points.dtype != np.float64 or values.dtype != np.complex128 or u_star.dtype != np.float32:
+            raise UsageError(f"{path}: truth{i} has arrays of other types than this version writes")
+        truth.append(known_points(points, values, u_star))
+    return tuple(truth)
+
+
+def known_points(points: np.ndarray, eigenvalues: np.ndarray, u_star: Any) -> FixedPoints:
+    """Fixed points that no search found: q = 0, no candidates."""
+    unstable = (np.abs(eigenvalues) > 1 + 1e-3).sum(axis=-1)
+    return FixedPoints(points, np.zeros(len(points)), eigenvalues, unstable, u_star, 0, 0)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -138,6 +171,10 @@ def check_shapes(network: Network, what: str) -> None:
         expected += [(f"stage {i} {p}", getattr(stage, p), s) for p, s in zip("wvb", shapes, strict=True)]
     for i, layer in enumerate(network.expansion or ()):
         expected += [(f"expansion layer {i} w", layer.w, (n, n)), (f"expansion layer {i} b", layer.b, (n,))]
+    for i, known in enumerate(network.truth or ()):
+        p = len(known.points)
+        of_truth = zip(_TRUTH, ((p, n), (p, n), (u,)), strict=True)
+        expected += [(f"truth {i} {part}", getattr(known, part), s) for part, s in of_truth]
     for name, array, shape in expected:
         if array.shape != shape:
             raise UsageError(

@@ -22,7 +22,7 @@ from jslds_bench.types import Affine, Layer, Network, Readout
 _LARGEST = 64 * 2**20  # bytes of one unpacked member; the released files have 0.2 MB
 _DAMAGE: tuple[type[Exception], ...] = (
     *DAMAGE,
-    *(IndexError, TypeError, AttributeError, pickle.UnpicklingError),
+    *(IndexError, TypeError, AttributeError, OverflowError, pickle.UnpicklingError),
 )
 
 

@@ -5,3 +5,4 @@ import jslds_bench.tasks.known_switching
 import jslds_bench.tasks.lorenz
 import jslds_bench.tasks.nascar
 import jslds_bench.tasks.nbit_memory
+import jslds_bench.tasks.perturbations
