@@ -245,7 +245,7 @@ def _principal_axes(states: np.ndarray, n: int = 3) -> tuple[np.ndarray, np.ndar
     """Mean and first principal axes of the visited states, [N] and [n, N], each axis with a fixed sign."""
     flat = states[:, 1:].reshape(-1, states.shape[-1]).astype(np.float64)
     mean = flat.mean(axis=0)
-    _, vectors = np.linalg.eigh(np.cov((flat - mean).T))
+    _, vectors = np.linalg.eigh(np.atleast_2d(np.cov((flat - mean).T)))
     axes = vectors[:, ::-1][:, :n].T
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
     return mean, axes * np.sign(largest)
