@@ -340,13 +340,17 @@ def _example_spectra(evaluation: Evaluation, a: Any, e: Any) -> dict[str, np.nda
 
 
 def _principal_axes(states: np.ndarray, n: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and first principal axes of the visited states, [N] and [n, N], each axis with a fixed sign."""
+    """Mean and first principal axes of the visited states, [N] and [n, N], each axis with a fixed sign.
+
+    At least two axes, so that a scalar network can be drawn in a plane: its second is 0.
+    """
     flat = states[:, 1:].reshape(-1, states.shape[-1]).astype(np.float64)
     mean = flat.mean(axis=0)
-    _, vectors = np.linalg.eigh(np.cov((flat - mean).T))
+    _, vectors = np.linalg.eigh(np.atleast_2d(np.cov((flat - mean).T)))
     axes = vectors[:, ::-1][:, :n].T
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
-    return mean, axes * np.sign(largest)
+    axes = axes * np.sign(largest)
+    return mean, np.pad(axes, ((0, max(0, 2 - len(axes))), (0, 0)))
 
 
 def _labelled(name: str, sets: list[Any]) -> dict[str, np.ndarray]:

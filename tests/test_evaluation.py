@@ -139,3 +139,9 @@ def test_principal_axes_are_by_falling_variance_with_a_fixed_sign(evaluated):
     assert (np.diff(variances) <= 0).all()
     assert variances[0] == pytest.approx(np.linalg.eigvalsh(np.cov(flat.T))[-1], rel=0.05)
     assert all(axis[np.abs(axis).argmax()] > 0 for axis in axes)
+
+
+def test_a_scalar_network_is_drawn_in_a_plane():
+    states = np.random.default_rng(0).normal(size=(4, 6, 1))
+    _, axes = ev._principal_axes(states)
+    np.testing.assert_array_equal(axes, [[1], [0]])

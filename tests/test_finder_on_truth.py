@@ -2,8 +2,8 @@
 
 The demand: precision and recall 1 at ε = 1e-3 RMS radii on every isolated fixed point, and a Chamfer distance
 of at most 1e-2 RMS radii on the line and the ring, by `fixed_points` as the suite `truth` has it. The search
-that makes the reference for networks without a truth keeps fewer points, from half as many visited states, and
-so covers a continuum less finely.
+that makes the reference for networks without a truth keeps fewer points, from half as many visited states,
+and so covers a continuum less finely.
 """
 
 import dataclasses

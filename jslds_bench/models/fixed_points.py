@@ -152,7 +152,8 @@ class FixedPointModel:
         if too_few or self.noise < 0 or self.slow_tolerance <= 0 or self.merge <= 0:
             raise UsageError(
                 "fixed_points needs n_trials ≥ 1, noise ≥ 0, slow_tolerance > 0, merge > 0 and "
-                f"n_nearest ≥ 1, got {self.n_trials}, {self.noise}, {self.slow_tolerance}, {self.merge} and {self.n_nearest}"
+                f"n_nearest ≥ 1, got {self.n_trials}, {self.noise}, {self.slow_tolerance}, {self.merge} and "
+                f"{self.n_nearest}"
             )
 
     def unsupported(self, task: Task, network: NetworkSource) -> str | None:
