@@ -18,7 +18,7 @@ $(MADE): requirements.lock pyproject.toml
 	touch $(MADE)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: env
 	$(BIN)/python -m pytest -m slow

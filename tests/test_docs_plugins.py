@@ -20,6 +20,7 @@ def blocks() -> list[tuple[str, str]]:
     return re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_page_s_blocks_run_in_their_order(tmp_path):
     package = str(Path(jslds_bench.__file__).parents[1])

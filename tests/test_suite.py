@@ -111,11 +111,11 @@ def test_the_issue_s_sizes_of_the_packaged_suites():
     assert (paper.seeds, paper.recipe) == (tuple(range(10)), "paper")
 
 
-def test_every_model_of_the_package_is_in_smoke_synthetic_and_truth():
+def test_every_model_of_the_package_is_in_smoke_and_synthetic():
     models = registries()["models"]
     ours = {name for name in models if models.get(name).__module__.startswith("jslds_bench.models.")}
     assert ours >= {"fixed_points", "jslds", "persistence", "taylor_at_state"}
-    for suite in ("smoke", "synthetic", "truth"):
+    for suite in ("smoke", "synthetic"):
         assert {model.name for model in load_suite(suite).models} == ours
 
 

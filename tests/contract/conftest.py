@@ -11,7 +11,7 @@ from jslds_bench.contract.cases import CASES, Case, small_case, smoke
 from jslds_bench.contract.fitting import Subject, fit_to
 from jslds_bench.contract.recording import is_recorded
 from jslds_bench.suite import registries
-from jslds_bench.types import Evaluation, FitsRecordings, RecordedEvaluation
+from jslds_bench.types import Evaluation, RecordedEvaluation
 
 SECRET = 1729  # a draw that makes the tests the same from run to run
 
@@ -19,16 +19,11 @@ SECRET = 1729  # a draw that makes the tests the same from run to run
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for `a_task`, `a_network`, `a_model` or `a_metric` runs for every registered name.
 
-    Tasks that are recorded data are `a_recording`, the models that fit them `a_recorded_model`, and the
-    metrics of such fits `a_recorded_metric`.
+    Tasks that are recorded data are `a_recording`, and the metrics of fits to them `a_recorded_metric`.
     """
-    kinds = registries()
-    names = {f"a_{kind[:-1]}": registry.registered() for kind, registry in kinds.items()}
+    names = {f"a_{kind[:-1]}": registry.registered() for kind, registry in registries().items()}
     names["a_recording"] = [n for n in names["a_task"] if is_recorded(smoke("tasks", n))]
     names["a_task"] = [n for n in names["a_task"] if n not in names["a_recording"]]
-    names["a_recorded_model"] = [
-        n for n in names["a_model"] if issubclass(kinds["models"].get(n), FitsRecordings)
-    ]
     names["a_recorded_metric"] = [n for n in names["a_metric"] if metric.reads(n, RecordedEvaluation)]
     names["a_metric"] = [n for n in names["a_metric"] if metric.reads(n, Evaluation)]
     for argument, values in names.items():

@@ -12,9 +12,13 @@ from jslds_bench.contract.recording import RULES
 from jslds_bench.errors import Unsupported
 from jslds_bench.recorded import draw_recordings, evaluate_recorded, recorded_arrays
 from jslds_bench.suite import registries
-from jslds_bench.types import RecordedModel
+from jslds_bench.types import FitsRecordings, RecordedModel
 
 KINDS = ("gaussian", "poisson")
+
+
+def fits_recordings(name):
+    return issubclass(registries()["models"].get(name), FitsRecordings)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -43,24 +47,33 @@ def test_observations_scatter_about_what_is_expected(a_recording, kind):
         assert (fit.observations == np.round(fit.observations)).all()
 
 
+MODELS = [name for name in registries()["models"].registered() if fits_recordings(name)]
+
+
 @pytest.fixture(scope="module")
 def fitted():
-    """(model, task) → the model fitted to the task's smoke size, once."""
+    """Model → it fitted to a tiny known system, once, and its evaluation."""
     kept = {}
 
-    def get(model, task):
-        if (model, task) not in kept:
-            entry = smoke("tasks", task)
+    def get(model):
+        if model not in kept:
+            entry = smoke("tasks", "known_switching")
             fit, held_out = draw_recordings(entry, 0)
             made = smoke("models", model).fit_recording(entry, fit, jax.random.key(0))
-            kept[model, task] = made, evaluate_recorded(made, fit, held_out)
-        return kept[model, task]
+            kept[model] = made, evaluate_recorded(made, fit, held_out)
+        return kept[model]
 
     return get
 
 
-def test_a_fit_explains_and_forecasts(a_recorded_model, fitted):
-    model, evaluation = fitted(a_recorded_model, "known_switching")
+@pytest.fixture(params=[m if m == "rslds" else pytest.param(m, marks=pytest.mark.slow) for m in MODELS])
+def a_fit(request, fitted):
+    """Every model that fits recordings; slow, since each compiles EM for half a minute, but for one."""
+    return fitted(request.param)
+
+
+def test_a_fit_explains_and_forecasts(a_fit):
+    model, evaluation = a_fit
     assert isinstance(model, RecordedModel)
     for recording, explained in (
         (evaluation.recording, evaluation.explained),
@@ -78,8 +91,8 @@ def test_a_fit_explains_and_forecasts(a_recorded_model, fitted):
     np.testing.assert_array_equal(model.fitted.params.linear.a, before)
 
 
-def test_the_arrays_for_figures_belong_together(a_recorded_model, fitted):
-    model, evaluation = fitted(a_recorded_model, "known_switching")
+def test_the_arrays_for_figures_belong_together(a_fit):
+    model, evaluation = a_fit
     arrays = recorded_arrays(model, evaluation)
     n_modes, grid = len(evaluation.mode_points), arrays["flow_at"]
     assert arrays["flow"].shape == (n_modes, *grid.shape)
@@ -94,8 +107,8 @@ def test_the_arrays_for_figures_belong_together(a_recorded_model, fitted):
         assert np.abs(rest).max() < 1e-3 * max(1, np.abs(slope).max())
 
 
-def test_metrics_of_fits_lie_within_bounds_or_say_why_not(a_recorded_metric, a_recorded_model, fitted):
-    _, evaluation = fitted(a_recorded_model, "known_switching")
+def test_metrics_of_fits_lie_within_bounds_or_say_why_not(a_recorded_metric, a_fit):
+    _, evaluation = a_fit
     metric = registries()["metrics"].make(a_recorded_metric, {})
     evaluation = dataclasses.replace(evaluation, timings={"fit_seconds": 1.0, "seconds_per_iteration": 1.0})
     try:
@@ -108,7 +121,7 @@ def test_metrics_of_fits_lie_within_bounds_or_say_why_not(a_recorded_metric, a_r
 
 
 def test_the_true_system_has_perfect_scores(fitted):
-    _, evaluation = fitted("rslds", "known_switching")
+    _, evaluation = fitted("rslds")
     truth = evaluation.recording
     best = dataclasses.replace(
         evaluation,
