@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,10 +16,28 @@ from jslds_bench.contract.cases import random_network
 from jslds_bench.dynamics.cells import AFFINE
 from jslds_bench.types import Affine, Network, Readout, Trials
 
+hypothesis.settings.register_profile("same", derandomize=True)  # the same cases from run to run
+hypothesis.settings.load_profile("same")
+
 if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     # One core for each of pytest's processes, and so for the workers that they start: they do not fight.
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"].lstrip("gw")) % len(cores)]})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_compilations(tmp_path_factory):
+    """All processes of a test run share what they compile: most of a tiny job's time is compilation."""
+    base = tmp_path_factory.getbasetemp()
+    folder = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled")
+    options = {
+        "jax_compilation_cache_dir": folder,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    for name, value in options.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)  # of the processes that tests start
 
 
 def affine_network(a: np.ndarray, b: np.ndarray, c: np.ndarray, h0: np.ndarray | None = None) -> Network:

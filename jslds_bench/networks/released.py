@@ -56,7 +56,8 @@ def read_released(path: Path) -> Network:
     except FileNotFoundError:
         raise UsageError(f"no checkpoint at {path}") from None
     except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+        # one line, whatever names a damaged or hostile file brings into the message
+        raise UsageError(f"{path}: {' '.join(str(error).split())}") from error
     except _DAMAGE as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"{path} is not a released JSLDS weight file, or is damaged ({reason})") from error
