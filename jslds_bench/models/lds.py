@@ -30,7 +30,7 @@ class LDS:
     What `slds` and `rslds` are without switching.
 
     Attributes:
-        n_latent: principal components kept (at most all units). What they leave out is the model's floor,
+        n_latent: principal components kept (of those that vary). What they leave out is the model's floor,
             the metric `projection_error`. Recordings bring their own.
         max_iterations: EM iterations.
     """

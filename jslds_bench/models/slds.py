@@ -33,7 +33,7 @@ class SLDS:
     Attributes:
         n_modes: K; of several, the least whose free-run error on held-out trials is within 5 % of the best,
             among those of the best held-out likelihood (within its standard error). Recordings bring theirs.
-        n_latent: principal components kept (at most all units). What they leave out is the model's floor,
+        n_latent: principal components kept (of those that vary). What they leave out is the model's floor,
             the metric `projection_error`. Recordings bring their own.
         restarts: independent starts of EM; the one of highest likelihood is kept.
         max_iterations: EM iterations of each.

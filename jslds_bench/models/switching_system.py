@@ -24,6 +24,9 @@ from jslds_bench.switching.selection import Curve, select_modes
 from jslds_bench.switching.transitions import gate_logits
 from jslds_bench.types import Carry, LocalLinear, ModePoints, Network, Progress, Trials
 
+_RANK = 1e-10
+"""Variance, relative to the largest, under which a component of float32 states counts as none."""
+
 
 class Memory(NamedTuple):
     """What a chain remembers: the belief about the last mode before its outcome, and what led there."""
@@ -220,7 +223,11 @@ def fit_switching(
     h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], 1, network.n_state))
     later = rollout(network.cell, network.params, h0[:, 0], trials.inputs)
     states = np.concatenate([h0, later], axis=1).astype(np.float64)
-    basis = pca(states.reshape(-1, network.n_state), min(how.n_latent, network.n_state))
+    rows = states.reshape(-1, network.n_state)
+    variances = pca(rows, 1).variances
+    # Components that hold rounding errors alone would be regressed on with coefficients of any size.
+    rank = int(np.sum(variances > _RANK * variances.max()))
+    basis = pca(rows, min(how.n_latent, max(rank, 1)))
     x, u = (states - basis.mean) @ basis.loadings, _from_zero(trials.inputs)
     spec, settings = switching.Spec(how.n_modes[0], transitions=transitions), how.settings()
     if len(how.n_modes) == 1:

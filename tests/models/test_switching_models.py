@@ -70,6 +70,18 @@ def test_fewer_dimensions_leave_a_floor(affine):
     assert RelativeErrorOneStep().compute(made) > 0.9 * floor
 
 
+def test_directions_in_which_nothing_varies_are_left_out(affine):
+    """States in a plane of a larger space: regressing on what is only rounding would give any answer."""
+    w = np.zeros((6, 6))
+    w[:2, :2] = [[0.8, 0.1], [-0.1, 0.7]]
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0]
+    v = np.random.default_rng(1).normal(size=(2, 6)) * np.array([1, 1, 0, 0, 0, 0])
+    net = network(affine.cell, turn.T @ w @ turn, v @ turn, v[0] @ turn, 2 * v[1] @ turn)
+    fitted, made = evaluated(LDS(n_latent=5), net)
+    assert fitted.loadings.shape == (6, 2)
+    assert RelativeError().compute(made) < 5e-3
+
+
 def test_a_recurrent_gate_finds_the_two_sides_of_a_fold():
     fitted, made = evaluated(RecurrentSLDS(n_modes=(2,)), fold())
     _, line = evaluated(LDS(), fold())
