@@ -1,5 +1,6 @@
 """The suite grammar: what it accepts, what it refuses and in which words, and that it round-trips."""
 
+import dataclasses
 import string
 import tomllib
 from pathlib import Path
@@ -331,9 +332,24 @@ def test_bad_seeds_on_the_command_line(text):
 
 
 def test_a_model_says_why_it_cannot_serve_before_anything_is_trained():
-    plan = {job.key[1:3]: unsupported(job) for job in jobs(load_suite("smoke"))}
+    plan = {job.key[1:3]: unsupported(job) for job in jobs(load_suite("synthetic"))}
     assert plan["cotrained", "jslds"] is None
     assert plan["standard", "persistence"] is None
+    recorded = jobs(load_suite("switching"))[0]
+    assert unsupported(recorded) is None
+    alone = dataclasses.replace(recorded, model=Entry("persistence", "persistence"))
+    assert unsupported(alone) == "it describes networks, not recorded data"
+
+
+def test_recorded_data_and_networks_do_not_mix(write):
+    text = 'schema = 1\nname = "x"\nseeds = [0]\n[[tasks]]\nname = "nascar"\n[[models]]\nname = "rslds"\n'
+    assert [job.key for job in jobs(validate(load_suite(write(text))))] == [("nascar", "data", "rslds", 0)]
+    with_network = text + '[[networks]]\nname = "standard"\n'
+    assert "is recorded data and needs no network" in message(validate, load_suite(write(with_network)))
+    without = with_network.replace("nascar", "nbit_memory").replace('[[networks]]\nname = "standard"\n', "")
+    assert "'nbit_memory' needs a network: add a [[networks]] table" in message(
+        validate, load_suite(write(without))
+    )
 
 
 WORDS = st.text(string.ascii_letters + string.digits + " _-.é\"'\\#\t\x7f漢", min_size=1, max_size=8)
