@@ -9,9 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from jslds_bench.evaluation import N_EXAMPLES, grid, purpose_key, read_only, small
+from jslds_bench.evaluation import purpose_key, read_only
+from jslds_bench.figure_arrays import N_EXAMPLES, grid, small
+from jslds_bench.recording_types import (
+    Explanation,
+    RecordedEvaluation,
+    RecordedModel,
+    RecordedTask,
+    Recording,
+)
 from jslds_bench.switching.scoring import match_modes
-from jslds_bench.types import Explanation, RecordedEvaluation, RecordedModel, RecordedTask, Recording
 
 HORIZON = 25
 """Steps of a forecast."""

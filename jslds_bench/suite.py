@@ -163,7 +163,7 @@ def validate(suite: Suite) -> Suite:
 
 def _check_tasks(suite: Suite, registry: Registry[Any]) -> None:
     """Recorded data is for suites without networks, and other tasks for suites with them."""
-    from jslds_bench.types import RecordedTask
+    from jslds_bench.recording_types import RecordedTask
 
     for entry in suite.tasks:
         if entry.broken is not None:
@@ -234,7 +234,7 @@ def _with_recipe(suite: Suite, registry: Registry[Any]) -> tuple[Entry, ...]:
 
 def unsupported(job: Job) -> str | None:
     """Why the job's model cannot serve its task and network, or None; needs no training."""
-    from jslds_bench.types import FitsRecordings
+    from jslds_bench.recording_types import FitsRecordings
 
     registry = registries()
     task, model = (

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
-from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jslds_bench.registry import Registry
 
@@ -149,56 +149,6 @@ class Task(Protocol):
         ...
 
 
-class RecordingSetup(NamedTuple):
-    """What is fitted to a recording: the latent dimension D and the number of modes K."""
-
-    n_latent: int
-    n_modes: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Recording:
-    """Recorded trials, with what is known of their origin. Host arrays, float64.
-
-    Attributes:
-        observations: y, [B, T, N].
-        inputs: u, [B, T, U]; u_t drives the step into x_t, u_0 is not used.
-        emissions: what y is given x: "identity", "gaussian" or "poisson" (counts).
-        states: the true x, [B, T, D], or None.
-        modes: the true modes, [B, T], or None.
-        expected: the true E y given x (for counts: rates per bin), [B, T, N], or None.
-        mode_points: each true mode's fixed point at u = 0 as E y, NaN where it has none, [K, N]; or None.
-        mode_eigenvalues: each true mode's eigenvalues, [K, D], or None.
-    """
-
-    observations: Float[Any, "B T N"]
-    inputs: Float[Any, "B T U"]
-    emissions: Literal["identity", "gaussian", "poisson"]
-    states: Float[Any, "B T D"] | None = None
-    modes: Int[Any, "B T"] | None = None
-    expected: Float[Any, "B T N"] | None = None
-    mode_points: Float[Any, "K N"] | None = None
-    mode_eigenvalues: Complex[Any, "K D"] | None = None
-
-
-@runtime_checkable
-class RecordedTask(Protocol):
-    """Recorded data instead of a task that a network learns: models are fitted to it directly.
-
-    Entries are frozen dataclasses; ``SMOKE`` as for `Task`.
-    """
-
-    name: str
-    SMOKE: dict[str, Any]
-
-    @property
-    def setup(self) -> RecordingSetup: ...
-
-    def record(self, key: PRNGKeyArray) -> tuple[Recording, Recording]:
-        """Trials to fit to, and held-out trials of the same origin."""
-        ...
-
-
 @dataclasses.dataclass(frozen=True)
 class Network:
     """A recurrent network, frozen: what models linearise.
@@ -297,57 +247,6 @@ class Linearization(Protocol):
         ...
 
 
-class ModePoints(NamedTuple):
-    """Each mode's fixed point under one input.
-
-    Attributes:
-        points: where the mode would rest, [K, N].
-        real: whether the gate picks the mode at its own point; elsewhere the point is virtual, [K].
-        eigenvalues: of A_k, by falling magnitude, [K, D].
-    """
-
-    points: Float[Any, "K N"]
-    real: Bool[Any, " K"]
-    eigenvalues: Complex[Any, "K D"]
-
-
-@runtime_checkable
-class Switching(Protocol):
-    """What a linearisation with discrete modes may answer besides, for the oracle and the figures (host)."""
-
-    def project(self, h: Float[Any, "*batch N"]) -> Float[Any, "*batch N"]:
-        """The nearest states that the model can represent."""
-        ...
-
-    def smoothed_modes(self, states: Float[Any, "B T1 N"], inputs: Float[Any, "B T U"]) -> Int[Any, "B T"]:
-        """The likeliest mode of each step t ≥ 1 given all of the network's own states, future included."""
-        ...
-
-    def free_modes(self, h0: Float[Any, " N"], inputs: Float[Any, "B T U"]) -> Int[Any, "B T"]:
-        """The mode that each step of the free run takes."""
-        ...
-
-    def follow(
-        self, h0: Float[Any, " N"], inputs: Float[Any, "B T U"], modes: Int[Any, "B T"]
-    ) -> Float[Any, "B T N"]:
-        """The free run that takes the given modes."""
-        ...
-
-    def mode_points(self, u_star: Float[Any, " U"]) -> ModePoints:
-        """Each mode's fixed point under `u_star`."""
-        ...
-
-    def by_mode(
-        self, h: Float[Any, "G N"], u: Float[Any, " U"]
-    ) -> tuple[Float[Any, "K G N"], Int[Any, " G"] | None]:
-        """The next state under each mode, and the mode that the gate picks; None: that needs the past."""
-        ...
-
-    def fit_series(self) -> dict[str, list[float]]:
-        """The objective per iteration, and scores against the number of modes where it was chosen."""
-        ...
-
-
 class Progress(Protocol):
     """Where long work reports how far it is: `done` of `total`, with a short text."""
 
@@ -388,94 +287,6 @@ class Model(Protocol):
     ) -> Linearization:
         """Fit to a frozen network on the training `trials` (evaluation trials are never seen here)."""
         ...
-
-
-class Explanation(NamedTuple):
-    """What a fitted model makes of trials, its parameters frozen.
-
-    Attributes:
-        log_likelihood: of each trial, or a lower bound of it, nats, [B].
-        states: posterior means of x, [B, T, D].
-        modes: the likeliest path of modes, [B, T].
-        expected: E y at those states, [B, T, N].
-    """
-
-    log_likelihood: Float[Any, " B"]
-    states: Float[Any, "B T D"]
-    modes: Int[Any, "B T"]
-    expected: Float[Any, "B T N"]
-
-
-@runtime_checkable
-class RecordedModel(Protocol):
-    """A model fitted to a recording."""
-
-    def explain(self, recording: Recording) -> Explanation:
-        """States, modes and likelihood of `recording`."""
-        ...
-
-    def forecast(
-        self, states: Float[Any, "M D"], modes: Int[Any, " M"], inputs: Float[Any, "M H U"]
-    ) -> Float[Any, "M H N"]:
-        """E y of the next H steps, from given states and modes on the model's own predictions."""
-        ...
-
-    def mode_points(self) -> ModePoints:
-        """Each mode's fixed point x* at u = 0, [K, D]."""
-        ...
-
-    def expected(self, states: Float[Any, "*batch D"]) -> Float[Any, "*batch N"]:
-        """E y given states."""
-        ...
-
-    def by_mode(self, x: Float[Any, "G D"]) -> tuple[Float[Any, "K G D"], Int[Any, " G"] | None]:
-        """The next state under each mode at u = 0, and the mode that the gate picks (None: not by x)."""
-        ...
-
-    def iteration(self) -> Callable[[], None]:
-        """One further iteration of the fit, to be timed; it changes nothing."""
-        ...
-
-    def fit_series(self) -> dict[str, list[float]]:
-        """The objective per iteration."""
-        ...
-
-
-@runtime_checkable
-class FitsRecordings(Protocol):
-    """A model entry that can be fitted to recorded data as well."""
-
-    def fit_recording(
-        self, task: RecordedTask, recording: Recording, key: PRNGKeyArray, progress: Progress = silent
-    ) -> RecordedModel:
-        """Fit to the trials of `recording`, with the D and K of the task's set-up."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordedEvaluation:
-    """One model fitted to a recording: what its metrics read.
-
-    Attributes:
-        recording, held_out: what it was fitted to, and what it was not.
-        explained, explained_held_out: what it makes of them.
-        order: the fitted mode for each true mode, −1 where there is none, [K]; None: no true modes.
-        mode_points: each fitted mode's fixed point at u = 0 as E y, [K, N].
-        mode_eigenvalues: of each fitted mode, [K, D].
-        forecast, forecast_true: E y of held-out steps, predicted and true, [M, H, N].
-        timings: seconds measured by the runner, by metric name.
-    """
-
-    recording: Recording
-    held_out: Recording
-    explained: Explanation
-    explained_held_out: Explanation
-    order: Int[Any, " K"] | None
-    mode_points: Float[Any, "K N"]
-    mode_eigenvalues: Complex[Any, "K D"]
-    forecast: Float[Any, "M H N"]
-    forecast_true: Float[Any, "M H N"]
-    timings: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -529,7 +340,8 @@ class Metric(Protocol):
         better: "lower", "higher", or "none" where neither is.
         bounds: the least and the greatest possible value.
         timing: whether the number is a time or rate, and so differs from run to run.
-        reads: `Evaluation`, or `RecordedEvaluation`: what it is computed from; left out, the former.
+        reads: `Evaluation`, or `recording_types.RecordedEvaluation`: what it is computed from; left out, the
+            former.
     """
 
     name: str

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jslds_bench import evaluation as ev
+from jslds_bench import figure_arrays as fa
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.models.persistence import Persistence
 from jslds_bench.tasks.context_integration import ContextIntegration
@@ -101,7 +102,7 @@ def test_series_by_step_average_to_the_metric(evaluated):
     from jslds_bench.metrics.states import RelativeError, RelativeErrorOneStep
 
     for _, made in evaluated.values():
-        series = ev.series(None, made)
+        series = fa.series(None, made)
         assert np.mean(series["horizon_free_run"]) == pytest.approx(RelativeError().compute(made))
         assert np.mean(series["horizon_one_step"]) == pytest.approx(RelativeErrorOneStep().compute(made))
         assert len(series["horizon_free_run"]) == TASK.n_steps
@@ -120,7 +121,7 @@ def test_diverged_trials_are_counted(evaluated):
 
 def test_figure_arrays_are_small_plain_and_labelled(evaluated, network):
     for name, (fitted, made) in evaluated.items():
-        arrays = ev.figure_arrays(network, fitted, made)
+        arrays = fa.figure_arrays(network, fitted, made)
         assert all(a.dtype.kind in "fciub" and a.dtype.itemsize <= 8 for a in arrays.values())
         assert len(arrays["network_points"]) == len(arrays["network_points_u_star"])
         axes = arrays["pca_axes"]
@@ -132,7 +133,7 @@ def test_figure_arrays_are_small_plain_and_labelled(evaluated, network):
 
 def test_principal_axes_are_by_falling_variance_with_a_fixed_sign(evaluated):
     _, made = evaluated["persistence"]
-    mean, axes = ev._principal_axes(made.states)
+    mean, axes = fa._principal_axes(made.states)
     flat = made.states[:, 1:].reshape(-1, 5)
     np.testing.assert_allclose(mean, flat.mean(axis=0), atol=1e-5)
     variances = ((flat - mean) @ axes.T).var(axis=0)
@@ -143,5 +144,5 @@ def test_principal_axes_are_by_falling_variance_with_a_fixed_sign(evaluated):
 
 def test_a_scalar_network_is_drawn_in_a_plane():
     states = np.random.default_rng(0).normal(size=(4, 6, 1))
-    _, axes = ev._principal_axes(states)
+    _, axes = fa._principal_axes(states)
     np.testing.assert_array_equal(axes, [[1], [0]])

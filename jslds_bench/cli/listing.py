@@ -125,7 +125,7 @@ def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
     """Which networks a model serves, at everything's default parameters, and why not the others."""
     if _needs_parameters(entry):
         return ""
-    from jslds_bench.types import FitsRecordings, RecordedTask
+    from jslds_bench.recording_types import FitsRecordings, RecordedTask
 
     known = map(kinds["tasks"].get, kinds["tasks"].registered())
     tasks = [task() for task in known if not _needs_parameters(task)]

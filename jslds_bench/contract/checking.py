@@ -13,6 +13,7 @@ from jslds_bench.contract.cases import CASES, checkpoint_file, small_case, smoke
 from jslds_bench.contract.entry import entry_faults
 from jslds_bench.contract.fitting import fit_to
 from jslds_bench.contract.words import Finding, attempt, listed, one_line
+from jslds_bench.recording_types import reads
 from jslds_bench.suite import registries
 from jslds_bench.types import Evaluation, Progress, silent
 
@@ -105,7 +106,7 @@ def _check_network(name: str, watch: _Watch) -> None:
 
 
 def _check_metric(name: str, watch: _Watch) -> None:
-    if not metric.reads(name, Evaluation):
+    if not reads(registries()["metrics"].get(name), Evaluation):
         watch.outcome.notes.append("a metric of recorded data: only what it declares was checked")
         return
     for case in watch.cases:

@@ -22,12 +22,6 @@ OTHER_AIM = ("eigenvalue_error", "task_error_model")
 """Metrics that do not compare with the network at the same states: its own states may score worse."""
 
 
-def reads(name: str, kind: type) -> bool:
-    """Whether the metric is computed from this kind of evaluation."""
-    found = getattr(registries()["metrics"].get(name), "reads", Evaluation)
-    return kind in (found if isinstance(found, tuple) else (found,))
-
-
 def evaluation_of(model: str, case: Case) -> Evaluation:
     """A model's evaluation on a case, with made-up timings."""
     fitted = smoke("models", model).fit(case.task, case.network, case.trials, jax.random.key(0))

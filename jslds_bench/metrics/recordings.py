@@ -11,8 +11,9 @@ import numpy as np
 from jslds_bench.dynamics.spectrum import matched_distance
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.states import squared_distance
+from jslds_bench.recording_types import RecordedEvaluation
 from jslds_bench.switching.scoring import bits_per_spike
-from jslds_bench.types import METRICS, RecordedEvaluation
+from jslds_bench.types import METRICS
 
 
 @METRICS.register("state_accuracy")

@@ -12,7 +12,8 @@ import math
 from typing import Any, ClassVar
 
 from jslds_bench.errors import Unsupported
-from jslds_bench.types import METRICS, Evaluation, RecordedEvaluation
+from jslds_bench.recording_types import RecordedEvaluation
+from jslds_bench.types import METRICS, Evaluation
 
 
 def _timing(evaluation: Evaluation | RecordedEvaluation, name: str, reason: str) -> float:

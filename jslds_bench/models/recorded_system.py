@@ -6,21 +6,24 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 
+from jslds_bench.mode_types import ModePoints
+from jslds_bench.recording_types import Explanation, Recording
 from jslds_bench.switching import model as switching
 from jslds_bench.switching.fitting import iteration
-from jslds_bench.switching.parameters import TransitionKind
-from jslds_bench.types import Explanation, ModePoints, Progress, RecordedTask, Recording
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordedSystem:
-    """A switching system behind emissions, as the benchmark asks it (`types.RecordedModel`)."""
+    """A switching system behind emissions, as the benchmark asks it (`recording_types.RecordedModel`)."""
 
     fitted: switching.Fit
     recording: Recording
+
+    @property
+    def _no_input(self) -> np.ndarray:
+        return np.zeros(self.recording.inputs.shape[2])
 
     def explain(self, recording: Recording) -> Explanation:
         """States, modes and bound on the likelihood, by inference with frozen parameters."""
@@ -37,7 +40,7 @@ class RecordedSystem:
 
     def mode_points(self) -> ModePoints:
         """Each mode's latent fixed point at u = 0, whether it is real, and its eigenvalues."""
-        return switching.fixed_points(self.fitted, np.zeros(self.recording.inputs.shape[2]))
+        return switching.fixed_points(self.fitted, self._no_input)
 
     def expected(self, states: Any) -> np.ndarray:
         """E y given latent states."""
@@ -45,10 +48,7 @@ class RecordedSystem:
 
     def by_mode(self, x: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """The next latent states under each mode at u = 0, and the mode that a recurrent-only gate picks."""
-        (a, _, b, _), gate = self.fitted.params.linear, self.fitted.params.gate
-        ahead = np.einsum("kij,gj->kgi", a, x) + b[:, None]
-        alone = gate.log_p.shape[0] == 1
-        return ahead, np.argmax(x @ gate.r.T + gate.log_p[0], axis=1) if alone else None
+        return switching.next_by_mode(self.fitted, x, self._no_input)
 
     def iteration(self) -> Callable[[], None]:
         """One further iteration of EM on the trials that it was fitted to, which changes nothing."""
@@ -57,25 +57,3 @@ class RecordedSystem:
     def fit_series(self) -> dict[str, list[float]]:
         """The objective per iteration."""
         return {"objective": self.fitted.objective.tolist()}
-
-
-def fit_recorded(
-    n_modes: int | None,
-    transitions: TransitionKind,
-    settings: switching.FitSettings,
-    task: RecordedTask,
-    recording: Recording,
-    key: jax.Array,
-    progress: Progress,
-) -> RecordedSystem:
-    """A switching system with the D of the task's set-up, and its K unless `n_modes` says another."""
-    spec = switching.Spec(
-        task.setup.n_modes if n_modes is None else n_modes,
-        None if recording.emissions == "identity" else task.setup.n_latent,
-        transitions,
-        recording.emissions,
-    )
-    fitted = switching.fit(
-        spec, recording.observations, recording.inputs, key=key, settings=settings, progress=progress
-    )
-    return RecordedSystem(fitted, recording)

@@ -5,26 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-import jax
-
-from jslds_bench.models.recorded_system import RecordedSystem, fit_recorded
-from jslds_bench.models.switching_system import HowToFit, SwitchingSystem, fit_switching
-from jslds_bench.types import (
-    MODELS,
-    Network,
-    NetworkSource,
-    Progress,
-    RecordedTask,
-    Recording,
-    Task,
-    Trials,
-    silent,
-)
+from jslds_bench.models.switching_system import SwitchingModel
+from jslds_bench.switching.parameters import TransitionKind
+from jslds_bench.types import MODELS
 
 
 @MODELS.register("rslds")
 @dataclasses.dataclass(frozen=True)
-class RecurrentSLDS:
+class RecurrentSLDS(SwitchingModel):
     """Recurrent switching linear dynamical system, p(z_t | x_{t−1}, u_t) ∝ exp(R x_{t−1} + W u_t) (eq. 2).
 
     The gate is recurrent-only: modes belong to regions of the state space, as expansion points do.
@@ -44,23 +32,5 @@ class RecurrentSLDS:
     restarts: int = 1
     max_iterations: int = 60
 
+    transitions: ClassVar[TransitionKind] = "recurrent_only"
     SMOKE: ClassVar[dict[str, Any]] = {"n_modes": (2,), "n_latent": 3, "max_iterations": 3}
-
-    def __post_init__(self) -> None:
-        self._how()
-
-    def _how(self) -> HowToFit:
-        return HowToFit(self.n_modes, self.n_latent, self.restarts, self.max_iterations)
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        return None
-
-    def fit(
-        self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
-    ) -> SwitchingSystem:
-        return fit_switching(self._how(), "recurrent_only", network, trials, key, progress)
-
-    def fit_recording(
-        self, task: RecordedTask, recording: Recording, key: jax.Array, progress: Progress = silent
-    ) -> RecordedSystem:
-        return fit_recorded(None, "recurrent_only", self._how().settings(), task, recording, key, progress)

@@ -7,8 +7,9 @@ states is needed, and EM is exact.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +17,16 @@ import numpy as np
 
 from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.errors import UsageError
+from jslds_bench.mode_types import ModePoints
+from jslds_bench.models.recorded_system import RecordedSystem
+from jslds_bench.recording_types import RecordedTask, Recording
 from jslds_bench.switching import model as switching
 from jslds_bench.switching.initialise import pca
 from jslds_bench.switching.parameters import TransitionKind
 from jslds_bench.switching.rollout import advance, reveal, step_mode
 from jslds_bench.switching.selection import Curve, select_modes
 from jslds_bench.switching.transitions import gate_logits
-from jslds_bench.types import Carry, LocalLinear, ModePoints, Network, Progress, Trials
+from jslds_bench.types import Carry, LocalLinear, Network, NetworkSource, Progress, Task, Trials, silent
 
 _RANK = 1e-10
 """Variance, relative to the largest, under which a component of float32 states counts as none."""
@@ -121,13 +125,18 @@ class SwitchingSystem:
         found = self.mode_points(u_star)
         return found.points[found.real].astype(np.float32) if found.real.any() else None
 
-    # Beyond a linearisation: what the figures and the oracle ask (`types.Switching`), on the host in float64
+    # Beyond a linearisation: what the figures and the oracle ask (`mode_types.Switching`), in float64
 
     def _latent(self, h: Any) -> np.ndarray:
         return (np.asarray(h, np.float64) - np.asarray(self.mean)) @ np.asarray(self.loadings)
 
     def _states(self, x: Any) -> np.ndarray:
         return np.asarray(self.mean) + np.asarray(x) @ np.asarray(self.loadings).T
+
+    @property
+    def n_modes(self) -> int:
+        """K."""
+        return self._fit.spec.n_modes
 
     def project(self, h: Any) -> np.ndarray:
         """The nearest states that the model can represent."""
@@ -156,10 +165,7 @@ class SwitchingSystem:
 
     def by_mode(self, h: Any, u: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """The next states under each mode, and the mode that a recurrent-only gate picks."""
-        (a, v, b, _), gate = self._fit.params.linear, self._fit.params.gate
-        x, u = self._latent(h), np.asarray(u, np.float64)
-        ahead = np.einsum("kij,gj->kgi", a, x) + (v @ u + b)[:, None]
-        chosen = None if self._chain else np.argmax(x @ gate.r.T + gate.w @ u + gate.log_p[0], axis=1)
+        ahead, chosen = switching.next_by_mode(self._fit, self._latent(h), u)
         return self._states(ahead), chosen
 
     def fit_series(self) -> dict[str, list[float]]:
@@ -181,15 +187,15 @@ def _from_zero(inputs: Any) -> np.ndarray:
     return np.concatenate([np.zeros_like(inputs[:, :1]), inputs], axis=1)
 
 
-@dataclasses.dataclass(frozen=True)
-class HowToFit:
-    """The numbers that the entries share; see there.
+class SwitchingModel:
+    """What the entries are besides their parameters; each is a frozen dataclass with these fields.
 
     Raises:
         UsageError: numbers of modes, dimensions, restarts or iterations that mean nothing.
     """
 
-    n_modes: tuple[int, ...]
+    transitions: ClassVar[TransitionKind]
+    n_modes: Sequence[int]
     n_latent: int
     restarts: int
     max_iterations: int
@@ -201,41 +207,54 @@ class HowToFit:
                 "n_modes must be whole numbers of at least 1 and n_latent at least 1, "
                 f"got {list(self.n_modes)} and {self.n_latent}"
             )
-        self.settings()
+        self._settings()
 
-    def settings(self) -> switching.FitSettings:
+    def _settings(self) -> switching.FitSettings:
         return switching.FitSettings(self.restarts, self.max_iterations)
 
+    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
+        return None
 
-def fit_switching(
-    how: HowToFit,
-    transitions: TransitionKind,
-    network: Network,
-    trials: Trials,
-    key: jax.Array,
-    progress: Progress,
-) -> SwitchingSystem:
-    """A switching system on the principal components of the network's states h_0 … h_T, and its inputs.
+    def fit(
+        self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
+    ) -> SwitchingSystem:
+        """A switching system on the principal components of the network's states h_0 … h_T, and its inputs.
 
-    Of several K, the one chosen on the last quarter of the trials (`selection.select_modes`) and fitted to
-    the others; a single K is fitted to all trials.
-    """
-    h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], 1, network.n_state))
-    later = rollout(network.cell, network.params, h0[:, 0], trials.inputs)
-    states = np.concatenate([h0, later], axis=1).astype(np.float64)
-    rows = states.reshape(-1, network.n_state)
-    variances = pca(rows, 1).variances
-    # Components that hold rounding errors alone would be regressed on with coefficients of any size.
-    rank = int(np.sum(variances > _RANK * variances.max()))
-    basis = pca(rows, min(how.n_latent, max(rank, 1)))
-    x, u = (states - basis.mean) @ basis.loadings, _from_zero(trials.inputs)
-    spec, settings = switching.Spec(how.n_modes[0], transitions=transitions), how.settings()
-    if len(how.n_modes) == 1:
-        curve, fitted = None, switching.fit(spec, x, u, key=key, settings=settings, progress=progress)
-    else:
-        cut = len(x) - len(x) // 4
-        parts = (x[:cut], u[:cut]), (x[cut:], u[cut:])
-        curve = select_modes(spec, how.n_modes, *parts, key=key, settings=settings, progress=progress)
-        fitted = curve.best
-    small = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), (fitted.params, basis.mean, basis.loadings))
-    return SwitchingSystem(fitted.spec.recurrent, small[0], small[1], small[2], fitted, curve)
+        Of several K, the one chosen on the last quarter of the trials (`selection.select_modes`) and fitted
+        to the others; a single K is fitted to all trials.
+        """
+        h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], 1, network.n_state))
+        later = rollout(network.cell, network.params, h0[:, 0], trials.inputs)
+        states = np.concatenate([h0, later], axis=1).astype(np.float64)
+        rows = states.reshape(-1, network.n_state)
+        variances = pca(rows, 1).variances
+        # Components that hold rounding errors alone would be regressed on with coefficients of any size.
+        rank = int(np.sum(variances > _RANK * variances.max()))
+        basis = pca(rows, min(self.n_latent, max(rank, 1)))
+        x, u = (states - basis.mean) @ basis.loadings, _from_zero(trials.inputs)
+        spec = switching.Spec(self.n_modes[0], transitions=self.transitions)
+        how: Any = {"key": key, "settings": self._settings(), "progress": progress}
+        if len(self.n_modes) == 1:
+            curve, fitted = None, switching.fit(spec, x, u, **how)
+        else:
+            cut = len(x) - len(x) // 4
+            curve = select_modes(spec, self.n_modes, (x[:cut], u[:cut]), (x[cut:], u[cut:]), **how)
+            fitted = curve.best
+        params, mean, loadings = jax.tree.map(
+            lambda a: jnp.asarray(a, jnp.float32), (fitted.params, basis.mean, basis.loadings)
+        )
+        return SwitchingSystem(fitted.spec.recurrent, params, mean, loadings, fitted, curve)
+
+    def fit_recording(
+        self, task: RecordedTask, recording: Recording, key: jax.Array, progress: Progress = silent
+    ) -> RecordedSystem:
+        """A switching system behind emissions, of the D and (unless ours is 1) the K of the task's set-up."""
+        spec = switching.Spec(
+            1 if self.n_modes == (1,) else task.setup.n_modes,
+            None if recording.emissions == "identity" else task.setup.n_latent,
+            self.transitions,
+            recording.emissions,
+        )
+        data = recording.observations, recording.inputs
+        fitted = switching.fit(spec, *data, key=key, settings=self._settings(), progress=progress)
+        return RecordedSystem(fitted, recording)

@@ -20,8 +20,10 @@ import numpy as np
 from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.errors import Diverged, Unsupported, UsageError
+from jslds_bench.figure_arrays import figure_arrays, series
 from jslds_bench.provenance import code_digest, gemm_rate
 from jslds_bench.recorded import draw_recordings, evaluate_recorded, recorded_arrays
+from jslds_bench.recording_types import RecordedEvaluation, RecordedTask, Recording, reads
 from jslds_bench.registry import Registry
 from jslds_bench.runner import cache
 from jslds_bench.store import Record, Status, Value
@@ -36,9 +38,6 @@ from jslds_bench.types import (
     Model,
     Network,
     Progress,
-    RecordedEvaluation,
-    RecordedTask,
-    Recording,
     Task,
 )
 
@@ -51,6 +50,7 @@ MAKERS = (
     "metrics",
     "switching",
     "evaluation",
+    "figure_arrays",
     "recorded",
     "runner.job",
 )
@@ -200,7 +200,7 @@ def _run(
         "ok",
         None,
         _values(job, evaluated, f"{diverged} of {len(evaluated.states)} free runs diverged"),
-        ev.series(fitted, evaluated),
+        series(fitted, evaluated),
         {
             "n_trials": len(evaluated.states),
             "n_diverged": diverged,
@@ -212,7 +212,7 @@ def _run(
         environment,
         digest,
     )
-    return record, ev.figure_arrays(p.network, fitted, evaluated)
+    return record, figure_arrays(p.network, fitted, evaluated)
 
 
 def _run_recorded(
@@ -279,12 +279,8 @@ def _values(job: Job, evaluated: Evaluation | RecordedEvaluation, divergence: st
     """The metrics that the job asks for; of all, those that read its kind of evaluation."""
     names = job.metrics
     if names is None:
-        names = tuple(n for n in METRICS.registered() if isinstance(evaluated, _reads(METRICS.get(n))))
+        names = tuple(n for n in METRICS.registered() if reads(METRICS.get(n), type(evaluated)))
     return {name: _value(name, evaluated, divergence) for name in names}
-
-
-def _reads(metric: Any) -> Any:
-    return getattr(metric, "reads", Evaluation)
 
 
 def _value(name: str, evaluated: Evaluation | RecordedEvaluation, divergence: str) -> Value:
@@ -292,7 +288,7 @@ def _value(name: str, evaluated: Evaluation | RecordedEvaluation, divergence: st
         metric = METRICS.make(name, {})
     except UsageError as error:  # its plug-in does not import
         return Value(None, "1", "none", str(error))
-    if not isinstance(evaluated, _reads(metric)):
+    if not reads(metric, type(evaluated)):
         kind = "a network" if isinstance(evaluated, RecordedEvaluation) else "recorded data"
         return Value(None, metric.unit, metric.better, f"it is a metric of {kind}")
     try:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
@@ -20,6 +21,22 @@ class Views(NamedTuple):
     weight: Float[Any, " R"]
     x: Float[Any, "R D"]
     cov: Float[Any, "R D D"]
+
+
+def expectation(
+    kind: EmissionKind, emission: Emission, x: Any, cov: Any = None
+) -> Float[np.ndarray, "*batch N"]:
+    """E y given x (host): x itself, C x + d, or the rate exp(C x + d), [*, D] → [*, N].
+
+    With `cov`, x is the mean of a Gaussian; that matters for the rate alone, exp(C x + d + ½ diag(C Σ Cᵀ)).
+    """
+    if kind == "identity":
+        return np.asarray(x)
+    c = emission.c
+    eta = np.asarray(x) @ c.T + emission.d
+    if kind == "gaussian":
+        return eta
+    return np.exp(eta if cov is None else eta + 0.5 * np.einsum("nd,...de,ne->...n", c, cov, c))
 
 
 def expected_log_emission(kind: EmissionKind, emission: Emission, views: Views) -> Float[Array, " R"]:

@@ -198,16 +198,8 @@ def iteration(
     flat = Belief(
         np.full((*data.mask.shape, k), 1 / k), np.full((len(data.y), data.y.shape[1] - 1, k, k), k**-2)
     )
-    if spec.emissions == "identity":
-        state = _known(spec.structure, fitted.params, data, prior)
-    else:
-        q, elbo = em.e_step(
-            fitted.params,
-            em.laplace(fitted.params, flat, start.x, data, spec.structure),
-            data,
-            spec.structure,
-        )
-        state = _State(fitted.params, q.belief, elbo, jnp.sum(elbo), q)
+    start = start._replace(emission=fitted.params.emission)
+    state = _first(spec.structure, fitted.params, flat, start, data, prior)
 
     @in_float64
     def iterate() -> None:

@@ -10,14 +10,15 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import UsageError
+from jslds_bench.mode_types import ModePoints
 from jslds_bench.switching import rollout
+from jslds_bench.switching.emissions import expectation
 from jslds_bench.switching.fitting import DEFAULT_SETTINGS, Fit, FitSettings, fit
 from jslds_bench.switching.inference import Inference, infer, most_likely_states
 from jslds_bench.switching.parameters import Spec, as_numpy
 from jslds_bench.switching.precision import in_float64
 from jslds_bench.switching.rollout import Paths
 from jslds_bench.switching.scoring import mode_points
-from jslds_bench.types import ModePoints
 
 __all__ = [
     "DEFAULT_SETTINGS",
@@ -34,6 +35,7 @@ __all__ = [
     "forecast",
     "infer",
     "most_likely_states",
+    "next_by_mode",
     "sample",
 ]
 
@@ -93,13 +95,19 @@ def expected_observations(
     fitted: Fit, x: Float[Any, "*batch D"], cov: Float[Any, "*batch D D"] | None = None
 ) -> Float[Any, "*batch N"]:
     """E y given states, or given their means and covariances (which matter for Poisson rates only)."""
-    c, d, _ = fitted.params.emission
-    if fitted.spec.emissions == "identity":
-        return np.asarray(x)
-    eta = np.asarray(x) @ c.T + d
-    if fitted.spec.emissions == "gaussian":
-        return eta
-    return np.exp(eta if cov is None else eta + 0.5 * np.einsum("nd,...de,ne->...n", c, cov, c))
+    return expectation(fitted.spec.emissions, fitted.params.emission, x, cov)
+
+
+def next_by_mode(
+    fitted: Fit, x: Float[Any, "G D"], u: Float[Any, " U"]
+) -> tuple[Float[Any, "K G D"], Int[Any, " G"] | None]:
+    """A_k x + V_k u + b_k for every mode, and the mode that the gate picks (None: that needs the past)."""
+    x, u = np.asarray(x, np.float64), np.asarray(u, np.float64)
+    (a, v, b, _), gate = fitted.params.linear, fitted.params.gate
+    ahead = np.einsum("kij,gj->kgi", a, x) + (v @ u + b)[:, None]
+    if gate.log_p.shape[0] > 1:
+        return ahead, None
+    return ahead, np.argmax(x @ gate.r.T + gate.w @ u + gate.log_p[0], axis=1)
 
 
 def fixed_points(fitted: Fit, u: Float[Any, " U"]) -> ModePoints:

@@ -79,14 +79,18 @@ def select_modes(
     fits: list[Fit] = []
     scores = []
     for i, k in enumerate(n_modes):
-        fitted = model.fit(dataclasses.replace(spec, n_modes=k), *train, key=key, settings=settings)
+
+        def report(done: int, total: int, text: str, i: int = i, k: int = k) -> None:
+            progress(i * total + done, len(n_modes) * total, f"K = {k}, {text}")
+
+        one = dataclasses.replace(spec, n_modes=k)
+        fitted = model.fit(one, *train, key=key, settings=settings, progress=report)
         found = model.infer(fitted, *held_out)
         per_step = found.elbo / found.mask.sum(axis=1)
         scores.append(
             (free_run_error(fitted, *held_out), found.elbo_per_step, per_step.std() / np.sqrt(len(per_step)))
         )
         fits.append(fitted)
-        progress(i + 1, len(n_modes), f"K = {k}: free-run error {scores[-1][0]:.4g}")
     error, likelihood, spread = np.array(scores).T
     return Curve(
         np.array(n_modes), error, likelihood, spread, tuple(fits), _choose(n_modes, error, likelihood, spread)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, Literal
 
-from jaxtyping import PRNGKeyArray
-
+from jslds_bench.recording_types import RecordingSetup
 from jslds_bench.switching import systems
-from jslds_bench.tasks.recorded_system import check_sizes, parted
-from jslds_bench.types import TASKS, Recording, RecordingSetup
+from jslds_bench.tasks.recorded_system import KnownSystem
+from jslds_bench.types import TASKS
 
 
 @TASKS.register("known_switching")
 @dataclasses.dataclass(frozen=True)
-class KnownSwitching:
+class KnownSwitching(KnownSystem):
     """Recorded data: three spirals in sectors of the plane, each to a virtual point; D = 2, K = 3, U = 1.
 
     See `jslds_bench.switching.systems.known_switching` for its numbers.
@@ -32,17 +31,5 @@ class KnownSwitching:
     n_held_out: int = 10
     n_steps: int = 100
 
-    SMOKE: ClassVar[dict[str, Any]] = {"n_observed": 6, "n_trials": 4, "n_held_out": 2, "n_steps": 40}
-
-    def __post_init__(self) -> None:
-        check_sizes("known_switching", self.n_trials, self.n_held_out, self.n_steps, self.n_observed)
-
-    @property
-    def setup(self) -> RecordingSetup:
-        return RecordingSetup(n_latent=2, n_modes=3)
-
-    def record(self, key: PRNGKeyArray) -> tuple[Recording, Recording]:
-        system = systems.known_switching(
-            key, self.n_trials + self.n_held_out, self.n_steps, self.n_observed, self.emissions
-        )
-        return parted(system, self.emissions, self.n_trials)
+    system: ClassVar[Any] = staticmethod(systems.known_switching)
+    setup: ClassVar[RecordingSetup] = RecordingSetup(n_latent=2, n_modes=3)

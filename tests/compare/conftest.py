@@ -53,10 +53,11 @@ def grid(
     draw: int = 0,
     factors: Mapping[str, float] | None = None,
     n_models: int = 4,
+    sample: Callable[[np.random.Generator], float] = lambda rng: rng.normal(),
 ) -> list[Record]:
     """Records of two tasks, two networks and `n_models` models whose seeds differ by a factor of three.
 
-    `noise` is the sd of what a repetition moves each logarithm by; `factors` multiply metrics.
+    `noise` times a `sample` is what a repetition moves each logarithm by; `factors` multiply metrics.
     """
     of_seed = np.random.default_rng(0).uniform(1, 3, size=n_seeds)
     rng = np.random.default_rng([draw, 1])
@@ -68,7 +69,7 @@ def grid(
                     values = {}
                     for name, (unit, better) in METRICS.items():
                         level = LEVELS[name] * (m + 1) * of_seed[seed] * (factors or {}).get(name, 1.0)
-                        values[name] = Value(float(level * np.exp(noise * rng.normal())), unit, better)
+                        values[name] = Value(float(level * np.exp(noise * sample(rng))), unit, better)
                     records.append(record(task, network, f"model_{m}", seed, values))
     return records
 

@@ -10,8 +10,9 @@ from jslds_bench.contract import metric
 from jslds_bench.contract.cases import CASES, Case, small_case, smoke
 from jslds_bench.contract.fitting import Subject, fit_to
 from jslds_bench.contract.recording import is_recorded
+from jslds_bench.recording_types import RecordedEvaluation, reads
 from jslds_bench.suite import registries
-from jslds_bench.types import Evaluation, RecordedEvaluation
+from jslds_bench.types import Evaluation
 
 SECRET = 1729  # a draw that makes the tests the same from run to run
 
@@ -24,8 +25,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = {f"a_{kind[:-1]}": registry.registered() for kind, registry in registries().items()}
     names["a_recording"] = [n for n in names["a_task"] if is_recorded(smoke("tasks", n))]
     names["a_task"] = [n for n in names["a_task"] if n not in names["a_recording"]]
-    names["a_recorded_metric"] = [n for n in names["a_metric"] if metric.reads(n, RecordedEvaluation)]
-    names["a_metric"] = [n for n in names["a_metric"] if metric.reads(n, Evaluation)]
+    metrics = registries()["metrics"]
+    names["a_recorded_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), RecordedEvaluation)]
+    names["a_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), Evaluation)]
     for argument, values in names.items():
         if argument in metafunc.fixturenames:
             metafunc.parametrize(argument, values, scope="session")

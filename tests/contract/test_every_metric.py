@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from jslds_bench.contract.metric import RULES, perfect, reads, value_of
+from jslds_bench.contract.metric import RULES, perfect, value_of
+from jslds_bench.recording_types import reads
 from jslds_bench.suite import registries
 from jslds_bench.types import Evaluation
 
@@ -45,7 +46,7 @@ def test_unsupported_metrics_say_why(case, evaluated):
     )
     special = ("eigenvalue_error", "jacobian_error", "relative_error_oracle", "projection_error")
     for name in registries()["metrics"].registered():
-        if not reads(name, Evaluation):
+        if not reads(registries()["metrics"].get(name), Evaluation):
             continue
         needs = name.startswith("fixed_point_") or registries()["metrics"].get(name).timing
         if needs or name in special:
