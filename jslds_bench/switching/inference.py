@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from jslds_bench.errors import UsageError
 from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.checks import check_data
 from jslds_bench.switching.fitting import Fit
-from jslds_bench.switching.parameters import Belief, Data
+from jslds_bench.switching.parameters import Belief, Data, Emission, EmissionKind
 from jslds_bench.switching.precision import in_float64
 
 
@@ -41,13 +42,52 @@ class Inference(NamedTuple):
         return float(self.elbo.sum() / self.mask.sum())
 
 
-def _project(fitted: Fit, data: Data) -> Any:
-    """States by least squares through the emissions (Gaussian), or zeros (Poisson): where Newton starts."""
-    c, d, r = fitted.params.emission
-    if fitted.spec.emissions == "poisson":
-        return np.zeros((*data.y.shape[:2], c.shape[1]))
-    white = c / np.sqrt(r)[:, None]
-    return ((data.y - d) / np.sqrt(r)) @ np.linalg.pinv(white).T * data.mask[..., None]
+@partial(jax.jit, static_argnames=("kind",))
+def _from_emissions(
+    kind: EmissionKind, emission: Emission, y: Float[Array, "B T N"]
+) -> tuple[Float[Array, "B T D"], Float[Array, "D D"]]:
+    """States that explain each step's observations by themselves, and their mean error covariance.
+
+    Least squares for Gaussian emissions. For Poisson ones Newton on y·η − Σ exp η − ½λ‖x‖², η = C x + d, with
+    λ = 10⁻³ tr(CᵀC)/D so that silent steps stay finite; the best of halved steps is taken.
+    """
+    c, d, r = emission
+    if kind == "gaussian":
+        precision = c.T @ (c / r[:, None])
+        x = jnp.linalg.solve(precision, ((y - d) / r @ c)[..., None])[..., 0]
+        return x, jnp.linalg.inv(precision)
+    ridge = 1e-3 * jnp.sum(c**2) / c.shape[1]
+    scales = 0.5 ** jnp.arange(12.0)
+
+    def value(x: jax.Array, counts: jax.Array) -> jax.Array:
+        eta = c @ x + d
+        return counts @ eta - jnp.sum(jnp.exp(eta)) - 0.5 * ridge * jnp.sum(x**2)
+
+    def curvature(x: jax.Array) -> jax.Array:
+        return c.T @ (jnp.exp(c @ x + d)[:, None] * c) + ridge * jnp.eye(c.shape[1])
+
+    def one(counts: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def newton(_: int, x: jax.Array) -> jax.Array:
+            gradient = c.T @ (counts - jnp.exp(c @ x + d)) - ridge * x
+            step = jnp.linalg.solve(curvature(x), gradient)
+            tries = jnp.concatenate([x[None], x + scales[:, None] * step])
+            return tries[jnp.argmax(jax.vmap(value, in_axes=(0, None))(tries, counts))]
+
+        start = jnp.linalg.lstsq(c, jnp.log(counts + 0.5) - d)[0]
+        x = jax.lax.fori_loop(0, 30, newton, start)
+        return x, jnp.linalg.inv(curvature(x))
+
+    x, covs = jax.vmap(jax.vmap(one))(y)
+    return x, jnp.mean(covs, axis=(0, 1))
+
+
+def _start(fitted: Fit, data: Data) -> tuple[Belief, Any]:
+    """Modes of an ARHMM on states from the emissions alone, whose errors count as noise of the steps."""
+    x, error = _from_emissions(fitted.spec.emissions, fitted.params.emission, data.y)
+    x = np.asarray(x) * data.mask[..., None]
+    known = arhmm.on_known_states(fitted.params)
+    known = known._replace(linear=known.linear._replace(q=known.linear.q + 2 * np.asarray(error)))
+    return arhmm.e_step(known, Data(x, data.u, data.mask))[0], x
 
 
 @in_float64
@@ -63,7 +103,7 @@ def infer(
     """q(z) and q(x) of new data at frozen parameters; the summed ELBO is the held-out ELBO.
 
     Latent states are found from two starts, and each trial keeps the better: all modes alike, and the
-    modes that an ARHMM gives to the projected states.
+    modes that an ARHMM gives to states taken from the emissions alone.
 
     Raises:
         UsageError: shapes or widths that do not fit the model, or values that are not finite.
@@ -81,9 +121,8 @@ def infer(
         np.repeat(data.mask[..., None] / k, k, axis=2),
         np.tile(data.mask[:, 1:, None, None] / k**2, (1, 1, k, k)),
     )
-    first = _settle(fitted, data, flat, _project(fitted, data), max_iterations, tolerance)
-    guess = _project(fitted, data) if fitted.spec.emissions == "gaussian" else first.mean
-    sharp, _ = arhmm.e_step(arhmm.on_known_states(fitted.params), Data(guess, data.u, data.mask))
+    sharp, guess = _start(fitted, data)
+    first = _settle(fitted, data, flat, guess, max_iterations, tolerance)
     second = _settle(fitted, data, sharp, guess, max_iterations, tolerance)
     better = second.elbo > first.elbo
     return Inference(
