@@ -23,7 +23,7 @@ from jslds_bench.dynamics.fixed_points import (
     search_starts,
 )
 from jslds_bench.dynamics.linearize import jacobians, speeds
-from jslds_bench.dynamics.rollout import free_run, one_step, rollout
+from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
 from jslds_bench.errors import Unsupported
 from jslds_bench.mode_types import Switching
 from jslds_bench.types import Evaluation, FixedPoints, Linearization, Network, Task, Trials
@@ -86,12 +86,6 @@ def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:
     return read_only(_sample(task, purpose_key(seed, purpose), n_trials))
 
 
-def states_of(network: Network, trials: Trials) -> np.ndarray:
-    """The network's own states h_0 … h_T, [B, T+1, N]."""
-    h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], network.n_state))
-    return _with_start(network, _rollout(network, h0, trials.inputs))
-
-
 def context_of(u_stars: Any, u_star: Any) -> np.ndarray:
     """Index of each u* among the distinct ones, [B]."""
     gaps = np.sum((np.asarray(u_star)[:, None] - np.asarray(u_stars)[None]) ** 2, axis=-1)
@@ -108,7 +102,7 @@ def reference_points(task: Task, network: Network, seed: int) -> list[FixedPoint
     if known and np.array_equal([points.u_star for points in known], task.expansion_inputs()):
         return list(known)
     trials = draw_trials(task, seed, "reference", N_REFERENCE_TRIALS * len(task.expansion_inputs()))
-    states = states_of(network, trials)[:, 1:]
+    states = trajectories(network, trials.inputs)[:, 1:]
     contexts = context_of(task.expansion_inputs(), trials.u_star)
     found = []
     for k, u_star in enumerate(task.expansion_inputs()):
@@ -130,7 +124,7 @@ def evaluate(
 ) -> Evaluation:
     """`model` on `trials`: free run from h_0, one step ahead, its points, its linear systems at samples."""
     u_stars = np.asarray(task.expansion_inputs())
-    states = states_of(network, trials)
+    states = trajectories(network, trials.inputs)
     run = on_model(free_run, model)(network.h0, trials.inputs, trials.u_star)
     ahead = on_model(one_step, model)(states, trials.inputs, trials.u_star)
     found = [model.fixed_points(u) for u in u_stars]
@@ -234,12 +228,7 @@ def _with_start(network: Network, states: Any) -> np.ndarray:
 
 
 _sample = jax.jit(lambda task, key, n_trials: task.sample(key, n_trials), static_argnums=(0, 2))
-_jit_rollout = jax.jit(rollout, static_argnums=0)
 _jit_jacobians = jax.jit(jacobians, static_argnums=0)
-
-
-def _rollout(network: Network, h0: Any, inputs: Any) -> Any:
-    return _jit_rollout(network.cell, network.params, h0, inputs)
 
 
 def _jacobians(network: Network, h: Any, u: Any) -> Any:

@@ -15,7 +15,7 @@ from jslds_bench.contract.fitting import Subject
 from jslds_bench.contract.peeking import peeking_faults
 from jslds_bench.contract.words import gap, listed
 from jslds_bench.dynamics.linearize import apply_local
-from jslds_bench.dynamics.rollout import free_run, one_step
+from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
 from jslds_bench.types import Linearization
 
 N_SOMEWHERE = 32
@@ -29,7 +29,7 @@ def somewhere(subject: Subject, n: int = N_SOMEWHERE) -> tuple[Any, Any, Any]:
     """States near visited ones, their inputs and u*, at random steps of the training trials."""
     case, rng = subject.case, np.random.default_rng(0)
     i, t = (rng.integers(size, size=n) for size in case.trials.inputs.shape[:2])
-    states = ev.states_of(case.network, case.trials)[i, t]
+    states = trajectories(case.network, case.trials.inputs)[i, t]
     noise = 0.1 * rng.normal(size=states.shape).astype(np.float32)
     return states + noise, case.trials.inputs[i, t], case.trials.u_star[i]
 
@@ -130,7 +130,7 @@ def determinism_faults(subject: Subject) -> Iterator[str]:
 def run_faults(subject: Subject) -> Iterator[str]:
     """Finite predictions on every trial, a free run that is a loop of steps, and a network left alone."""
     case, trials = subject.case, subject.trials["evaluation"]
-    states = ev.states_of(case.network, trials)
+    states = trajectories(case.network, trials.inputs)
     run = np.asarray(ev.on_model(free_run, subject.linear)(case.network.h0, trials.inputs, trials.u_star))
     one = np.asarray(ev.on_model(one_step, subject.linear)(states, trials.inputs, trials.u_star))
     lost = ~np.isfinite(one).all(axis=(1, 2))

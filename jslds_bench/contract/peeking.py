@@ -10,7 +10,7 @@ import scipy.stats
 
 from jslds_bench import evaluation as ev
 from jslds_bench.contract.fitting import Subject
-from jslds_bench.dynamics.rollout import free_run, one_step
+from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
 from jslds_bench.metrics.states import relative_errors
 from jslds_bench.types import Trials
 
@@ -42,11 +42,11 @@ Errors = Callable[[Subject, Trials], np.ndarray]
 def _free_errors(subject: Subject, trials: Trials) -> np.ndarray:
     network = subject.case.network
     run = ev.on_model(free_run, subject.linear)(network.h0, trials.inputs, trials.u_star)
-    return _per_trial(run, ev.states_of(network, trials))
+    return _per_trial(run, trajectories(network, trials.inputs))
 
 
 def _ahead_errors(subject: Subject, trials: Trials) -> np.ndarray:
-    states = ev.states_of(subject.case.network, trials)
+    states = trajectories(subject.case.network, trials.inputs)
     return _per_trial(ev.on_model(one_step, subject.linear)(states, trials.inputs, trials.u_star), states)
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jslds_bench.dynamics.tape import MatMul, tape_scan
-from jslds_bench.types import Affine, Cell, CellParams, Linearization
+from jslds_bench.types import Affine, Cell, CellParams, Linearization, Network
 
 
 def cell_weights(params: CellParams) -> dict[str, jax.Array]:
@@ -41,6 +42,16 @@ def rollout(
 
     _, states = tape_scan(step, cell_weights(params), biases(params), h0, jnp.swapaxes(inputs, 0, 1))
     return jnp.swapaxes(states, 0, 1)
+
+
+def trajectories(network: Network, inputs: Float[Any, "B T U"]) -> Float[np.ndarray, "B T1 N"]:
+    """The network's own states h_0 … h_T under `inputs`, on the host."""
+    h0 = jnp.broadcast_to(network.h0, (inputs.shape[0], network.n_state))
+    later = _rollout(network.cell, network.params, h0, inputs)
+    return np.concatenate([np.asarray(h0)[:, None], later], axis=1)
+
+
+_rollout = jax.jit(rollout, static_argnums=0)
 
 
 def free_run(

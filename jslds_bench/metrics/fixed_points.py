@@ -14,6 +14,7 @@ import numpy as np
 import scipy.spatial
 
 from jslds_bench.errors import Unsupported
+from jslds_bench.metrics.kinds import Error
 from jslds_bench.metrics.states import spread
 from jslds_bench.types import METRICS, Evaluation
 
@@ -54,16 +55,11 @@ def precision_and_recall(evaluation: Evaluation, epsilon: float) -> tuple[float,
 
 @METRICS.register("fixed_point_speed")
 @dataclasses.dataclass(frozen=True)
-class FixedPointSpeed:
+class FixedPointSpeed(Error):
     """Median q = ½‖F(e, u*) − e‖² of the model's points: how fixed they are.
 
     The paper's code reports mean((F − e)²) = 2q/N instead.
     """
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.found_q is None:

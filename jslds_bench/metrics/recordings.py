@@ -10,6 +10,7 @@ import numpy as np
 
 from jslds_bench.dynamics.spectrum import matched_distance
 from jslds_bench.errors import Unsupported
+from jslds_bench.metrics.kinds import Error, Seconds
 from jslds_bench.metrics.states import squared_distance
 from jslds_bench.recording_types import RecordedEvaluation
 from jslds_bench.switching.scoring import bits_per_spike
@@ -47,13 +48,9 @@ def _matched(evaluation: RecordedEvaluation) -> list[tuple[int, int]]:
 
 @METRICS.register("mode_eigenvalue_error")
 @dataclasses.dataclass(frozen=True)
-class ModeEigenvalueError:
+class ModeEigenvalueError(Error):
     """Greatest over true modes of mean |λ̂ − λ| / mean |λ|, eigenvalues matched at least cost."""
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
     reads: ClassVar[type] = RecordedEvaluation
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
@@ -65,16 +62,12 @@ class ModeEigenvalueError:
 
 @METRICS.register("mode_point_error")
 @dataclasses.dataclass(frozen=True)
-class ModePointError:
+class ModePointError(Error):
     """Greatest over true modes of ‖ŷ* − y*‖/‖y*‖: fixed points at u = 0, as expected observations.
 
     A true mode with an eigenvalue of 1 (a car on a straight road) has no fixed point and does not count.
     """
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
     reads: ClassVar[type] = RecordedEvaluation
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
@@ -148,16 +141,12 @@ class HeldOutBitsPerSpike:
 
 @METRICS.register("forecast_error")
 @dataclasses.dataclass(frozen=True)
-class ForecastError:
+class ForecastError(Error):
     """Σ‖ŷ − E y‖² / Σ‖E y − mean‖² over 25 steps ahead from held-out states that the model inferred.
 
     The states are inferred from the whole trial: a score of the dynamics, not of what could be foretold.
     """
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
     reads: ClassVar[type] = RecordedEvaluation
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
@@ -168,13 +157,9 @@ class ForecastError:
 
 @METRICS.register("seconds_per_iteration")
 @dataclasses.dataclass(frozen=True)
-class SecondsPerIteration:
+class SecondsPerIteration(Seconds):
     """Seconds of one EM iteration on the fitted trials, compiled and warmed, on the worker's one core."""
 
-    unit: ClassVar[str] = "s"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = True
     reads: ClassVar[type] = RecordedEvaluation
 
     def compute(self, evaluation: RecordedEvaluation) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar
 
 import numpy as np
 import scipy.spatial
 
 from jslds_bench.dynamics.spectrum import eigenvalues, matched_distance
 from jslds_bench.errors import Unsupported
+from jslds_bench.metrics.kinds import Error
 from jslds_bench.types import METRICS, Evaluation
 
 TOP = 10
@@ -18,17 +18,12 @@ TOP = 10
 
 @METRICS.register("eigenvalue_error")
 @dataclasses.dataclass(frozen=True)
-class EigenvalueError:
+class EigenvalueError(Error):
     """Mean distance of the model's top ten eigenvalues from those of ∂F/∂h at a true fixed point.
 
     At each sampled state the spectrum of the model's A is matched, at least cost, to that of the network's
     fixed or slow point nearest to the point that the model expanded about.
     """
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.local is None or evaluation.local_e is None:
@@ -50,16 +45,11 @@ class EigenvalueError:
 
 @METRICS.register("jacobian_error")
 @dataclasses.dataclass(frozen=True)
-class JacobianError:
+class JacobianError(Error):
     """Mean of ‖A − J‖_F/‖J‖_F over sampled visited states, J = ∂F/∂h(h_{t−1}, u_t).
 
     The model's A belongs to its expansion point and u*, J to the state and input of the moment.
     """
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.local is None:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jslds_bench.errors import Unsupported
+from jslds_bench.metrics.kinds import Error
 from jslds_bench.types import METRICS, Evaluation
 
 
@@ -48,17 +49,12 @@ def spread(states: Float[Any, "B T1 N"]) -> float:
 
 @METRICS.register("relative_error")
 @dataclasses.dataclass(frozen=True)
-class RelativeError:
+class RelativeError(Error):
     """Mean over trials and t ≥ 1 of ‖ĥ_t − h_t‖/‖h_t‖, free-running: ĥ_t = G(ĥ_{t−1}, u_t) from h_0.
 
     It depends on where the origin of h lies; read it beside `skill` and `nrmse`.
     Reference: Smith et al. (2021), section 4.
     """
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         return float(np.mean(relative_errors(evaluation.free_run[:, 1:], evaluation.states[:, 1:])))
@@ -66,13 +62,8 @@ class RelativeError:
 
 @METRICS.register("relative_error_one_step")
 @dataclasses.dataclass(frozen=True)
-class RelativeErrorOneStep:
+class RelativeErrorOneStep(Error):
     """The same one step ahead: ĥ_t = G(h_{t−1}, u_t) from the network's own previous state."""
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         return float(np.mean(relative_errors(evaluation.one_step, evaluation.states[:, 1:])))
@@ -112,13 +103,8 @@ class SkillOneStep:
 
 @METRICS.register("nrmse")
 @dataclasses.dataclass(frozen=True)
-class NRMSE:
+class NRMSE(Error):
     """√(Σ‖ĥ_t − h_t‖² / Σ‖h_t − h̄‖²), free-running: free of the origin; 1 is as good as the mean state."""
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         true = evaluation.states[:, 1:]
@@ -151,16 +137,11 @@ class ValidPredictionTime:
 
 @METRICS.register("relative_error_oracle")
 @dataclasses.dataclass(frozen=True)
-class RelativeErrorOracle:
+class RelativeErrorOracle(Error):
     """`relative_error` of a free run along the modes inferred from the network's own states, future included.
 
     An oracle, not a prediction: what a switching model would reach if it always knew its mode.
     """
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.oracle_run is None:
@@ -170,16 +151,11 @@ class RelativeErrorOracle:
 
 @METRICS.register("projection_error")
 @dataclasses.dataclass(frozen=True)
-class ProjectionError:
+class ProjectionError(Error):
     """Mean over trials and t ≥ 1 of ‖P(h_t) − h_t‖/‖h_t‖, P(h) the nearest state that the model has.
 
     The floor of both relative errors for a model of fewer dimensions than the network.
     """
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.projected is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
+from jslds_bench.metrics.kinds import Error
 from jslds_bench.types import METRICS, Evaluation
 
 
@@ -24,13 +25,8 @@ def _task_error(evaluation: Evaluation, states: Any) -> float:
 
 @METRICS.register("task_error_network")
 @dataclasses.dataclass(frozen=True)
-class TaskErrorNetwork:
+class TaskErrorNetwork(Error):
     """The network's own mean squared error on the task's scored steps (the same for all its models)."""
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         return _task_error(evaluation, evaluation.states[:, 1:])
@@ -38,13 +34,8 @@ class TaskErrorNetwork:
 
 @METRICS.register("task_error_model")
 @dataclasses.dataclass(frozen=True)
-class TaskErrorModel:
+class TaskErrorModel(Error):
     """The mean squared error of the network's readout on the model's free-running states."""
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         return _task_error(evaluation, evaluation.free_run[:, 1:])

@@ -12,6 +12,7 @@ import math
 from typing import Any, ClassVar
 
 from jslds_bench.errors import Unsupported
+from jslds_bench.metrics.kinds import Seconds
 from jslds_bench.recording_types import RecordedEvaluation
 from jslds_bench.types import METRICS, Evaluation
 
@@ -52,13 +53,8 @@ class JacobiansPerSecond:
 
 @METRICS.register("compile_seconds")
 @dataclasses.dataclass(frozen=True)
-class CompileSeconds:
+class CompileSeconds(Seconds):
     """Time to trace and compile the model's free run, apart from running it."""
-
-    unit: ClassVar[str] = "s"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = True
 
     def compute(self, evaluation: Evaluation) -> float:
         return _timing(evaluation, "compile_seconds", "not timed")
@@ -66,13 +62,9 @@ class CompileSeconds:
 
 @METRICS.register("fit_seconds")
 @dataclasses.dataclass(frozen=True)
-class FitSeconds:
+class FitSeconds(Seconds):
     """Processor seconds of the model's fit, compilation included."""
 
-    unit: ClassVar[str] = "s"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = True
     reads: ClassVar[Any] = (Evaluation, RecordedEvaluation)
 
     def compute(self, evaluation: Evaluation | RecordedEvaluation) -> float:
@@ -81,16 +73,11 @@ class FitSeconds:
 
 @METRICS.register("network_seconds")
 @dataclasses.dataclass(frozen=True)
-class NetworkSeconds:
+class NetworkSeconds(Seconds):
     """Processor seconds that the network took to train or read, compilation included.
 
     A cached network keeps the figure of the run that trained it.
     """
-
-    unit: ClassVar[str] = "s"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = True
 
     def compute(self, evaluation: Evaluation) -> float:
         return _timing(evaluation, "network_seconds", "not timed")

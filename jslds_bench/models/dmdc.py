@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.dynamics.rollout import rollout
+from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.types import (
     MODELS,
@@ -77,16 +77,11 @@ class DMDc:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> GlobalLinear:
-        n = network.n_state
-        h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], n))
-        after = np.asarray(rollout(network.cell, network.params, h0, trials.inputs), np.float64)
-        if not np.isfinite(after).all():
+        n, states = network.n_state, trajectories(network, trials.inputs).astype(np.float64)
+        if not np.isfinite(states).all():
             raise Unsupported("the network's own states are not finite on the training trials")
-        before = np.concatenate([np.asarray(h0)[:, None], after[:, :-1]], axis=1)
-        x = np.concatenate([before, trials.inputs], axis=-1, dtype=np.float64).reshape(
-            -1, n + network.n_inputs
-        )
-        y = after.reshape(-1, n)
+        x = np.concatenate([states[:, :-1], trials.inputs], axis=-1).reshape(-1, n + network.n_inputs)
+        y = states[:, 1:].reshape(-1, n)
         mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
         gram = (x - mean_x).T @ (x - mean_x)
         gram += self.ridge * np.trace(gram) / len(gram) * np.eye(len(gram))

@@ -12,7 +12,7 @@ import numpy as np
 
 from jslds_bench.dynamics.fixed_points import SearchSettings, locate, search_starts
 from jslds_bench.dynamics.linearize import expand, expansion_step
-from jslds_bench.dynamics.rollout import rollout
+from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.types import (
     MODELS,
@@ -190,6 +190,4 @@ def visited_states(network: Network, trials: Trials, u_star: Any, n_trials: int)
     matching = np.flatnonzero(np.all(np.isclose(trials.u_star, u_star), axis=-1))[:n_trials]
     if not len(matching):
         raise Unsupported(f"no training trial has u* = {np.asarray(u_star)}")
-    h0 = jnp.broadcast_to(network.h0, (len(matching), network.n_state))
-    states = rollout(network.cell, network.params, h0, trials.inputs[matching])
-    return np.asarray(states).reshape(-1, network.n_state)
+    return trajectories(network, trials.inputs[matching])[:, 1:].reshape(-1, network.n_state)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.dynamics.rollout import rollout
+from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.errors import UsageError
 from jslds_bench.mode_types import ModePoints
 from jslds_bench.models.recorded_system import RecordedSystem
@@ -223,9 +223,7 @@ class SwitchingModel:
         Of several K, the one chosen on the last quarter of the trials (`selection.select_modes`) and fitted
         to the others; a single K is fitted to all trials.
         """
-        h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], 1, network.n_state))
-        later = rollout(network.cell, network.params, h0[:, 0], trials.inputs)
-        states = np.concatenate([h0, later], axis=1).astype(np.float64)
+        states = trajectories(network, trials.inputs).astype(np.float64)
         rows = states.reshape(-1, network.n_state)
         variances = pca(rows, 1).variances
         # Components that hold rounding errors alone would be regressed on with coefficients of any size.

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench import evaluation as ev
+from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.models.persistence import Persistence, Still
 from jslds_bench.suite import Suite
 from jslds_bench.types import MODELS, LocalLinear, Trials
@@ -48,7 +49,7 @@ class Table:
 
 
 def table(network: Any, trials: Trials, n: int = 100) -> Table:
-    states = ev.states_of(network, trials)[:n]
+    states = trajectories(network, trials.inputs)[:n]
     rows = [x.reshape(-1, x.shape[-1]) for x in (trials.inputs[:n], states[:, :-1], states[:, 1:])]
     return Table(jnp.concatenate(rows[:2], axis=1), jnp.asarray(rows[2]))
 

@@ -9,6 +9,7 @@ import pytest
 
 from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.linearize import apply_local, expansion_step
+from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.metrics.states import RelativeError
 from jslds_bench.models.dmdc import DMDc
@@ -48,7 +49,7 @@ def test_dmdc_is_the_ridge_solution(flip_flop, ridge):
     """The gradient of Σ‖y − A x − B u − b‖² + ρ(‖A‖² + ‖B‖²) vanishes at the fit."""
     trials = ev.draw_trials(TASK, 0, "fit", 64)
     model = DMDc(ridge=ridge).fit(TASK, flip_flop, trials, jax.random.key(0))
-    states = np.asarray(ev.states_of(flip_flop, trials), np.float64)
+    states = np.asarray(trajectories(flip_flop, trials.inputs), np.float64)
     x = np.concatenate([states[:, :-1], trials.inputs], axis=-1).reshape(-1, 8)
     weights = np.concatenate([model.a, model.b], axis=1).astype(np.float64).T
     residual = states[:, 1:].reshape(-1, 4) - x @ weights - np.asarray(model.offset, np.float64)

@@ -10,6 +10,7 @@ import pytest
 import scipy.optimize
 
 from jslds_bench import evaluation as ev
+from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.dynamics.spectrum import matched_distance
 from jslds_bench.errors import UsageError
 from jslds_bench.networks import analytic
@@ -137,7 +138,7 @@ def test_a_bistable_unit_of_one_unit_is_the_scalar_map():
 def test_a_line_holds_what_is_kicked_along_it_and_its_readout_says_how_much():
     task, network = TASKS["perturbations"], build("line")
     trials = ev.draw_trials(task, 3, "evaluation", 30)
-    states = ev.states_of(network, trials)
+    states = trajectories(network, trials.inputs)
     outputs = np.asarray(network.readout(states[:, 1:]))
     np.testing.assert_allclose(outputs[..., 0], trials.targets[..., 0], atol=1e-5)
     for truth in network.truth:
