@@ -1,0 +1,1 @@
+"""Reads spike trains, trials and hand velocity from NWB files that the user names."""
