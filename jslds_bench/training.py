@@ -181,15 +181,31 @@ def train(
     key: PRNGKeyArray,
     progress: Progress = silent,
 ) -> tuple[Any, dict[str, np.ndarray]]:
+    """`train_batches` on fresh trials at every step: ``sample(fold_in(key, i), recipe.batch)`` at step i."""
+    return train_batches(loss, params, lambda key, step: sample(key, recipe.batch), recipe, key, progress)
+
+
+def train_batches(
+    loss: Callable[[Any, Any], tuple[jax.Array, Terms]],
+    params: Any,
+    batch: Callable[[PRNGKeyArray, jax.Array], Any],
+    recipe: Recipe,
+    key: PRNGKeyArray,
+    progress: Progress = silent,
+    validate: Callable[[Any], jax.Array] | None = None,
+) -> tuple[Any, dict[str, np.ndarray]]:
     """`params` after ``recipe.n_steps`` updates, and the history of the loss.
 
     Args:
-        loss: (params, trials) → (total, its terms).
-        sample: (key, n_trials) → fresh trials; step i draws from fold_in(key, i).
+        loss: (params, batch) → (total, its terms).
+        batch: (key, step) → what the loss is computed on; step i gets fold_in(key, i).
+        validate: a loss on data that is not trained on, looked at after every chunk: the parameters where it
+            was least are the ones returned.
 
     Returns:
         The trained parameters, and per chunk of at most `CHUNK` steps the mean of the total and of each
-        term, with the number of steps done: ``{"step": [n], "loss": [n], "rnn": [n], …}``.
+        term, with the number of steps done: ``{"step": [n], "loss": [n], "rnn": [n], …}`` ("validation"
+        where it is looked at).
 
     Raises:
         Diverged: the loss is no longer finite.
@@ -198,14 +214,16 @@ def train(
 
     def update(state: Any, step: jax.Array) -> tuple[Any, Terms]:
         params, opt = state
-        trials = sample(jax.random.fold_in(key, step), recipe.batch)
-        (total, terms), grads = jax.value_and_grad(loss, has_aux=True)(params, trials)
+        data = batch(jax.random.fold_in(key, step), step)
+        (total, terms), grads = jax.value_and_grad(loss, has_aux=True)(params, data)
         updates, opt = optimizer.update(grads, opt, params)
         return (optax.apply_updates(params, updates), opt), {"loss": total, **terms}
 
     run_chunk = jax.jit(lambda state, steps: jax.lax.scan(update, state, steps))
     state = (params, jax.jit(optimizer.init)(params))
     history: list[dict[str, float]] = []
+    best = math.inf, params
+    unseen = None if validate is None else jax.jit(validate)
     for start in range(0, recipe.n_steps, CHUNK):
         steps = np.arange(start, min(start + CHUNK, recipe.n_steps))
         state, terms = run_chunk(state, steps)
@@ -215,6 +233,11 @@ def train(
                 f"training diverged within steps {start + 1}–{start + len(steps)}: "
                 + ", ".join(f"{name} {value:.3g}" for name, value in means.items())
             )
+        if unseen is not None:
+            means["validation"] = float(unseen(state[0]))
+            if means["validation"] < best[0]:
+                best = means["validation"], state[0]
         history.append({"step": float(start + len(steps)), **means})
         progress(start + len(steps), recipe.n_steps, f"loss {means['loss']:.2e}")
-    return state[0], {name: np.array([h[name] for h in history]) for name in history[0]}
+    chosen = state[0] if unseen is None else best[1]
+    return chosen, {name: np.array([h[name] for h in history]) for name in history[0]}

@@ -6,3 +6,4 @@ import jslds_bench.tasks.lorenz
 import jslds_bench.tasks.nascar
 import jslds_bench.tasks.nbit_memory
 import jslds_bench.tasks.perturbations
+import jslds_bench.tasks.spiking_rotations

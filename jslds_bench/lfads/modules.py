@@ -1,0 +1,141 @@
+"""The parts of LFADS as Flax NNX modules, and its parameters as the plain pytree that the objective takes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.types import Affine, CellParams, ExpansionParams, Layer, Readout
+
+ENCODER = get_cell("gru")
+UPDATE_BIAS = 0.5
+"""Added to the update gate of a GRU at the start: it begins by keeping its state. Reference: LFADS's code."""
+
+
+class LFADSParameters(NamedTuple):
+    """Everything that training may change; G generator units, E encoder units, F factors, N units.
+
+    Attributes:
+        forward, backward: the two encoders, with their initial states `starts`, [2, E].
+        posterior: the map from both encoders' last states to (μ, log σ²) of g_0, 2E → 2G.
+        prior_mean, prior_log_var: of g_0, [G].
+        generator: θ of the generator; it has one input line, which stays silent.
+        phi: the expansion network of the co-trained pair, or None.
+        factors: W_f, [G, F]; its columns are normalised where it is used.
+        readout: factors → log-rates per bin.
+    """
+
+    forward: CellParams
+    backward: CellParams
+    starts: Float[Array, "2 E"]
+    posterior: Readout
+    prior_mean: Float[Array, " G"]
+    prior_log_var: Float[Array, " G"]
+    generator: CellParams
+    phi: ExpansionParams | None
+    factors: Float[Array, "G F"]
+    readout: Readout
+
+
+class Sizes(NamedTuple):
+    """How large the parts are."""
+
+    n_held_in: int
+    n_units: int
+    n_encoder: int
+    n_generator: int
+    n_factors: int
+
+
+class Recurrence(nnx.Module):
+    """A cell's θ: W from N(0, 1)/√N (recurrent) and N(0, 1)/√U (input), b 0 but `UPDATE_BIAS` in a GRU."""
+
+    def __init__(self, cell: str, n_inputs: int, n_state: int, *, rngs: nnx.Rngs) -> None:
+        widths = [w * n_state for w in get_cell(cell).widths]
+        draws = jax.random.normal(rngs.params(), (n_state + n_inputs, sum(widths)))
+        ends = [sum(widths[: i + 1]) for i in range(len(widths) - 1)]
+        stages = jnp.split(draws, ends, axis=1)
+        biases = [jnp.zeros(w) for w in widths]
+        if cell == "gru":
+            biases[0] = biases[0].at[n_state:].set(UPDATE_BIAS)
+        self.w = nnx.List(nnx.Param(m[:n_state] / n_state**0.5) for m in stages)
+        self.v = nnx.List(nnx.Param(m[n_state:] / n_inputs**0.5) for m in stages)
+        self.b = nnx.List(nnx.Param(b) for b in biases)
+
+    @property
+    def parameters(self) -> CellParams:
+        return tuple(Affine(w[...], v[...], b[...]) for w, v, b in zip(self.w, self.v, self.b, strict=True))
+
+
+class Linear(nnx.Module):
+    """x W + b with W from N(0, 1)/√n and a given b."""
+
+    def __init__(self, n: int, bias: Float[Array, " M"], *, rngs: nnx.Rngs) -> None:
+        self.w = nnx.Param(jax.random.normal(rngs.params(), (n, bias.shape[0])) / n**0.5)
+        self.b = nnx.Param(bias)
+
+    @property
+    def parameters(self) -> Readout:
+        return Readout(self.w[...], self.b[...])
+
+
+class LFADS(nnx.Module):
+    """The autonomous LFADS: encoders, posterior and prior of g_0, generator, factors, log-rates.
+
+    With `expansion` the generator is a co-trained pair: E begins as tanh∘tanh, as in `networks.modules`.
+    Reference: Pandarinath et al. (2018); Smith et al. (2021), appendix A.5.1.
+    """
+
+    def __init__(
+        self, cell: str, sizes: Sizes, log_rates: Float[Array, " N"], expansion: bool, *, rngs: nnx.Rngs
+    ) -> None:
+        g, e = sizes.n_generator, sizes.n_encoder
+        self.forward = Recurrence(ENCODER.name, sizes.n_held_in, e, rngs=rngs)
+        self.backward = Recurrence(ENCODER.name, sizes.n_held_in, e, rngs=rngs)
+        self.starts = nnx.Param(jnp.zeros((2, e)))
+        spread = jnp.log(jnp.full(g, 0.1))
+        self.posterior = Linear(2 * e, jnp.concatenate([jnp.zeros(g), spread]), rngs=rngs)
+        self.prior_mean, self.prior_log_var = nnx.Param(jnp.zeros(g)), nnx.Param(spread)
+        self.generator = Recurrence(cell, 1, g, rngs=rngs)
+        self.factors = nnx.Param(jax.random.normal(rngs.params(), (g, sizes.n_factors)))
+        self.readout = Linear(sizes.n_factors, log_rates, rngs=rngs)
+        self.phi = tuple(Layer(jnp.zeros((g, g)), jnp.zeros(g)) for _ in range(2)) if expansion else None
+
+    @property
+    def parameters(self) -> LFADSParameters:
+        return LFADSParameters(
+            self.forward.parameters,
+            self.backward.parameters,
+            self.starts[...],
+            self.posterior.parameters,
+            self.prior_mean[...],
+            self.prior_log_var[...],
+            self.generator.parameters,
+            self.phi,
+            self.factors[...],
+            self.readout.parameters,
+        )
+
+
+@partial(jax.jit, static_argnames=("cell", "sizes", "expansion"))
+def initial_parameters(
+    cell: str, sizes: Sizes, log_rates: Float[Array, " N"], key: PRNGKeyArray, expansion: bool
+) -> LFADSParameters:
+    """Fresh parameters; with or without an expansion network the others are the same draw."""
+    return LFADS(cell, sizes, log_rates, expansion, rngs=nnx.Rngs(key)).parameters
+
+
+def log_rate_readout(p: LFADSParameters) -> Readout:
+    """Generator state → log-rates in one map: W_f (columns of norm 1) times the readout's W, and b."""
+    return Readout(normalised(p.factors) @ p.readout.w, p.readout.b)
+
+
+def normalised(factors: Float[Array, "G F"]) -> Float[Array, "G F"]:
+    """W_f with columns of norm 1: each factor is a unit-length projection of the generator."""
+    return factors / jnp.linalg.norm(factors, axis=0)
