@@ -1,1 +1,1 @@
-"""LFADS and LFADS-JSLDS: sequential auto-encoders of spikes whose generator is a cell, or the co-trained pair."""
+"""LFADS and LFADS-JSLDS: sequential auto-encoders of spikes; the generator is a cell, or a co-trained pair."""

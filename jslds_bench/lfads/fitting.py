@@ -13,7 +13,7 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.lfads.modules import LFADSParameters, Sizes, initial_parameters
+from jslds_bench.lfads.modules import Expansion, LFADSParameters, Sizes, initial_parameters
 from jslds_bench.lfads.objective import (
     Batch,
     Weights,
@@ -54,7 +54,7 @@ class FitSettings:
     n_factors: int = 24
     n_steps: int = 2_000
     batch: int = 64
-    rate: float = 4e-3
+    rate: float = 6e-3
     dropout: float = 0.05
     weights: Weights = Weights()
 
@@ -69,7 +69,11 @@ class FitSettings:
 
 
 def fit(
-    trials: SpikeTrials, settings: FitSettings, expansion: bool, key: PRNGKeyArray, progress: Progress = silent
+    trials: SpikeTrials,
+    settings: FitSettings,
+    expansion: Expansion | None,
+    key: PRNGKeyArray,
+    progress: Progress = silent,
 ) -> tuple[LFADSParameters, dict[str, np.ndarray]]:
     """Parameters that maximise the bound on all units of `trials`, the encoder reading those held in.
 
@@ -77,7 +81,7 @@ def fit(
     bound on it (its likelihood part at the posterior's mean) was best.
 
     Args:
-        expansion: whether the generator is co-trained with a JSLDS.
+        expansion: what E of the JSLDS that the generator is co-trained with is at the start; None: no JSLDS.
     """
     key_init, key_split, key_train = jax.random.split(key, 3)
     counts = np.asarray(trials.counts, np.float32)
@@ -132,7 +136,9 @@ def infer(
     for start in range(0, len(held_in), CHUNK):
         x = jnp.asarray(np.asarray(held_in[start : start + CHUNK], np.float32))
         parts.append(_infer(cell, n_samples, p, x, keys[start : start + CHUNK]))
-    return Posterior(*(np.concatenate([np.asarray(a) for a in arrays]) for arrays in zip(*parts, strict=True)))
+    return Posterior(
+        *(np.concatenate([np.asarray(a) for a in arrays]) for arrays in zip(*parts, strict=True))
+    )
 
 
 @partial(jax.jit, static_argnums=(0, 1))

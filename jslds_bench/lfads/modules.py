@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.types import Affine, CellParams, ExpansionParams, Layer, Readout
 
+Expansion = Literal["identity", "origin"]
+"""What E is before training."""
 ENCODER = get_cell("gru")
 UPDATE_BIAS = 0.5
 """Added to the update gate of a GRU at the start: it begins by keeping its state. Reference: LFADS's code."""
@@ -88,12 +90,19 @@ class Linear(nnx.Module):
 class LFADS(nnx.Module):
     """The autonomous LFADS: encoders, posterior and prior of g_0, generator, factors, log-rates.
 
-    With `expansion` the generator is a co-trained pair: E begins as tanh∘tanh, as in `networks.modules`.
+    With `expansion` the generator is a co-trained pair. E then begins as "identity", tanh∘tanh, as in
+    `networks.modules`, or as "origin", W = −I: the constant 0, one linear system for all states.
     Reference: Pandarinath et al. (2018); Smith et al. (2021), appendix A.5.1.
     """
 
     def __init__(
-        self, cell: str, sizes: Sizes, log_rates: Float[Array, " N"], expansion: bool, *, rngs: nnx.Rngs
+        self,
+        cell: str,
+        sizes: Sizes,
+        log_rates: Float[Array, " N"],
+        expansion: Expansion | None,
+        *,
+        rngs: nnx.Rngs,
     ) -> None:
         g, e = sizes.n_generator, sizes.n_encoder
         self.forward = Recurrence(ENCODER.name, sizes.n_held_in, e, rngs=rngs)
@@ -105,7 +114,8 @@ class LFADS(nnx.Module):
         self.generator = Recurrence(cell, 1, g, rngs=rngs)
         self.factors = nnx.Param(jax.random.normal(rngs.params(), (g, sizes.n_factors)))
         self.readout = Linear(sizes.n_factors, log_rates, rngs=rngs)
-        self.phi = tuple(Layer(jnp.zeros((g, g)), jnp.zeros(g)) for _ in range(2)) if expansion else None
+        start = -jnp.eye(g) if expansion == "origin" else jnp.zeros((g, g))
+        self.phi = None if expansion is None else tuple(Layer(start, jnp.zeros(g)) for _ in range(2))
 
     @property
     def parameters(self) -> LFADSParameters:
@@ -125,7 +135,7 @@ class LFADS(nnx.Module):
 
 @partial(jax.jit, static_argnames=("cell", "sizes", "expansion"))
 def initial_parameters(
-    cell: str, sizes: Sizes, log_rates: Float[Array, " N"], key: PRNGKeyArray, expansion: bool
+    cell: str, sizes: Sizes, log_rates: Float[Array, " N"], key: PRNGKeyArray, expansion: Expansion | None
 ) -> LFADSParameters:
     """Fresh parameters; with or without an expansion network the others are the same draw."""
     return LFADS(cell, sizes, log_rates, expansion, rngs=nnx.Rngs(key)).parameters

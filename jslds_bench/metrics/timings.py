@@ -17,7 +17,7 @@ from jslds_bench.recording_types import RecordedEvaluation
 from jslds_bench.types import METRICS, Evaluation
 
 
-def _timing(evaluation: Evaluation | RecordedEvaluation, name: str, reason: str) -> float:
+def _timing(evaluation: Evaluation | RecordedEvaluation | SpikeEvaluation, name: str, reason: str) -> float:
     if name not in evaluation.timings:
         raise Unsupported(reason)
     return evaluation.timings[name]
@@ -67,7 +67,7 @@ class FitSeconds(Seconds):
 
     reads: ClassVar[Any] = (Evaluation, RecordedEvaluation)
 
-    def compute(self, evaluation: Evaluation | RecordedEvaluation) -> float:
+    def compute(self, evaluation: Evaluation | RecordedEvaluation | SpikeEvaluation) -> float:
         return _timing(evaluation, "fit_seconds", "not timed")
 
 

@@ -174,6 +174,12 @@ class FixedPointModel:
                 raise Unsupported(
                     f"no fixed or slow point with q ≤ {self.slow_tolerance:g} under u* = {np.asarray(u_star)}"
                 )
+        return self.about(network, u_stars, found)
+
+    def about(
+        self, network: Network, u_stars: jax.Array, found: list[np.ndarray]
+    ) -> NearestFixedPoint | BlendedFixedPoints:
+        """The expansions about given points, [P_k, N] for each of the distinct `u_stars`."""
         counts = tuple(len(points) for points in found)
         padded = np.full((len(found), max(counts), network.n_state), _FAR, np.float32)
         for row, points in zip(padded, found, strict=True):

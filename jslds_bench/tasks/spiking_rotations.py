@@ -73,7 +73,9 @@ class SpikingRotations:
             )
         most = N_DIRECTIONS * N_VERSIONS
         if self.n_conditions > most:
-            raise UsageError(f"spiking_rotations has {most} conditions, got n_conditions = {self.n_conditions}")
+            raise UsageError(
+                f"spiking_rotations has {most} conditions, got n_conditions = {self.n_conditions}"
+            )
         if not 0 < round(self.held_out_units * self.n_units) < self.n_units:
             raise UsageError(
                 f"held_out_units is a share of the {self.n_units} units that leaves some on both sides, "

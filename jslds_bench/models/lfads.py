@@ -1,0 +1,52 @@
+"""LFADS on spikes: its generator trained alone and linearised about fixed points found afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from jslds_bench.models.fixed_points import FixedPointModel
+from jslds_bench.models.spike_autoencoder import Generator, SpikeAutoencoder
+from jslds_bench.types import MODELS
+
+
+@MODELS.register("lfads")
+@dataclasses.dataclass(frozen=True)
+class PlainLFADS(SpikeAutoencoder):
+    """Autonomous LFADS; its generator is explained by expansions about the nearest numerical fixed point.
+
+    What `fixed_points` is on networks: the search starts from visited states of the generator.
+    Reference: Pandarinath et al. (2018).
+
+    Attributes:
+        cell: of the generator, by name.
+        n_encoder, n_generator, n_factors: sizes of the parts.
+        n_steps, batch, rate: training steps, trials in each, and the peak rate of Adam.
+        dropout: share of dropped spikes, encoder summaries and generator outputs.
+        n_samples: samples of the initial state that rates are averaged over.
+    """
+
+    cell: str = "gru"
+    n_encoder: int = 64
+    n_generator: int = 64
+    n_factors: int = 24
+    n_steps: int = 2_000
+    batch: int = 64
+    rate: float = 6e-3
+    dropout: float = 0.05
+    n_samples: int = 16
+
+    SMOKE: ClassVar[dict[str, Any]] = {
+        "n_encoder": 4,
+        "n_generator": 5,
+        "n_factors": 3,
+        "n_steps": 3,
+        "batch": 4,
+        "n_samples": 2,
+    }
+
+    def linearise(self, generator: Generator) -> Any:
+        """The expansions about the generator's fixed points; None where the search finds none."""
+        if not len(generator.points):
+            return None
+        return FixedPointModel().about(generator.network, generator.u_stars, [generator.points])

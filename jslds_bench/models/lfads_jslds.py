@@ -1,0 +1,66 @@
+"""LFADS-JSLDS on spikes: the generator is a network co-trained with its own JSLDS."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+import jax.numpy as jnp
+
+from jslds_bench.lfads.modules import Expansion
+from jslds_bench.models.jslds import JacobianSwitching
+from jslds_bench.models.spike_autoencoder import Generator, SpikeAutoencoder
+from jslds_bench.types import MODELS
+
+
+@MODELS.register("lfads_jslds")
+@dataclasses.dataclass(frozen=True)
+class LFADSJSLDS(SpikeAutoencoder):
+    """Autonomous LFADS whose generator is the co-trained pair of eqs. 5–9, without input and with u* = 0.
+
+    Both branches start from the same g_0 and share dropout masks, factors and log-rates.
+    Reference: Smith et al. (2021), section 4.3 and appendix A.5.1.
+
+    Attributes:
+        branch: which generator makes the rates that are scored: "rnn" or "jslds".
+        expansion: what E is before training: "identity" (the paper's tanh∘tanh) or "origin" (the constant 0). From
+            the first, generator states being small, E keeps following the state for thousands of steps.
+        weight_e, weight_a: λ_e and λ_a of eq. 9; sums over bins and units, means over trials.
+        cell: of the generator, by name.
+        n_encoder, n_generator, n_factors: sizes of the parts.
+        n_steps, batch, rate: training steps, trials in each, and the peak rate of Adam.
+        dropout: share of dropped spikes, encoder summaries and generator outputs.
+        n_samples: samples of the initial state that rates are averaged over.
+    """
+
+    branch: Literal["rnn", "jslds"] = "rnn"
+    expansion: Expansion = "origin"
+    weight_e: float = 100.0
+    weight_a: float = 10.0
+    cell: str = "gru"
+    n_encoder: int = 64
+    n_generator: int = 64
+    n_factors: int = 24
+    n_steps: int = 2_000
+    batch: int = 64
+    rate: float = 6e-3
+    dropout: float = 0.05
+    n_samples: int = 16
+
+    SMOKE: ClassVar[dict[str, Any]] = {
+        "n_encoder": 4,
+        "n_generator": 5,
+        "n_factors": 3,
+        "n_steps": 3,
+        "batch": 4,
+        "n_samples": 2,
+    }
+
+    def linearise(self, generator: Generator) -> JacobianSwitching:
+        """The JSLDS that the generator was trained with."""
+        network = generator.network
+        assert network.expansion is not None
+        points = jnp.zeros((1, 0, network.n_state))  # its expansion points are asked for along trials
+        return JacobianSwitching(
+            network.cell, (0,), network.params, network.expansion, generator.u_stars, points
+        )

@@ -1,0 +1,196 @@
+"""What `lfads` and `lfads_jslds` share: fit, inference, and the generator as a network to be linearised."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.dynamics.fixed_points import SearchSettings, locate
+from jslds_bench.dynamics.rollout import free_run
+from jslds_bench.errors import UsageError
+from jslds_bench.lfads.fitting import FitSettings, fit, infer
+from jslds_bench.lfads.modules import LFADSParameters, log_rate_readout
+from jslds_bench.lfads.objective import Weights, generate
+from jslds_bench.spike_types import Inferred, SpikeTask, SpikeTrials
+from jslds_bench.types import Linearization, Network, NetworkSource, Progress, Task, silent
+
+N_SEARCH_TRIALS = 32
+"""Fit trials whose generator states the search for fixed points starts from."""
+SLOW_TOLERANCE = 1e-6
+"""q = ½‖F − g‖² under which a point counts as fixed or slow: generator states are small."""
+
+
+class Generator(NamedTuple):
+    """The generator as a network, and what a numerical search makes of it.
+
+    Attributes:
+        network: its readout gives log-rates; its h_0 is the prior's mean.
+        points: fixed and slow points without input, [P, G].
+        u_stars: the one input that there is, silence, [1, 1].
+    """
+
+    network: Network
+    points: np.ndarray
+    u_stars: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class FittedAutoencoder:
+    """LFADS with its parameters frozen, and its generator linearised (`spike_types.SpikeModel`)."""
+
+    params: LFADSParameters
+    generator: Generator
+    linear: Linearization | None
+    branch: Literal["rnn", "jslds"]
+    n_samples: int
+    history: dict[str, Any]
+
+    def infer(self, held_in: Any, conditions: Any, key: jax.Array) -> Inferred:
+        """Rates averaged over the posterior; the generator's states from its mean, and the linear run."""
+        cell, steps = self.generator.network.cell, held_in.shape[1]
+        found = infer(cell.name, self.params, held_in, key, self.n_samples)
+        states = _with_start(found.g0, _states(cell, self.params, found.g0, steps))
+        pair = self.params.phi is not None
+        chosen = found.jslds_rates if self.branch == "jslds" else found.rates
+        linear = points = None
+        if self.linear is not None:
+            run, points = (np.asarray(x) for x in _linear_run(self.linear, found.g0, steps))
+            linear = _with_start(found.g0, run)
+        return Inferred(
+            _rates(chosen),
+            _rates(found.jslds_rates) if pair else None,
+            states,
+            linear,
+            points,
+            states[:, 1:],
+        )
+
+    def systems(self, states: Any) -> np.ndarray | None:
+        """∂F/∂g where the linearisation expands at each state; None: no fixed point was found."""
+        if self.linear is None:
+            return None
+        return np.asarray(_jacobians(self.linear, np.asarray(states, np.float32)), np.float64)
+
+    def loadings(self) -> np.ndarray:
+        """Generator → log-rates."""
+        return np.asarray(self.generator.network.readout.w, np.float64)
+
+    def fixed_points(self) -> np.ndarray | None:
+        """What the numerical search found."""
+        return self.generator.points if len(self.generator.points) else None
+
+    def fit_series(self) -> dict[str, list[float]]:
+        """The loss and its terms over training, by "step"."""
+        return {name: np.asarray(values, float).tolist() for name, values in self.history.items()}
+
+
+class SpikeAutoencoder:
+    """What the entries are besides their parameters; each is a frozen dataclass with these fields.
+
+    Raises:
+        UsageError: sizes, steps or shares that mean nothing.
+    """
+
+    name: str
+    cell: str
+    n_encoder: int
+    n_generator: int
+    n_factors: int
+    n_steps: int
+    batch: int
+    rate: float
+    dropout: float
+    n_samples: int
+
+    def __post_init__(self) -> None:
+        get_cell(self.cell)
+        whole = ("n_encoder", "n_generator", "n_factors", "n_steps", "batch", "n_samples")
+        for field in whole:
+            if getattr(self, field) < 1:
+                raise UsageError(f"{self.name}: {field} is {getattr(self, field)}, expected at least 1")
+        if not (0 <= self.dropout < 1 and self.rate > 0):
+            raise UsageError(
+                f"{self.name} needs 0 ≤ dropout < 1 and rate > 0, got {self.dropout} and {self.rate}"
+            )
+
+    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
+        return "it describes spikes, not networks"
+
+    def linearise(self, generator: Generator) -> Linearization | None:
+        """The linear systems that stand for the generator."""
+        raise NotImplementedError
+
+    def fit_spikes(
+        self, task: SpikeTask, trials: SpikeTrials, key: jax.Array, progress: Progress = silent
+    ) -> FittedAutoencoder:
+        """Trained on the fit trials; the search for fixed points comes after."""
+        settings = FitSettings(**{f: getattr(self, f) for f in _SETTINGS}, weights=self._weights())
+        key_fit, key_search = jax.random.split(key)
+        expansion = getattr(self, "expansion", None)
+        params, history = fit(trials, settings, expansion, key_fit, progress)
+        generator = self._searched(params, trials.held_in[:N_SEARCH_TRIALS], key_search)
+        branch = getattr(self, "branch", "rnn")
+        linear = self.linearise(generator)
+        return FittedAutoencoder(params, generator, linear, branch, self.n_samples, history)
+
+    def _weights(self) -> Weights:
+        default = Weights()
+        return Weights(e=getattr(self, "weight_e", default.e), a=getattr(self, "weight_a", default.a))
+
+    def _searched(self, params: LFADSParameters, held_in: Any, key: jax.Array) -> Generator:
+        cell = get_cell(self.cell)
+        kind = "standard" if params.phi is None else "cotrained"
+        network = Network(
+            cell, params.generator, params.prior_mean, log_rate_readout(params), params.phi, kind
+        )
+        g0 = infer(self.cell, params, held_in, key, 1).g0
+        states = _states(cell, params, g0, held_in.shape[1]).reshape(-1, network.n_state)
+        u_star = np.zeros(1, np.float32)
+        found = locate(network, states, u_star, SearchSettings(slow_tolerance=SLOW_TOLERANCE))
+        return Generator(network, np.asarray(found.points), jnp.asarray(u_star)[None])
+
+
+_SETTINGS = ("cell", "n_encoder", "n_generator", "n_factors", "n_steps", "batch", "rate", "dropout")
+
+
+def _rates(rates: Any) -> np.ndarray:
+    return np.asarray(rates, np.float64)
+
+
+def _with_start(g0: Any, later: Any) -> np.ndarray:
+    return np.concatenate([np.asarray(g0)[:, None], np.asarray(later)], axis=1)
+
+
+def _states(cell: Any, params: LFADSParameters, g0: Any, n_steps: int) -> np.ndarray:
+    return np.asarray(_generate(cell, params._replace(phi=None), jnp.asarray(g0), n_steps).h)
+
+
+_generate = jax.jit(generate, static_argnums=(0, 3))
+
+
+def _linear_run(linear: Linearization, g0: Any, n_steps: int) -> Any:
+    """The linearisation from each g_0 on its own, and the points that it expands about on its way."""
+    return _LINEAR_RUN(linear, jnp.asarray(g0), n_steps)
+
+
+def _run(linear: Linearization, g0: Any, n_steps: int) -> Any:
+    silence = jnp.zeros(1)
+    inputs = jnp.zeros((1, n_steps, 1))
+    run = jax.vmap(lambda g: free_run(linear, g, inputs, inputs[:, 0])[0])(g0)
+    before = jnp.concatenate([g0[:, None], run[:, :-1]], axis=1)
+    at = jax.vmap(jax.vmap(lambda g: linear.local(g, silence, silence).e))  # type: ignore[union-attr]
+    return run, at(before)
+
+
+_LINEAR_RUN = jax.jit(_run, static_argnums=2)
+
+
+@jax.jit
+def _jacobians(linear: Any, states: Any) -> Any:
+    silence = jnp.zeros(1)
+    return jax.vmap(lambda g: linear.local(g, silence, silence).A)(states)
