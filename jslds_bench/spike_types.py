@@ -58,7 +58,7 @@ class SpikeTrials:
 
 @runtime_checkable
 class SpikeTask(Protocol):
-    """Spiking data: models are fitted to it directly. Entries are frozen dataclasses; ``SMOKE`` as for `Task`.
+    """Spiking data: models are fitted to it directly. Entries are as those of `Task`, ``SMOKE`` included.
 
     `n_latent` is the number of latent dimensions that linear models of it are given.
     """

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import scipy.ndimage
 
-from jslds_bench.analysis import jpca
+from jslds_bench.analysis.jpca import jpca
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles
 from jslds_bench.dynamics.spectrum import eigenvalues
+from jslds_bench.errors import UsageError
 from jslds_bench.evaluation import purpose_key, read_only
 from jslds_bench.figure_arrays import small
 from jslds_bench.spike_types import Inferred, SpikeEvaluation, SpikeModel, SpikeTask, SpikeTrials
@@ -114,7 +115,7 @@ def _trajectories(model: SpikeModel, inferred: Inferred) -> dict[str, Any]:
 
 
 def _spectra(evaluation: SpikeEvaluation) -> dict[str, Any]:
-    """Eigenvalues at the samples and of their mean, and the planes' angles to the jPC planes of the states."""
+    """Eigenvalues at the samples and of their mean; the angles of its planes to the states' jPC planes."""
     assert evaluation.systems is not None
     trials, mean = evaluation.held_out, evaluation.systems.mean(axis=0)
     out: dict[str, Any] = {
@@ -125,7 +126,7 @@ def _spectra(evaluation: SpikeEvaluation) -> dict[str, Any]:
     if not len(found.frequencies):
         return out
     out["spikes_plane_frequencies"] = found.frequencies
-    out["spikes_plane_eigenvalues"] = found.eigenvalues
+    out["spikes_plane_eigenvalues"] = found.values
     visited = evaluation.inferred.visited
     if visited is None:
         return out
@@ -133,15 +134,15 @@ def _spectra(evaluation: SpikeEvaluation) -> dict[str, Any]:
     if trials.conditions is not None:
         means = np.stack([visited[trials.conditions == c].mean(axis=0) for c in np.unique(trials.conditions)])
     try:
-        rotated = jpca.analyse(means, min(N_JPCA, means.shape[-1] // 2 * 2), trials.bin_seconds)
-    except ValueError:  # fewer directions than planes need, or a single condition: there is no jPCA of it
+        rotated = jpca(means, trials.bin_seconds, min(N_JPCA, means.shape[-1] // 2 * 2))
+    except UsageError:  # fewer directions than planes need, or a single condition: there is no jPCA of it
         return out
     flat = means.reshape(-1, means.shape[-1])
     within = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][: 2 * N_JPCA].T
     null = random_plane_angles(means.shape[-1], N_NULL, np.random.default_rng(0), within)[:, 0]
     out["spikes_jpca_projection"] = rotated.projection[..., :4]
-    out["spikes_jpca_frequencies"] = rotated.frequencies
-    out["spikes_jpca_r2"] = np.array([rotated.r2, rotated.r2_skew])
+    out["spikes_jpca_frequencies"] = rotated.rotation.frequencies
+    out["spikes_jpca_r2"] = np.array([rotated.rotation.r2, rotated.rotation.r2_skew])
     out["spikes_jpca_angles"] = plane_angles(found.planes, rotated.planes)[..., 0]
     out["spikes_jpca_angles_null"] = np.percentile(null, [5, 50])
     return out

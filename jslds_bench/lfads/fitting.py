@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.lfads.modules import Expansion, LFADSParameters, Sizes, initial_parameters
 from jslds_bench.lfads.objective import (
+    DEFAULT_WEIGHTS,
     Batch,
     Weights,
     encode,
@@ -56,7 +57,7 @@ class FitSettings:
     batch: int = 64
     rate: float = 6e-3
     dropout: float = 0.05
-    weights: Weights = Weights()
+    weights: Weights = DEFAULT_WEIGHTS
 
     def recipe(self) -> Recipe:
         """Adam, a cosine to zero after a short warm-up, global-norm clip of 200 (losses are sums)."""
@@ -135,10 +136,8 @@ def infer(
     parts = []
     for start in range(0, len(held_in), CHUNK):
         x = jnp.asarray(np.asarray(held_in[start : start + CHUNK], np.float32))
-        parts.append(_infer(cell, n_samples, p, x, keys[start : start + CHUNK]))
-    return Posterior(
-        *(np.concatenate([np.asarray(a) for a in arrays]) for arrays in zip(*parts, strict=True))
-    )
+        parts.append(jax.device_get(_infer(cell, n_samples, p, x, keys[start : start + CHUNK])))
+    return Posterior(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -35,6 +35,9 @@ class Weights(NamedTuple):
     l2: float = 2e-5
 
 
+DEFAULT_WEIGHTS = Weights()
+
+
 class Batch(NamedTuple):
     """Trials of one training step.
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.kinds import Seconds
 from jslds_bench.recording_types import RecordedEvaluation
+from jslds_bench.spike_types import SpikeEvaluation
 from jslds_bench.types import METRICS, Evaluation
 
 
@@ -65,7 +66,7 @@ class CompileSeconds(Seconds):
 class FitSeconds(Seconds):
     """Processor seconds of the model's fit, compilation included."""
 
-    reads: ClassVar[Any] = (Evaluation, RecordedEvaluation)
+    reads: ClassVar[Any] = (Evaluation, RecordedEvaluation, SpikeEvaluation)
 
     def compute(self, evaluation: Evaluation | RecordedEvaluation | SpikeEvaluation) -> float:
         return _timing(evaluation, "fit_seconds", "not timed")

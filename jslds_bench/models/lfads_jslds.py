@@ -23,8 +23,8 @@ class LFADSJSLDS(SpikeAutoencoder):
 
     Attributes:
         branch: which generator makes the rates that are scored: "rnn" or "jslds".
-        expansion: what E is before training: "identity" (the paper's tanh∘tanh) or "origin" (the constant 0). From
-            the first, generator states being small, E keeps following the state for thousands of steps.
+        expansion: what E is before training: "identity" (the paper's tanh∘tanh) or "origin" (the constant 0).
+            Begun as the former E keeps following the state, generator states being small.
         weight_e, weight_a: λ_e and λ_a of eq. 9; sums over bins and units, means over trials.
         cell: of the generator, by name.
         n_encoder, n_generator, n_factors: sizes of the parts.

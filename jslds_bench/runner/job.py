@@ -26,6 +26,8 @@ from jslds_bench.recorded import draw_recordings, evaluate_recorded, recorded_ar
 from jslds_bench.recording_types import RecordedEvaluation, RecordedTask, Recording, reads
 from jslds_bench.registry import Registry
 from jslds_bench.runner import cache
+from jslds_bench.spike_types import SpikeEvaluation, SpikeTask, SpikeTrials
+from jslds_bench.spiking import draw_spikes, evaluate_spikes, spike_arrays
 from jslds_bench.store import Record, Status, Value
 from jslds_bench.suite import DATA, Job
 from jslds_bench.types import (
@@ -52,9 +54,14 @@ MAKERS = (
     "evaluation",
     "figure_arrays",
     "recorded",
+    "lfads",
+    "analysis",
+    "spiking",
     "runner.job",
 )
 Quiet = Callable[[], AbstractContextManager[None]]
+AnyEvaluation = Evaluation | RecordedEvaluation | SpikeEvaluation
+KINDS = {Evaluation: "a network", RecordedEvaluation: "recorded data", SpikeEvaluation: "spikes"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +74,15 @@ class PreparedRecording:
 
 
 @dataclasses.dataclass(frozen=True)
+class PreparedSpikes:
+    """What the jobs of one (spike task, seed) share."""
+
+    task: SpikeTask
+    fit: SpikeTrials
+    held_out: SpikeTrials
+
+
+@dataclasses.dataclass(frozen=True)
 class Prepared:
     """What the jobs of one (task, network, seed) share."""
 
@@ -76,6 +92,9 @@ class Prepared:
     cached: bool
     fit_trials: Any
     reference: list[Any]
+
+
+AnyPrepared = Prepared | PreparedRecording | PreparedSpikes
 
 
 def digest(job: Job, plugins: tuple[str, ...]) -> str:
@@ -116,13 +135,13 @@ def blank_record(
     return Record(job.suite, *job.key, parameters(job), status, reason, {}, {}, {}, environment, digest)
 
 
-def prepare(
-    job: Job, environment: dict[str, Any], fresh: bool, progress: Progress
-) -> Prepared | PreparedRecording:
+def prepare(job: Job, environment: dict[str, Any], fresh: bool, progress: Progress) -> AnyPrepared:
     """The job's network (cached or made), its trials and the network's fixed points; or its recording."""
     task = TASKS.make(job.task.name, job.task.parameters)
     if job.network is DATA:
         progress(0, 1, "drawing the recording")
+        if isinstance(task, SpikeTask):
+            return PreparedSpikes(task, *draw_spikes(task, job.seed))
         return PreparedRecording(task, *draw_recordings(task, job.seed))
     source = NETWORKS.make(job.network.name, job.network.parameters)
     key = cache.network_key(task, source, job.seed, environment)
@@ -148,16 +167,20 @@ def prepare(
 
 def run_job(
     job: Job,
-    prepared: Prepared | PreparedRecording,
+    prepared: AnyPrepared,
     environment: dict[str, Any],
     digest: str,
     quiet: Quiet,
     progress: Progress,
 ) -> tuple[Record, dict[str, np.ndarray]]:
     """Fits, evaluates, times and measures one model; any failure becomes the record's status and reason."""
-    run: Callable[..., Any] = _run_recorded if isinstance(prepared, PreparedRecording) else _run
+    runs: dict[type, Callable[..., Any]] = {
+        Prepared: _run,
+        PreparedRecording: _run_recorded,
+        PreparedSpikes: _run_spikes,
+    }
     try:
-        return run(job, prepared, environment, digest, quiet, progress)
+        return runs[type(prepared)](job, prepared, environment, digest, quiet, progress)
     except Exception as error:
         status, reason = outcome(error)
         return blank_record(job, status, reason, environment, digest), {}
@@ -249,6 +272,39 @@ def _run_recorded(
     return record, recorded_arrays(fitted, evaluated)
 
 
+def _run_spikes(
+    job: Job, p: PreparedSpikes, environment: dict[str, Any], digest: str, quiet: Quiet, progress: Progress
+) -> tuple[Record, dict[str, np.ndarray]]:
+    model: Any = MODELS.make(job.model.name, job.model.parameters)
+    start = time.process_time()
+    fitted = model.fit_spikes(p.task, p.fit, ev.purpose_key(job.seed, "model"), progress)
+    fit_seconds = time.process_time() - start
+    progress(0, 1, "evaluating")
+    evaluated = evaluate_spikes(fitted, p.fit, p.held_out, job.seed)
+    with quiet():
+        gemm = gemm_rate(repeats=3)
+    evaluated = dataclasses.replace(evaluated, timings={"fit_seconds": fit_seconds})
+    record = Record(
+        job.suite,
+        *job.key,
+        parameters(job),
+        "ok",
+        None,
+        _values(job, evaluated, "the model diverged"),
+        fitted.fit_series(),
+        {
+            "n_trials": len(p.fit.counts),
+            "n_held_out": len(p.held_out.counts),
+            "n_units": p.fit.counts.shape[-1],
+            "n_held_out_units": int(p.fit.held_out_units.sum()),
+            "timing": {"gemm_flops": gemm},
+        },
+        environment,
+        digest,
+    )
+    return record, spike_arrays(fitted, evaluated)
+
+
 def _fit(model: Model, p: Prepared, seed: int, progress: Progress) -> tuple[Linearization, float]:
     """The fitted model and the processor seconds it took; a changed network is an error.
 
@@ -275,7 +331,7 @@ def _fingerprint(network: Network) -> bytes:
     return hasher.digest()
 
 
-def _values(job: Job, evaluated: Evaluation | RecordedEvaluation, divergence: str) -> dict[str, Value]:
+def _values(job: Job, evaluated: AnyEvaluation, divergence: str) -> dict[str, Value]:
     """The metrics that the job asks for; of all, those that read its kind of evaluation."""
     names = job.metrics
     if names is None:
@@ -283,14 +339,14 @@ def _values(job: Job, evaluated: Evaluation | RecordedEvaluation, divergence: st
     return {name: _value(name, evaluated, divergence) for name in names}
 
 
-def _value(name: str, evaluated: Evaluation | RecordedEvaluation, divergence: str) -> Value:
+def _value(name: str, evaluated: AnyEvaluation, divergence: str) -> Value:
     try:
         metric = METRICS.make(name, {})
     except UsageError as error:  # its plug-in does not import
         return Value(None, "1", "none", str(error))
     if not reads(metric, type(evaluated)):
-        kind = "a network" if isinstance(evaluated, RecordedEvaluation) else "recorded data"
-        return Value(None, metric.unit, metric.better, f"it is a metric of {kind}")
+        other = " or ".join(name for kind, name in KINDS.items() if reads(metric, kind))
+        return Value(None, metric.unit, metric.better, f"it is a metric of {other}")
     try:
         value = float(metric.compute(evaluated))
     except Unsupported as error:
