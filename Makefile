@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 MADE := $(VENV)/made-$(VERSION)
 
-.PHONY: env test test-slow lint synthetic smoke switching reference bench lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze reference bench lock clean
 
 env: $(MADE)
 
@@ -38,9 +38,16 @@ smoke: env
 switching: env
 	$(BIN)/jslds-bench run --suite switching
 
+spikes: env
+	$(BIN)/jslds-bench run --suite spikes
+
+# The same on real spikes: make maze DATA=path/to/file.nwb (docs/spikes.md says where to get it).
+maze: env
+	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
+
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic switching
-	for run in synthetic switching; do mkdir -p reports/reference/$$run && \
+reference: synthetic switching spikes
+	for run in synthetic switching spikes; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 
 # One round of the asv benchmarks on the checked-out commit, without network.

@@ -46,6 +46,35 @@ def test_smoke_takes_less_than_a_minute(tmp_path):
     assert seconds <= 60
 
 
+def test_spikes_takes_a_quarter_of_an_hour_and_finds_the_planted_rotations(tmp_path):
+    seconds, frame = timed_run("spikes", tmp_path)
+    print(f"spikes, cold: {seconds / 60:.1f} min")
+    assert set(frame.status) == {"ok"}
+    means = frame.pivot_table(index="model", columns="metric", values="value", aggfunc="mean")
+    worst = frame.pivot_table(index="model", columns="metric", values="value", aggfunc="max")
+    print(means[["rate_r2", "co_bits_per_spike", "relative_error", "frequency_error", "plane_angle"]])
+    pair = means.loc["lfads_jslds"]
+    assert pair.rate_r2 >= 0.98 * means.loc["lfads"].rate_r2
+    assert means.loc["smoothing"].rate_r2 + 0.2 < min(pair.rate_r2, means.loc["lfads"].rate_r2)
+    assert worst.loc["lfads_jslds"].relative_error <= 0.05
+    assert worst.loc["lfads_jslds"].frequency_error <= 0.05
+    assert worst.loc["lfads_jslds"].plane_angle < frame[frame.metric == "plane_angle_null"].value.min()
+    assert seconds <= 15 * 60
+
+
+def test_real_spikes_are_told_better_than_by_smoothing(tmp_path, data_folder):
+    run = tmp_path / "run"
+    data = str(data_folder / "mc_maze_small_test.nwb")
+    command = ["run", "--suite", "maze", "--data", data, "--models", "lfads", "lfads_jslds", "smoothing"]
+    subprocess.run([sys.executable, "-m", "jslds_bench", *command, "--out", str(run)], check=True)
+    frame = load_run(run)
+    means = frame.pivot_table(index="model", columns="metric", values="value", aggfunc="mean")
+    print(means[["co_bits_per_spike", "bits_per_spike", "relative_error"]])
+    co = means.co_bits_per_spike
+    assert co["smoothing"] < min(co["lfads"], co["lfads_jslds"])
+    assert means.loc["lfads_jslds"].co_bits_per_spike_jslds >= 0.95 * co["lfads_jslds"]
+
+
 def test_truth_takes_two_minutes_and_the_search_finds_it(tmp_path):
     seconds, frame = timed_run("truth", tmp_path)
     print(f"truth, cold: {seconds:.0f} s")
