@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jslds_bench.report.figures_states import span_of
+from jslds_bench.report.figures_states import corner_note, span_of
 from jslds_bench.report.style import (
     CONDITION_COLORS,
     GRID,
@@ -61,10 +61,8 @@ def rates(heading: str, time: Array, panels: Sequence[Trial]) -> Figure:
             _ticks(ax, time, panel.counts, high)
         ax.set_ylim(-(HIGHEST + 1) * TICK * high, high)
         ax.set_yticks([t for t in ax.get_yticks() if 0 <= t <= high])
-        if not known.size:
-            ax.text(
-                0.5, 0.6, "no finite rates", transform=ax.transAxes, ha="center", color=MUTED, fontsize=7.5
-            )
+        if lost := [c.name for c in panel.curves if not np.isfinite(c.rate).any()]:
+            corner_note(ax, f"not finite: {', '.join(lost)}")
         title(ax, plain(panel.name, 40))
         _name_axes(ax, i, len(axes), "spikes/s")
     return figure

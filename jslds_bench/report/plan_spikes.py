@@ -131,7 +131,7 @@ def _psths(data: RunData, key: Key, a: Arrays) -> Iterator[Made]:
     names = _units(a, found.shape[2])[:MAX_UNITS]
     caption = (
         f"Mean rates of {len(found)} sample condition{'s'[: len(found) != 1]}: left the data's, smoothed, "
-        f"right the model's. psth_r2 over all of them: {data.summary(key, 'psth_r2').text}."
+        f"right the model's. psth_r2 over all conditions and units: {data.summary(key, 'psth_r2').text}."
     )
     n = found.shape[2]
     note = f"Drawn: {len(names)} of {n} sample units" if len(names) < n else ""
