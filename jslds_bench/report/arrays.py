@@ -46,11 +46,41 @@ SHAPES = {
     "flow_at": "G 2",
     "flow": "Z G 2",
     "flow_mode": "G",
+    "spikes_time": "T",
+    "spikes_bin": "",
+    "spikes_example_counts": "B T Y",
+    "spikes_example_rates": "B T Y",
+    "spikes_example_rates_jslds": "B T Y",
+    "spikes_example_rates_true": "B T Y",
+    "spikes_example_units": "Y",
+    "spikes_psth": "F T Y",
+    "spikes_psth_data": "F T Y",
+    "spikes_jpca_projection": "C J 4",
+    "spikes_jpca_frequencies": "Q",
+    "spikes_jpca_r2": "2",
+    "spikes_states": "B T1 3",
+    "spikes_linear_states": "B T1 3",
+    "spikes_expansion_points": "B T 3",
+    "spikes_fixed_points": "X 3",
+    "spikes_eigenvalues": "H",
+    "spikes_eigenvalue_cloud": "A V",
+    "spikes_plane_frequencies": "W",
+    "spikes_plane_eigenvalues": "W",
+    "spikes_jpca_angles": "W Q",
+    "spikes_jpca_angles_null": "2",
+    "spikes_true_frequencies": "I",
 }
 """Name → dimensions; equal letters are equal sizes within one record, and T1 = T + 1.
 
-The last twelve are a switching model's: Z modes, S steps of the example trials and a grid of G points, all in
-the plane of the first two coordinates (of the network's principal components, or of the true states).
+From ``modes_path`` to ``flow_mode`` they are a switching model's: Z modes, S steps of the example trials and
+a grid of G points, all in the plane of the first two coordinates (of the network's principal components, or
+of the true states).
+
+Those named ``spikes_`` are of a model of spiking data: B example trials of T bins, Y sample units, F sample
+conditions; times in s, rates in spikes/s. C condition means at J times are on the axes of the first two of Q
+jPC planes; states, and X fixed points, are in the first three principal components of the generator's states.
+There are H eigenvalues of the mean linear system, the V largest at each of A sampled steps, W leading complex
+pairs, and I planted frequencies, Hz. Angles are in degrees; those of chance: 5th percentile and median.
 """
 
 WHOLE = ("modes_true", "modes_inferred", "modes_free", "flow_mode")
@@ -89,14 +119,14 @@ def load_arrays(path: Path) -> Arrays:
 
 def check_arrays(raw: Mapping[str, np.ndarray]) -> Arrays:
     """Those of `raw` that have the shapes of `SHAPES`, consistently; unknown names are ignored."""
-    sizes: dict[str, int] = {"2": 2}
+    sizes = {digit: int(digit) for digit in "234"}
     found, notes = {}, []
     for name, letters in SHAPES.items():
         if name not in raw:
             continue
         array, axes = raw[name], letters.split()
         known = [sizes.get(letter, n) for letter, n in zip(axes, array.shape, strict=False)]
-        kinds = "iu" if name in WHOLE else "fiubc"
+        kinds = "iu" if name in WHOLE else "fiubc" if "eigenvalue" in name else "fiub"
         if array.dtype.kind not in kinds or array.ndim != len(axes) or list(array.shape) != known:
             wanted = f"[{', '.join(axes)}]" + (" of integers" if name in WHOLE else "")
             notes.append(f"{name} has shape {array.shape} of {array.dtype}, expected {wanted}")
@@ -104,5 +134,7 @@ def check_arrays(raw: Mapping[str, np.ndarray]) -> Arrays:
         sizes.update(zip(axes, array.shape, strict=True))
         if "T1" in sizes:
             sizes["T"] = sizes["T1"] - 1
+        elif "T" in sizes:
+            sizes["T1"] = sizes["T"] + 1
         found[name] = array
     return Arrays(found, tuple(notes))

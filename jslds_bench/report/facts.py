@@ -31,6 +31,11 @@ class Failure(NamedTuple):
     reason: str
 
 
+LEADS = {
+    "relative_error": "Least free-run error (model on network)",
+    "state_accuracy": "Most state accuracy",
+    "co_bits_per_spike": "Most co-smoothing bits per spike",
+}
 LIBRARIES = ("python", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
 
@@ -60,18 +65,17 @@ def facts(data: RunData) -> list[Fact]:
 
 
 def key_lines(data: RunData) -> list[Fact]:
-    """Which model leads in each task: by free-run error on networks, by state accuracy on recorded data."""
+    """Which model leads in each task, by the metric that its models are ranked by."""
     leads: dict[str, list[str]] = {}
     for task in data.tasks:
-        recorded = data.recorded(task)
-        metric = "state_accuracy" if recorded else "relative_error"
-        name = "Most state accuracy" if recorded else "Least free-run error (model on network)"
+        metric, more = data.leading(task)
+        name = LEADS[metric]
         means = {
             key: s for key in data.records if key[0] == task and (s := data.summary(key, metric)).complete
         }
         if means:
-            best = (max if recorded else min)(means, key=lambda key: means[key].mean)
-            where = "" if recorded else f" on {best[1]}:"
+            best = (max if more else min)(means, key=lambda key: means[key].mean)
+            where = "" if data.recorded(task) else f" on {best[1]}:"
             leads.setdefault(name, []).append(f"{task}: {best[2]}{where} {means[best].text}")
     return [Fact(name, "; ".join(lines)) for name, lines in leads.items()]
 

@@ -91,6 +91,19 @@ def traces(heading: str, lines: Sequence[Trace]) -> Figure:
     return figure
 
 
+def progress(heading: str, panels: Mapping[str, Sequence[Trace]]) -> Figure:
+    """One panel per series that a fit has left, a line per seed."""
+    figure, axes = sheet(heading, len(panels), height=1.3, gap=0.5)
+    for ax, (name, lines) in zip(axes, panels.items(), strict=True):
+        for line in lines:
+            ax.plot(np.arange(len(line.objective)), line.objective, color=line.style.color, linewidth=0.9)
+        ax.set_ylim(*_worth_seeing(lines))
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        ax.set_xlabel("entry of the fit's log")
+        title(ax, plain(name, 34))
+    return figure
+
+
 def _worth_seeing(lines: Sequence[Trace]) -> tuple[float, float]:
     """Limits without the first few iterations of a poor start, which would flatten all the rest."""
     late = [line.objective[min(2, len(line.objective) - 1) :] for line in lines]

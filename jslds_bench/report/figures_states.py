@@ -49,13 +49,17 @@ class Cloud(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """One panel: its title lines, the network's trials [E, T+1, D], the model's paths, and points."""
+    """One panel: its title lines, the network's trials [E, T+1, D], the model's paths, and points.
+
+    `labels`: names of its axes, where they are not those of the whole figure.
+    """
 
     name: str
     note: str
     network: Array
     paths: Sequence[Path]
     clouds: Sequence[Cloud] = ()
+    labels: Sequence[str] = ()
 
 
 def outputs(
@@ -115,7 +119,7 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
     for ax, scene in zip(axes, panels, strict=True):
         _limits(ax, scene, deep)
         line: dict[str, Any] = {"color": INK, "linewidth": 1.1}
-        if scene.clouds:  # the trials are only the backdrop of the points
+        if scene.clouds and not scene.paths:  # the trials are only the backdrop of the points
             line = {"color": MUTED, "linewidth": 0.6, "alpha": 0.55}
         for trial in scene.network:
             ax.plot(*trial.T, zorder=1.5, **line)
@@ -123,7 +127,7 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
             ax.plot(*scene.network[0][:1].T, marker="s", markersize=4, color=INK, linestyle="none")
         away = [_path(ax, path) for path in scene.paths]
         beyond = sum(_cloud(ax, cloud) for cloud in scene.clouds)
-        _axes_names(ax, labels, deep)
+        _axes_names(ax, scene.labels or labels, deep)
         notes = [scene.note] + ([f"{beyond} out of view"] if beyond else [])
         title(ax, plain(scene.name, 34), ", ".join(n for n in notes if n))
         left = [t for t in away if t is not None]

@@ -16,7 +16,8 @@ from jslds_bench.report.plan import Plan
 from jslds_bench.report.plan_modes import mode_plans
 from jslds_bench.report.plan_network import network_plans
 from jslds_bench.report.plan_paper import paper_plans
-from jslds_bench.report.plan_recorded import scores_plan
+from jslds_bench.report.plan_recorded import origin_of, scores_plan
+from jslds_bench.report.plan_spikes import spike_plans
 from jslds_bench.report.plan_task import bars_plan, horizon_plans, matrix_plan
 from jslds_bench.report.rundata import RunData, load_data
 from jslds_bench.report.style import THEME, theme
@@ -74,6 +75,7 @@ def plans(data: RunData) -> Iterator[Plan]:
         for network in data.networks_of(task):
             if task in of_networks:
                 yield from network_plans(data, task, network)
+            yield from spike_plans(data, task, network)
             yield from mode_plans(data, task, network)
 
 
@@ -89,7 +91,9 @@ def render(data: RunData, table: Table, shown: list[Shown]) -> str:
         about=facts(data),
         summary=key_lines(data),
         of_networks=[task for task in data.tasks if not data.recorded(task)],
-        of_data=any(map(data.recorded, data.tasks)),
+        of_data=any(data.recorded(task) and not data.spiking(task) for task in data.tasks),
+        of_spikes=any(map(data.spiking, data.tasks)),
+        origins={task: origin_of(data, task) for task in data.tasks},
         table=table,
         full=[build_table(data.frame[data.frame["task"] == task], metrics) for task in data.tasks],
         timings=build_table(data.frame, TIMINGS),

@@ -57,7 +57,7 @@ def _fit_plans(data: RunData, task: str, network: str, models: list[str]) -> Ite
             if tried.size and all(score.size == tried.size for score in scores):
                 chosen = record.series.get("n_modes_chosen") or [np.nan]
                 curves.append(Curve(style, tried, scores[0], scores[1], scores[2], chosen[0]))
-            if len(record.series.get("objective", ())) > 1:
+            if len(record.series.get("objective", ())) > 1 and not data.spiking(task):
                 lines.append(Trace(style, np.asarray(record.series["objective"], float)))
     if curves:
         caption = (

@@ -66,6 +66,21 @@ class RunData:
         """Whether the models of `task` were fitted to recorded data rather than to networks."""
         return all(self.entry("network", key) == RECORDED for key in self.records if key[0] == task)
 
+    def spiking(self, task: str) -> bool:
+        """Whether the recorded data of `task` are trials of spikes that models predict rates of."""
+        return self.recorded(task) and any(
+            "bits_per_spike" in r.values or "co_bits_per_spike" in r.values
+            for key, records in self.records.items()
+            if key[0] == task
+            for r in records
+        )
+
+    def leading(self, task: str) -> tuple[str, bool]:
+        """The metric that models of `task` are ranked by, and whether more of it is better."""
+        if self.spiking(task):
+            return "co_bits_per_spike", True
+        return ("state_accuracy", True) if self.recorded(task) else ("relative_error", False)
+
     def summary(self, key: Key, metric: str) -> Summary:
         """`metric` of (task, network, model) over seeds."""
         return summarise_records(self.records[key], metric)
@@ -85,14 +100,12 @@ class RunData:
         return best
 
     def best_models(self, task: str, network: str, count: int) -> list[str]:
-        """At most `count` models of a network, in the suite's order: those of least relative error, or of
-        most state accuracy on recorded data."""
-        models = self.models_of(task, network)
+        """At most `count` models of a network, in the suite's order: the best by the `leading` metric."""
+        models, (metric, more) = self.models_of(task, network), self.leading(task)
 
         def rank(model: str) -> float:
-            metric, sign = ("state_accuracy", -1) if self.recorded(task) else ("relative_error", 1)
             mean = self.summary((task, network, model), metric).mean
-            return sign * mean if math.isfinite(mean) else math.inf
+            return (-mean if more else mean) if math.isfinite(mean) else math.inf
 
         chosen = set(sorted(models, key=rank)[:count])
         return [m for m in models if m in chosen]

@@ -54,9 +54,22 @@ MODE_THEME = {
 """Colours of a model's modes, light → dark: nine that differ by hue and by lightness, so that any two are
 told apart in either theme with normal vision and with each of the three colour-vision deficiencies."""
 
+CONDITION_THEME = {
+    "#5b2a86": "#b78be0",  # purple
+    "#3457b2": "#7d9df0",  # blue
+    "#1f7fa6": "#5cbbe0",  # cyan
+    "#1c8f7a": "#4fcdb4",  # teal
+    "#5f8f1e": "#9fce5a",  # green
+    "#a8860f": "#e0bf4a",  # yellow
+    "#c8641b": "#f59a55",  # orange
+    "#b3272d": "#f0706f",  # red
+}
+"""Colours of experimental conditions, light → dark: a ramp by hue, for conditions that have an order."""
+
+CONDITION_COLORS = tuple(CONDITION_THEME)
 MODE_COLORS = tuple(MODE_THEME)
 MODE_SYMBOLS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-THEME |= MODE_THEME
+THEME |= MODE_THEME | CONDITION_THEME
 SLOTS = ("jslds", "fixed_points", "taylor_at_state", "persistence", "slds", "rslds", "lds")
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 WIDTH = 4.7  # inches of a figure; the page shows one on a phone, two side by side on a desk

@@ -27,7 +27,18 @@ RECORDED_HEADLINE = (
     "held_out_bits_per_spike",
     "seconds_per_iteration",
 )
-HEADLINE = NETWORK_HEADLINE + RECORDED_HEADLINE
+SPIKES_HEADLINE = (
+    "co_bits_per_spike",
+    "bits_per_spike",
+    "rate_r2",
+    "psth_r2",
+    "velocity_r2",
+    "relative_error",
+    "frequency_error",
+    "plane_angle",
+    "single_system_spread",
+)
+HEADLINE = tuple(dict.fromkeys(NETWORK_HEADLINE + RECORDED_HEADLINE + SPIKES_HEADLINE))
 TIMINGS = (
     "network_seconds",
     "fit_seconds",
@@ -58,6 +69,14 @@ ORDER = (
     "elbo_per_step",
     "held_out_elbo_per_step",
     "held_out_bits_per_spike",
+    "co_bits_per_spike",
+    "bits_per_spike",
+    "rate_r2",
+    "psth_r2",
+    "velocity_r2",
+    "frequency_error",
+    "plane_angle",
+    "single_system_spread",
     "seconds_per_iteration",
     "steps_per_second",
     "jacobians_per_second",
