@@ -81,6 +81,8 @@ class Inferred(NamedTuple):
         states: h_0 … h_T of the model's generator, [B, T+1, G]; None: it has none.
         linear_states: the same of the linear(ised) system from the same h_0, on its own, or None.
         expansion_points: where that was expanded at each step, [B, T, G], or None.
+        visited: the states at each bin at which `SpikeModel.systems` is asked: of a generator its own, of an
+            inferred linear system the posterior means, which need be no path from one h_0; None: no states.
     """
 
     rates: Float[Any, "B T N"]
@@ -88,6 +90,7 @@ class Inferred(NamedTuple):
     states: Float[Any, "B T1 G"] | None = None
     linear_states: Float[Any, "B T1 G"] | None = None
     expansion_points: Float[Any, "B T G"] | None = None
+    visited: Float[Any, "B T G"] | None = None
 
 
 @runtime_checkable
@@ -135,7 +138,7 @@ class SpikeEvaluation:
     Attributes:
         fit, held_out: the trials that it was fitted to, and others.
         inferred_fit, inferred: what it makes of both from the held-in units.
-        systems: linear systems at sampled states of held-out trials, [S, G, G]; None: it has none.
+        systems: linear systems at samples of the states visited on held-out trials, [S, G, G], or None.
         loadings: ∂(log-rate)/∂(state), [G, N], or None.
         timings: seconds measured by the runner, by metric name.
     """

@@ -116,9 +116,9 @@ def fit(
 class Posterior(NamedTuple):
     """What LFADS infers of trials; see `infer`."""
 
-    rates: Float[Array, "B T N"]
-    jslds_rates: Float[Array, "B T N"]
-    g0: Float[Array, "B G"]
+    rates: Float[Any, "B T N"]
+    jslds_rates: Float[Any, "B T N"]
+    g0: Float[Any, "B G"]
 
 
 def infer(

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.kinds import Error
+from jslds_bench.spike_types import SpikeEvaluation
 from jslds_bench.types import METRICS, Evaluation
 
 
@@ -52,12 +53,28 @@ def spread(states: Float[Any, "B T1 N"]) -> float:
 class RelativeError(Error):
     """Mean over trials and t ≥ 1 of ‖ĥ_t − h_t‖/‖h_t‖, free-running: ĥ_t = G(ĥ_{t−1}, u_t) from h_0.
 
-    It depends on where the origin of h lies; read it beside `skill` and `nrmse`.
+    It depends on where the origin of h lies; read it beside `skill` and `nrmse`. Of models of spikes: the
+    JSLDS branch, or expansions about fixed points, against the generator, both from the same g_0.
     Reference: Smith et al. (2021), section 4.
     """
 
-    def compute(self, evaluation: Evaluation) -> float:
-        return float(np.mean(relative_errors(evaluation.free_run[:, 1:], evaluation.states[:, 1:])))
+    reads: ClassVar[Any] = (Evaluation, SpikeEvaluation)
+
+    def compute(self, evaluation: Evaluation | SpikeEvaluation) -> float:
+        run, states = _both(evaluation)
+        return float(np.mean(relative_errors(run[:, 1:], states[:, 1:])))
+
+
+def _both(evaluation: Evaluation | SpikeEvaluation) -> tuple[Any, Any]:
+    """The linear run and the network's states, [B, T+1, N]; behind spikes those of the generator."""
+    if isinstance(evaluation, Evaluation):
+        return evaluation.free_run, evaluation.states
+    run, states = evaluation.inferred.linear_states, evaluation.inferred.states
+    if states is None:
+        raise Unsupported("the model has no generator network")
+    if run is None:
+        raise Unsupported("no fixed point of the generator was found to expand about")
+    return run, states
 
 
 @METRICS.register("relative_error_one_step")

@@ -134,7 +134,7 @@ class SpikeAutoencoder:
         expansion = getattr(self, "expansion", None)
         params, history = fit(trials, settings, expansion, key_fit, progress)
         generator = self._searched(params, trials.held_in[:N_SEARCH_TRIALS], key_search)
-        branch = getattr(self, "branch", "rnn")
+        branch: Any = getattr(self, "branch", "rnn")
         linear = self.linearise(generator)
         return FittedAutoencoder(params, generator, linear, branch, self.n_samples, history)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,13 +83,24 @@ def explained_variance(y: Float[Any, "B T N"], predicted: Float[Any, "B T N"], m
     return float(1 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean(0)) ** 2))
 
 
+def poisson_log_likelihood(counts: Float[Any, "*shape"], rates: Float[Any, "*shape"]) -> float:
+    """Σ n ln r − r − ln Γ(n + 1), with 0 ln 0 = 0; −∞ where a rate is no rate, or 0 where there was a spike.
+
+    No rate is what is negative or not finite: a model that lost one trial has lost the sum.
+    """
+    counts, rates = (np.asarray(a, np.float64) for a in (counts, rates))
+    if not (np.isfinite(rates) & (rates >= 0)).all():
+        return -math.inf
+    return float(np.sum(scipy.special.xlogy(counts, rates) - rates - scipy.special.gammaln(counts + 1)))
+
+
 def null_log_likelihood(
     counts: Float[Any, "B T N"], mask: Any, rates: Float[Any, " N"] | None = None
 ) -> float:
     """log p of counts under one constant Poisson rate per unit: `rates`, or the counts' own means."""
     y = np.asarray(counts)[np.asarray(mask) > 0]
     rates = y.mean(0) if rates is None else np.asarray(rates)
-    return float(np.sum(scipy.special.xlogy(y, rates) - rates - scipy.special.gammaln(y + 1)))
+    return poisson_log_likelihood(y, np.broadcast_to(rates, y.shape))
 
 
 def bits_per_spike(
@@ -101,3 +113,11 @@ def bits_per_spike(
     """
     spikes = float(np.sum(np.asarray(counts)[np.asarray(mask) > 0]))
     return (log_likelihood - null_log_likelihood(counts, mask, rates)) / (spikes * np.log(2))
+
+
+def rate_bits_per_spike(counts: Float[Any, "B T N"], rates: Float[Any, "B T N"]) -> float:
+    """(NLL_null − NLL) / (spikes · ln 2) of given rates, the null each unit's own mean count.
+
+    Reference: Pei et al. (2021), eq. 4.
+    """
+    return bits_per_spike(poisson_log_likelihood(counts, rates), counts, np.ones(np.shape(counts)[:2]))
