@@ -15,6 +15,8 @@ from jslds_bench.errors import UsageError
 
 NANOSECONDS = 1_000_000_000
 """Per second. Times are whole nanoseconds: whether a spike lies on an edge is not up to rounding."""
+LATEST = 9e9
+"""Seconds that whole nanoseconds can count to."""
 INSTALL = 'reading NWB files needs pynwb: pip install "jslds-bench[neural]"'
 
 
@@ -44,7 +46,7 @@ class Session:
 
 
 def ticks(seconds: Any) -> Any:
-    """Finite times in whole nanoseconds."""
+    """Times of at most `LATEST` in whole nanoseconds."""
     return np.rint(np.multiply(seconds, NANOSECONDS, dtype=np.float64)).astype(np.int64)
 
 
@@ -171,6 +173,6 @@ def _hand_velocity(path: str, file: Any) -> tuple[Any, Any]:
 
 def _ticks(path: str, seconds: Any, what: str) -> np.ndarray:
     seconds = np.asarray(seconds)
-    if not np.isfinite(seconds).all():
-        raise UsageError(f"{path}: {what} hold a time that is not a finite number")
+    if not (np.abs(seconds) <= LATEST).all():
+        raise UsageError(f"{path}: {what} hold a time that is not a finite number of seconds")
     return ticks(seconds)

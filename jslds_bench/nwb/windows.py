@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jslds_bench.errors import UsageError
-from jslds_bench.nwb.reading import NANOSECONDS, Session, ticks
+from jslds_bench.nwb.reading import LATEST, NANOSECONDS, Session, ticks
 
 CONDITION = ("trial_type", "trial_version")
 """The columns whose distinct pairs are the conditions of the maze."""
@@ -48,7 +48,8 @@ def window(before: float, after: float, bin_seconds: float) -> Window:
     Raises:
         UsageError: no window, no width, or a width that does not divide the window.
     """
-    length, width = int(ticks(before) + ticks(after)), int(ticks(bin_seconds))
+    possible = max(abs(before), abs(after), abs(bin_seconds)) < LATEST / 2
+    length, width = (int(ticks(before) + ticks(after)), int(ticks(bin_seconds))) if possible else (0, 0)
     if length <= 0 or width <= 0:
         raise UsageError(
             f"no window from {before:g} s before to {after:g} s after in bins of {bin_seconds:g} s: "
@@ -74,18 +75,15 @@ def cut(session: Session, align: str, bins: Window, lag_seconds: float) -> Cut:
         UsageError: no such column, no trial left, or a velocity in a window that is not a number.
     """
     events = _events(session, align)
-    aligned = np.flatnonzero(np.isfinite(events))
-    starts = ticks(events[aligned]) + bins.start
-    hand = (
-        None
-        if session.velocity_times is None
-        else _samples(session.velocity_times, starts, bins, lag_seconds)
-    )
+    aligned = np.flatnonzero(np.abs(events) < LATEST)  # not of those that are NaN
+    n_unaligned, starts = len(events) - len(aligned), ticks(events[aligned]) + bins.start
     inside = _recorded(session, starts, starts + bins.width * bins.n_bins)
-    if hand is not None:
-        inside &= (hand >= 0).all(axis=1)
-    kept, starts = aligned[inside], starts[inside]
-    n_unaligned, n_outside = len(events) - len(aligned), int((~inside).sum())
+    kept, starts, hand = aligned[inside], starts[inside], None
+    if session.velocity_times is not None:
+        hand = _samples(session.velocity_times, starts, bins, lag_seconds)
+        seen = (hand >= 0).all(axis=1)
+        kept, starts, hand = kept[seen], starts[seen], hand[seen]
+    n_outside = len(aligned) - len(kept)
     if not len(kept):
         raise UsageError(
             f"{session.path}: none of its {len(events)} trials can be used: {n_unaligned} have no {align}, "
@@ -93,7 +91,7 @@ def cut(session: Session, align: str, bins: Window, lag_seconds: float) -> Cut:
             "what was recorded: shorten it, or align to another column"
         )
     counts = np.stack([bin_spikes(unit, starts, bins) for unit in session.spikes], axis=2)
-    velocity = None if hand is None else _velocity(session, hand[inside], kept)
+    velocity = None if hand is None else _velocity(session, hand, kept)
     return Cut(counts, velocity, _conditions(session, kept), kept, n_unaligned, n_outside)
 
 

@@ -64,8 +64,11 @@ class MCMaze:
         for name in ("held_out_units", "held_out_trials"):
             if not 0 < getattr(self, name) < 1:
                 raise UsageError(f"mc_maze needs 0 < {name} < 1, a share, got {getattr(self, name):g}")
-        if self.n_latent < 1:
-            raise UsageError(f"mc_maze needs n_latent ≥ 1, got {self.n_latent}")
+        if self.n_latent < 1 or abs(self.lag_seconds) > 10:
+            raise UsageError(
+                f"mc_maze needs n_latent ≥ 1 and lag_seconds within ±10, got {self.n_latent} "
+                f"and {self.lag_seconds:g}"
+            )
 
     def spikes(self, key: PRNGKeyArray) -> tuple[SpikeTrials, SpikeTrials]:
         """Trials to fit to and held-out trials; the key parts them, and draws the units to hold out.
