@@ -35,6 +35,7 @@ __all__ = [
     "suite_names",
     "unsupported",
     "validate",
+    "with_data",
 ]
 
 
@@ -161,14 +162,47 @@ def validate(suite: Suite) -> Suite:
     return dataclasses.replace(suite, networks=_with_recipe(suite, registry["networks"]))
 
 
+def with_data(suite: Suite, data: str) -> Suite:
+    """`suite` with the file `data` as the ``path`` of every task that reads one; plug-ins are loaded before.
+
+    Raises:
+        UsageError: there is no such file, or no task reads one.
+    """
+    path = os.path.abspath(os.path.expanduser(data))
+    if not os.path.isfile(path):
+        raise UsageError(
+            f"--data {data}: {'is a folder, name a file' if os.path.isdir(path) else 'no such file'}"
+        )
+    registry = registries()["tasks"]
+    readers = {name for name in {task.name for task in suite.tasks} if _reads_file(registry, name)}
+    if not readers:
+        raise UsageError(f"--data {data}: no task of {suite.where} reads a file")
+    tasks = tuple(
+        dataclasses.replace(task, parameters={**task.parameters, "path": path})
+        if task.name in readers
+        else task
+        for task in suite.tasks
+    )
+    return dataclasses.replace(suite, tasks=tasks)
+
+
+def _reads_file(registry: Registry[Any], name: str) -> bool:
+    """Whether the entry has a ``path``; one that is not there or does not import is `validate`'s to tell."""
+    try:
+        return any(field.name == "path" for field in dataclasses.fields(registry.get(name)))
+    except UsageError:
+        return False
+
+
 def _check_tasks(suite: Suite, registry: Registry[Any]) -> None:
     """Recorded data is for suites without networks, and other tasks for suites with them."""
     from jslds_bench.recording_types import RecordedTask
+    from jslds_bench.spike_types import SpikeTask
 
     for entry in suite.tasks:
         if entry.broken is not None:
             continue
-        recorded = isinstance(registry.make(entry.name, entry.parameters), RecordedTask)
+        recorded = isinstance(registry.make(entry.name, entry.parameters), RecordedTask | SpikeTask)
         if recorded and suite.networks:
             raise UsageError(
                 f"{suite.where}: {entry.place or entry.label}: {entry.name!r} is recorded data and needs no "
@@ -235,12 +269,15 @@ def _with_recipe(suite: Suite, registry: Registry[Any]) -> tuple[Entry, ...]:
 def unsupported(job: Job) -> str | None:
     """Why the job's model cannot serve its task and network, or None; needs no training."""
     from jslds_bench.recording_types import FitsRecordings
+    from jslds_bench.spike_types import FitsSpikes, SpikeTask
 
     registry = registries()
     task, model = (
         registry[kind].make(entry.name, entry.parameters)
         for kind, entry in (("tasks", job.task), ("models", job.model))
     )
+    if isinstance(task, SpikeTask):
+        return None if isinstance(model, FitsSpikes) else "it describes networks or recordings, not spikes"
     if job.network is DATA:
         return None if isinstance(model, FitsRecordings) else "it describes networks, not recorded data"
     return model.unsupported(task, registry["networks"].make(job.network.name, job.network.parameters))

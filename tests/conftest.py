@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from nwb_files import write_nwb
 
 from jslds_bench.contract.cases import random_network
 from jslds_bench.dynamics.cells import AFFINE
@@ -83,3 +84,9 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference data at {folder} (set JSLDS_BENCH_DATA to where it is)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_nwb(tmp_path_factory) -> Path:
+    """An NWB file of 12 short trials and 8 units with the columns of MC_Maze's train split."""
+    return write_nwb(tmp_path_factory.mktemp("nwb") / "tiny.nwb")

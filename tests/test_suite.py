@@ -23,6 +23,7 @@ from jslds_bench.suite import (
     suite_names,
     unsupported,
     validate,
+    with_data,
 )
 from jslds_bench.suite_toml import parse
 
@@ -339,6 +340,10 @@ def test_a_model_says_why_it_cannot_serve_before_anything_is_trained():
     assert unsupported(recorded) is None
     alone = dataclasses.replace(recorded, model=Entry("persistence", "persistence"))
     assert unsupported(alone) == "it describes networks, not recorded data"
+    of_spikes = dataclasses.replace(recorded, task=Entry("mc_maze", "mc_maze"))
+    for name in ("persistence", "slds"):
+        reason = unsupported(dataclasses.replace(of_spikes, model=Entry(name, name)))
+        assert reason == "it describes networks or recordings, not spikes"
 
 
 def test_recorded_data_and_networks_do_not_mix(write):
@@ -346,10 +351,30 @@ def test_recorded_data_and_networks_do_not_mix(write):
     assert [job.key for job in jobs(validate(load_suite(write(text))))] == [("nascar", "data", "rslds", 0)]
     with_network = text + '[[networks]]\nname = "standard"\n'
     assert "is recorded data and needs no network" in message(validate, load_suite(write(with_network)))
+    spiking = with_network.replace("nascar", "mc_maze")
+    assert "is recorded data and needs no network" in message(validate, load_suite(write(spiking)))
     without = with_network.replace("nascar", "nbit_memory").replace('[[networks]]\nname = "standard"\n', "")
     assert "'nbit_memory' needs a network: add a [[networks]] table" in message(
         validate, load_suite(write(without))
     )
+
+
+def test_data_is_the_path_of_every_task_that_reads_a_file(write, tmp_path, monkeypatch):
+    text = 'schema = 1\nname = "x"\nseeds = [0]\n[[tasks]]\nname = "nascar"\n'
+    for label in ("one", "two"):
+        text += f'[[tasks]]\nname = "mc_maze"\nlabel = "{label}"\nbin_seconds = 0.01\n'
+    suite = load_suite(write(text + '[[models]]\nname = "slds"\n'))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spikes.nwb").touch()
+    found = validate(with_data(suite, "spikes.nwb"))
+    assert found.tasks[0] == suite.tasks[0]
+    for task in found.tasks[1:]:
+        assert task.parameters == {"bin_seconds": 0.01, "path": str(tmp_path / "spikes.nwb")}
+    assert parse(tomllib.loads(dump(found)), Path("y.toml")) == found
+    assert message(with_data, suite, "spiks.nwb") == "--data spiks.nwb: no such file"
+    assert message(with_data, suite, ".") == "--data .: is a folder, name a file"
+    without = message(with_data, load_suite("switching"), "spikes.nwb")
+    assert without.startswith("--data spikes.nwb: no task of ")
 
 
 WORDS = st.text(string.ascii_letters + string.digits + " _-.é\"'\\#\t\x7f漢", min_size=1, max_size=8)

@@ -54,6 +54,7 @@ def _run() -> _Parser:
         p.add_argument(
             f"--{kind}", action="append", metavar="LABEL", help=f"only this {kind} (may be repeated)"
         )
+    p.add_argument("--data", metavar="FILE", help="the file of the tasks that read one, such as mc_maze")
     p.add_argument("--recipe", help="training recipe of networks that do not state theirs: fast or paper")
     p.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a Python file with entries")
     p.add_argument("--workers", type=int, metavar="N", help="jobs at a time (default: by cores)")

@@ -126,10 +126,11 @@ def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
     if _needs_parameters(entry):
         return ""
     from jslds_bench.recording_types import FitsRecordings, RecordedTask
+    from jslds_bench.spike_types import FitsSpikes, SpikeTask
 
     known = map(kinds["tasks"].get, kinds["tasks"].registered())
     tasks = [task() for task in known if not _needs_parameters(task)]
-    tasks = [task for task in tasks if not isinstance(task, RecordedTask)]
+    tasks = [task for task in tasks if not isinstance(task, RecordedTask | SpikeTask)]
     lines = ["Serves networks:"]
     for name in kinds["networks"].registered():
         network = kinds["networks"].get(name)
@@ -142,6 +143,7 @@ def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
             f"  {name}: {('not always: ' if None in reasons else 'no: ') + refusals if refusals else 'yes'}"
         )
     lines.append(f"Serves recorded data: {'yes' if issubclass(entry, FitsRecordings) else 'no'}")
+    lines.append(f"Serves spiking data: {'yes' if issubclass(entry, FitsSpikes) else 'no'}")
     return "\n".join(lines)
 
 

@@ -28,7 +28,7 @@ def run(arguments: Namespace) -> int:
     """Run a suite, print its table and the path of its report."""
     from jslds_bench.progress import ProgressBoard
     from jslds_bench.store import load_run, slug
-    from jslds_bench.suite import jobs, load_plugins, validate
+    from jslds_bench.suite import jobs, load_plugins, validate, with_data
 
     for option, value in (("--workers", arguments.workers), ("--timeout", arguments.timeout)):
         if value is not None and not value > 0:
@@ -36,6 +36,8 @@ def run(arguments: Namespace) -> int:
     chosen = _chosen(arguments)
     for failure in load_plugins(chosen.plugins):
         complain(f"{failure}; the run goes on without it")
+    if arguments.data is not None:
+        chosen = with_data(chosen, arguments.data)
     suite = validate(chosen)
     if arguments.recipe and not any("recipe" in network.parameters for network in suite.networks):
         raise UsageError(

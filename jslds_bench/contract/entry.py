@@ -20,6 +20,8 @@ MEMBERS = {
 """What `types` asks of each kind."""
 RECORDED = ("SMOKE", "setup", "record")
 """What it asks of a task that is recorded data."""
+SPIKING = ("SMOKE", "n_latent", "spikes")
+"""What `spike_types` asks of a task that is spiking data."""
 
 
 def entry_faults(kind: str, name: str) -> Iterator[str]:
@@ -38,7 +40,9 @@ def entry_faults(kind: str, name: str) -> Iterator[str]:
     if error is not None:
         yield f"it cannot be made from its defaults and SMOKE: {error}"
         return
-    members = RECORDED if kind == "tasks" and hasattr(made, "record") else MEMBERS[kind]
+    members = MEMBERS[kind]
+    if kind == "tasks":
+        members = RECORDED if hasattr(made, "record") else SPIKING if hasattr(made, "spikes") else members
     for member in members:
         if not hasattr(made, member):
             yield f"it has no {member!r}: jslds_bench/types.py says what {kind} must answer"

@@ -51,6 +51,7 @@ MAKERS = (
     "models",
     "metrics",
     "switching",
+    "nwb",
     "evaluation",
     "figure_arrays",
     "recorded",
@@ -101,6 +102,7 @@ def digest(job: Job, plugins: tuple[str, ...]) -> str:
     """Hash of everything that decides the job's outcome, this project's code and plug-ins included."""
     content = {
         "parameters": parameters(job),
+        "sources": _sources(job),
         "seed": job.seed,
         "n_trials": job.n_trials,
         "metrics": job.metrics,
@@ -126,6 +128,25 @@ def parameters(job: Job) -> dict[str, Any]:
         made: Any = registry.make(entry.name, entry.parameters)
         out[kind] = {"name": entry.name, **dataclasses.asdict(made)}
     return out
+
+
+def _sources(job: Job) -> dict[str, Any]:
+    """What the job's task and network read, where they say: a file may change under its name.
+
+    Raises:
+        UsageError: such a file was not named, or cannot be read.
+    """
+    sources = {}
+    for kind, registry, entry in (("task", TASKS, job.task), ("network", NETWORKS, job.network)):
+        made: Any = None if entry is DATA or entry.broken else registry.make(entry.name, entry.parameters)
+        if hasattr(made, "sources"):
+            try:
+                sources[kind] = made.sources()
+            except UsageError:
+                raise
+            except Exception as error:  # of a plug-in: the job's own to fail with
+                sources[kind] = outcome(error)
+    return sources
 
 
 def blank_record(

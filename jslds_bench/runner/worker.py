@@ -66,7 +66,7 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
     """Works through the jobs of one command, all of one (task, network, seed)."""
     from jslds_bench.runner.job import blank_record, digest, outcome, prepare, run_job
     from jslds_bench.store import write_record
-    from jslds_bench.suite import jobs, validate
+    from jslds_bench.suite import DATA, jobs, validate
     from jslds_bench.suite_toml import parse
 
     suite = validate(parse(tomllib.loads(command["suite"]), Path(command["out"]) / "run.json"))
@@ -83,8 +83,9 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
         prepared = prepare(group[0], environment, command["fresh"], channel.stage)
     except Exception as error:  # whatever the network's maker raises is the reason of all its jobs
         status, reason = outcome(error)
+        reason = reason if group[0].network is DATA else f"network: {reason}"
         for job in group:
-            record = blank_record(job, status, f"network: {reason}", environment, digest(job, suite.plugins))
+            record = blank_record(job, status, reason, environment, digest(job, suite.plugins))
             finish(job, record, {})
         return
     for job in group:

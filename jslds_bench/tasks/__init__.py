@@ -3,6 +3,7 @@
 import jslds_bench.tasks.context_integration
 import jslds_bench.tasks.known_switching
 import jslds_bench.tasks.lorenz
+import jslds_bench.tasks.mc_maze
 import jslds_bench.tasks.nascar
 import jslds_bench.tasks.nbit_memory
 import jslds_bench.tasks.perturbations

@@ -10,6 +10,7 @@ from jslds_bench.contract import metric
 from jslds_bench.contract.cases import CASES, Case, small_case, smoke
 from jslds_bench.contract.fitting import Subject, fit_to
 from jslds_bench.contract.recording import is_recorded
+from jslds_bench.contract.spiking import is_spiking
 from jslds_bench.recording_types import RecordedEvaluation, reads
 from jslds_bench.suite import registries
 from jslds_bench.types import Evaluation
@@ -20,11 +21,14 @@ SECRET = 1729  # a draw that makes the tests the same from run to run
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for `a_task`, `a_network`, `a_model` or `a_metric` runs for every registered name.
 
-    Tasks that are recorded data are `a_recording`, and the metrics of fits to them `a_recorded_metric`.
+    Tasks that are recorded data are `a_recording`, and the metrics of fits to them `a_recorded_metric`; those
+    that are spiking data are `a_spike_task`.
     """
     names = {f"a_{kind[:-1]}": registry.registered() for kind, registry in registries().items()}
     names["a_recording"] = [n for n in names["a_task"] if is_recorded(smoke("tasks", n))]
-    names["a_task"] = [n for n in names["a_task"] if n not in names["a_recording"]]
+    names["a_spike_task"] = [n for n in names["a_task"] if is_spiking(smoke("tasks", n))]
+    of_data = names["a_recording"] + names["a_spike_task"]
+    names["a_task"] = [n for n in names["a_task"] if n not in of_data]
     metrics = registries()["metrics"]
     names["a_recorded_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), RecordedEvaluation)]
     names["a_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), Evaluation)]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jslds_bench.contract import network, task
-from jslds_bench.contract.cases import checkpoint_file
+from jslds_bench.contract import network, spiking, task
+from jslds_bench.contract.cases import checkpoint_file, smoke
 from jslds_bench.contract.entry import entry_faults
 from jslds_bench.suite import registries
 
@@ -19,6 +19,11 @@ def test_an_entry_is_a_documented_frozen_dataclass(kind, name):
 @pytest.mark.parametrize("rule", task.RULES)
 def test_a_task_keeps_the_contract(rule, a_task):
     assert list(task.RULES[rule](a_task)) == []
+
+
+@pytest.mark.parametrize("rule", spiking.RULES)
+def test_a_spike_task_keeps_the_contract(rule, a_spike_task, tiny_nwb):
+    assert list(spiking.RULES[rule](smoke("tasks", a_spike_task, path=str(tiny_nwb)))) == []
 
 
 @pytest.fixture(scope="module")
