@@ -65,8 +65,9 @@ def test_spikes_takes_a_quarter_of_an_hour_and_finds_the_planted_rotations(tmp_p
 def test_real_spikes_are_told_better_than_by_smoothing(tmp_path, data_folder):
     run = tmp_path / "run"
     data = str(data_folder / "mc_maze_small_test.nwb")
-    command = ["run", "--suite", "maze", "--data", data, "--models", "lfads", "lfads_jslds", "smoothing"]
-    subprocess.run([sys.executable, "-m", "jslds_bench", *command, "--out", str(run)], check=True)
+    command = ["run", "--suite", "maze", "--data", data, "--out", str(run)]
+    models = ["--model", "lfads", "--model", "lfads_jslds", "--model", "smoothing"]
+    subprocess.run([sys.executable, "-m", "jslds_bench", *command, *models], check=True)
     frame = load_run(run)
     means = frame.pivot_table(index="model", columns="metric", values="value", aggfunc="mean")
     print(means[["co_bits_per_spike", "bits_per_spike", "relative_error"]])

@@ -169,10 +169,6 @@ def test_spread_by_hand(perfect):
 
 METRICS = registries()["metrics"]
 SPIKE_METRICS = [n for n in METRICS.registered() if reads(METRICS.get(n), SpikeEvaluation)]
-    name
-    for name in registries()["metrics"].registered()
-    if reads(registries()["metrics"].get(name), SpikeEvaluation)
-]
 
 
 @pytest.mark.parametrize("name", SPIKE_METRICS)
