@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jslds_bench.contract import metric, model, network, recording, spiking, task
+from jslds_bench.contract import metric, model, network, recording, spike_model, spiking, task
 from jslds_bench.contract.cases import CASES, checkpoint_file, small_case, smoke
 from jslds_bench.contract.entry import entry_faults
 from jslds_bench.contract.fitting import fit_to
@@ -56,6 +56,9 @@ def check(
     registries()[kind].get(name)
     rules = {"tasks": len(task.RULES), "networks": len(network.RULES)}
     rules["models"] = len(cases) * len(model.RULES)
+    if kind == "models" and spike_model.fits_spikes(registries()[kind].get(name)):
+        described = hasattr(registries()[kind].get(name), "fit")
+        rules["models"] = described * rules["models"] + len(spike_model.RULES)
     rules["metrics"] = len(cases) * len(METRIC_MODELS) * len(metric.RULES)
     watch = _Watch(Outcome(), progress, 1 + rules[kind], cases, secret)
     if watch.holds(kind[:-1], "entry", entry_faults, kind, name):
@@ -115,7 +118,7 @@ def _check_network(name: str, watch: _Watch) -> None:
 
 def _check_metric(name: str, watch: _Watch) -> None:
     if not reads(registries()["metrics"].get(name), Evaluation):
-        watch.outcome.notes.append("a metric of recorded data: only what it declares was checked")
+        watch.outcome.notes.append("a metric of recorded data or spikes: only what it declares was checked")
         return
     for case in watch.cases:
         for fitted in METRIC_MODELS:
@@ -124,8 +127,22 @@ def _check_metric(name: str, watch: _Watch) -> None:
                 watch.holds(f"{fitted} on {case}", rule, faults, name, made)
 
 
+def _check_spike_model(name: str, watch: _Watch) -> None:
+    watch.progress(watch.outcome.n_rules, watch.total, "spikes: fitting")
+    subject, error = attempt(spike_model.fit_to_spikes, name)
+    if error is not None:
+        watch.found("spikes", "fit", f"raised {error}")
+        return
+    for rule, faults in spike_model.RULES.items():
+        watch.holds("spikes", rule, faults, subject)
+
+
 def _check_model(name: str, watch: _Watch) -> None:
     made, refused = smoke("models", name), 0
+    if spikes := spike_model.fits_spikes(made):
+        _check_spike_model(name, watch)
+        if not hasattr(made, "fit"):
+            return
     for case in watch.cases:
         watch.progress(watch.outcome.n_rules, watch.total, f"{case}: fitting")
         subject = fit_to(made, small_case(case), watch.secret)
@@ -140,7 +157,7 @@ def _check_model(name: str, watch: _Watch) -> None:
             if not kept and (rule in model.FIRST or subject.again is None):
                 watch.outcome.notes.append(f"{case}: nothing more was checked: mend this first")
                 break
-    if refused == len(watch.cases):
+    if refused == len(watch.cases) and not spikes:
         watch.found("model", "unsupported", "it serves none of the networks of this check")
 
 

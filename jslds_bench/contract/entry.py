@@ -43,6 +43,8 @@ def entry_faults(kind: str, name: str) -> Iterator[str]:
     members = MEMBERS[kind]
     if kind == "tasks":
         members = RECORDED if hasattr(made, "record") else SPIKING if hasattr(made, "spikes") else members
+    elif kind == "models" and hasattr(made, "fit_spikes"):
+        members = tuple(m for m in members if m != "fit")  # it may serve spikes alone
     for member in members:
         if not hasattr(made, member):
             yield f"it has no {member!r}: jslds_bench/types.py says what {kind} must answer"

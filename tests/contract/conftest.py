@@ -10,6 +10,7 @@ from jslds_bench.contract import metric
 from jslds_bench.contract.cases import CASES, Case, small_case, smoke
 from jslds_bench.contract.fitting import Subject, fit_to
 from jslds_bench.contract.recording import is_recorded
+from jslds_bench.contract.spike_model import fits_spikes
 from jslds_bench.contract.spiking import is_spiking
 from jslds_bench.recording_types import RecordedEvaluation, reads
 from jslds_bench.suite import registries
@@ -22,13 +23,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for `a_task`, `a_network`, `a_model` or `a_metric` runs for every registered name.
 
     Tasks that are recorded data are `a_recording`, and the metrics of fits to them `a_recorded_metric`; those
-    that are spiking data are `a_spike_task`.
+    that are spiking data are `a_spike_task`. `a_model` describes networks, `a_spike_model` spikes.
     """
     names = {f"a_{kind[:-1]}": registry.registered() for kind, registry in registries().items()}
     names["a_recording"] = [n for n in names["a_task"] if is_recorded(smoke("tasks", n))]
     names["a_spike_task"] = [n for n in names["a_task"] if is_spiking(smoke("tasks", n))]
     of_data = names["a_recording"] + names["a_spike_task"]
     names["a_task"] = [n for n in names["a_task"] if n not in of_data]
+    models = registries()["models"]
+    names["a_spike_model"] = [n for n in names["a_model"] if fits_spikes(models.get(n))]
+    names["a_model"] = [n for n in names["a_model"] if hasattr(models.get(n), "fit")]
     metrics = registries()["metrics"]
     names["a_recorded_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), RecordedEvaluation)]
     names["a_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), Evaluation)]
