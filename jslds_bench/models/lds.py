@@ -19,13 +19,15 @@ class LDS(SwitchingModel):
 
     Attributes:
         n_latent: principal components kept (of those that vary). What they leave out is the model's floor,
-            the metric `projection_error`. Recordings bring their own.
+            the metric `projection_error`. Recordings and spikes bring their own.
         max_iterations: EM iterations.
+        most_trials: of spikes, the most that it is fitted to; of more, so many are drawn.
         n_modes, restarts: one of each, and not to be set.
     """
 
     n_latent: int = 20
     max_iterations: int = 60
+    most_trials: int = 400
     n_modes: tuple[int, ...] = dataclasses.field(default=(1,), init=False)
     restarts: int = dataclasses.field(default=1, init=False)
 

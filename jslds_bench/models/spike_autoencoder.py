@@ -16,8 +16,9 @@ from jslds_bench.errors import UsageError
 from jslds_bench.lfads.fitting import FitSettings, fit, infer
 from jslds_bench.lfads.modules import LFADSParameters, log_rate_readout
 from jslds_bench.lfads.objective import Weights, generate
+from jslds_bench.models.spike_controls import SpikesOnly
 from jslds_bench.spike_types import Inferred, SpikeTask, SpikeTrials
-from jslds_bench.types import Linearization, Network, NetworkSource, Progress, Task, silent
+from jslds_bench.types import Linearization, Network, Progress, silent
 
 N_SEARCH_TRIALS = 32
 """Fit trials whose generator states the search for fixed points starts from."""
@@ -89,7 +90,7 @@ class FittedAutoencoder:
         return {name: np.asarray(values, float).tolist() for name, values in self.history.items()}
 
 
-class SpikeAutoencoder:
+class SpikeAutoencoder(SpikesOnly):
     """What the entries are besides their parameters; each is a frozen dataclass with these fields.
 
     Raises:
@@ -117,9 +118,6 @@ class SpikeAutoencoder:
             raise UsageError(
                 f"{self.name} needs 0 ≤ dropout < 1 and rate > 0, got {self.dropout} and {self.rate}"
             )
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        return "it describes spikes, not networks"
 
     def linearise(self, generator: Generator) -> Linearization | None:
         """The linear systems that stand for the generator."""

@@ -1,4 +1,4 @@
-"""What `lds`, `slds` and `rslds` share: a switching system fitted to a network's states and inputs.
+"""What `lds`, `slds` and `rslds` share: a switching system fitted to a network's states, or to data.
 
 The states are known, so the fit is an autoregressive HMM on their principal components: no posterior over
 states is needed, and EM is exact.
@@ -19,7 +19,9 @@ from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.errors import UsageError
 from jslds_bench.mode_types import ModePoints
 from jslds_bench.models.recorded_system import RecordedSystem
+from jslds_bench.models.spiking_system import SpikingSystem
 from jslds_bench.recording_types import RecordedTask, Recording
+from jslds_bench.spike_types import SpikeTask, SpikeTrials
 from jslds_bench.switching import model as switching
 from jslds_bench.switching.initialise import pca
 from jslds_bench.switching.parameters import TransitionKind
@@ -30,6 +32,9 @@ from jslds_bench.types import Carry, LocalLinear, Network, NetworkSource, Progre
 
 _RANK = 1e-10
 """Variance, relative to the largest, under which a component of float32 states counts as none."""
+_SPIKE_MODES = 4
+_SPIKE_TOLERANCE = 1e-3
+"""Nats per bin, of all units together: hundreds of them move the bound by more than recordings do."""
 
 
 class Memory(NamedTuple):
@@ -199,6 +204,7 @@ class SwitchingModel:
     n_latent: int
     restarts: int
     max_iterations: int
+    most_trials: int
 
     def __post_init__(self) -> None:
         whole = all(isinstance(k, int) and k >= 1 for k in self.n_modes)
@@ -207,10 +213,12 @@ class SwitchingModel:
                 "n_modes must be whole numbers of at least 1 and n_latent at least 1, "
                 f"got {list(self.n_modes)} and {self.n_latent}"
             )
+        if self.most_trials < 1:
+            raise UsageError(f"most_trials is {self.most_trials}, expected at least 1")
         self._settings()
 
-    def _settings(self) -> switching.FitSettings:
-        return switching.FitSettings(self.restarts, self.max_iterations)
+    def _settings(self, **more: Any) -> switching.FitSettings:
+        return switching.FitSettings(self.restarts, self.max_iterations, **more)
 
     def unsupported(self, task: Task, network: NetworkSource) -> str | None:
         return None
@@ -256,3 +264,22 @@ class SwitchingModel:
         data = recording.observations, recording.inputs
         fitted = switching.fit(spec, *data, key=key, settings=self._settings(), progress=progress)
         return RecordedSystem(fitted, recording)
+
+    def fit_spikes(
+        self, task: SpikeTask, trials: SpikeTrials, key: jax.Array, progress: Progress = silent
+    ) -> SpikingSystem:
+        """A switching system behind Poisson emissions of all units, without inputs, of the task's D.
+
+        K is the greatest of `n_modes` that is at most 4, or else the least; of more than `most_trials` trials
+        so many are drawn.
+        """
+        few = [k for k in self.n_modes if k <= _SPIKE_MODES]
+        n_modes = max(few) if few else min(self.n_modes)
+        draw, start = jax.random.split(key)
+        order = np.asarray(jax.random.permutation(draw, len(trials.counts)))
+        counts = trials.counts[np.sort(order[: self.most_trials])]
+        spec = switching.Spec(n_modes, task.n_latent, self.transitions, "poisson")
+        settings = self._settings(tolerance=_SPIKE_TOLERANCE)
+        return SpikingSystem.of(
+            switching.fit(spec, counts, key=start, settings=settings, progress=progress), trials
+        )

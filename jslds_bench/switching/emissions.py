@@ -13,6 +13,8 @@ from jaxtyping import Array, Float
 from jslds_bench.switching.linear import LOG_2PI
 from jslds_bench.switching.parameters import Emission, EmissionKind, Prior
 
+_UNITS_AT_ONCE = 8  # of a Newton step: the [N, R, D] of all of them together would leave every cache
+
 
 class Views(NamedTuple):
     """Observed steps flattened to R rows: y [R, N], weight (the mask) [R], E x [R, D], Cov(x) [R, D, D]."""
@@ -115,5 +117,5 @@ def _poisson_newton(emission: Emission, views: Views, prior: Prior, n_newton: in
 
     start = jnp.concatenate([emission.c, emission.d[:, None]], axis=1)
     centre = jnp.concatenate([jnp.zeros_like(emission.c), prior.log_rate[:, None]], axis=1)
-    theta = jax.vmap(unit, in_axes=(0, 1, 0))(start, views.y, centre)
+    theta = jax.lax.map(lambda args: unit(*args), (start, views.y.T, centre), batch_size=_UNITS_AT_ONCE)
     return Emission(theta[:, :-1], theta[:, -1], emission.r)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jslds_bench.contract.cases import smoke
-from jslds_bench.contract.spike_model import RULES, SpikeSubject, fit_to_spikes
+from jslds_bench.contract.spike_model import RULES, SpikeSubject, fit_to_spikes, fits_spikes
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.spikes import mean_r2
 from jslds_bench.report.arrays import SHAPES
@@ -73,7 +73,14 @@ def test_its_arrays_are_those_that_the_report_reads(a_spike_model, spike_subject
                 assert sizes.setdefault(letter, size) == size, (name, letter)
 
 
-def test_rates_of_a_constant_world_are_that_constant(a_spike_model):
+MODELS = [n for n in registries()["models"].registered() if fits_spikes(registries()["models"].get(n))]
+SAME_CODE = ("slds", "rslds")  # as lds, with more modes
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(m, marks=pytest.mark.slow) if m in SAME_CODE else m for m in MODELS]
+)
+def test_rates_of_a_constant_world_are_that_constant(name):
     """Units that fire alike at all times in all trials: no model may see much else in them."""
     task = smoke("tasks", "spiking_rotations", n_trials=48)
     fit, held_out = task.spikes(jax.random.key(0))
@@ -82,7 +89,7 @@ def test_rates_of_a_constant_world_are_that_constant(a_spike_model):
         changed(x, counts=rng.poisson(np.broadcast_to(levels, x.counts.shape)).astype(float))
         for x in (fit, held_out)
     )
-    model = smoke("models", a_spike_model).fit_spikes(task, fit, jax.random.key(0))
+    model = smoke("models", name).fit_spikes(task, fit, jax.random.key(0))
     rates = model.infer(held_out.held_in, held_out.conditions, jax.random.key(1)).rates
     means = rates.mean(axis=(0, 1))
     assert mean_r2(means[:, None], levels[:, None]) > 0.8
