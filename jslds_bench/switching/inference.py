@@ -15,7 +15,7 @@ from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.checks import check_data
 from jslds_bench.switching.fitting import Fit
-from jslds_bench.switching.parameters import Belief, Data, Emission, EmissionKind
+from jslds_bench.switching.parameters import Belief, Data, Emission, EmissionKind, Params
 from jslds_bench.switching.precision import in_float64
 
 
@@ -45,8 +45,8 @@ class Inference(NamedTuple):
 @partial(jax.jit, static_argnames=("kind",))
 def _from_emissions(
     kind: EmissionKind, emission: Emission, y: Float[Array, "B T N"]
-) -> tuple[Float[Array, "B T D"], Float[Array, "D D"]]:
-    """States that explain each step's observations by themselves, and their mean error covariance.
+) -> tuple[Float[Array, "B T D"], Float[Array, "B D D"]]:
+    """States that explain each step's observations by themselves, and each trial's mean error covariance.
 
     Least squares for Gaussian emissions. For Poisson ones Newton on y·η − Σ exp η − ½λ‖x‖², η = C x + d, with
     λ = 10⁻³ tr(CᵀC)/D so that silent steps stay finite; the best of halved steps is taken.
@@ -55,7 +55,7 @@ def _from_emissions(
     if kind == "gaussian":
         precision = c.T @ (c / r[:, None])
         x = jnp.linalg.solve(precision, ((y - d) / r @ c)[..., None])[..., 0]
-        return x, jnp.linalg.inv(precision)
+        return x, jnp.repeat(jnp.linalg.inv(precision)[None], len(y), axis=0)
     ridge = 1e-3 * jnp.sum(c**2) / c.shape[1]
     scales = 0.5 ** jnp.arange(12.0)
 
@@ -78,16 +78,27 @@ def _from_emissions(
         return x, jnp.linalg.inv(curvature(x))
 
     x, covs = jax.vmap(jax.vmap(one))(y)
-    return x, jnp.mean(covs, axis=(0, 1))
+    return x, jnp.mean(covs, axis=1)
 
 
 def _start(fitted: Fit, data: Data) -> tuple[Belief, Any]:
     """Modes of an ARHMM on states from the emissions alone, whose errors count as noise of the steps."""
-    x, error = _from_emissions(fitted.spec.emissions, fitted.params.emission, data.y)
+    x, errors = _from_emissions(fitted.spec.emissions, fitted.params.emission, data.y)
     x = np.asarray(x) * data.mask[..., None]
     known = arhmm.on_known_states(fitted.params)
-    known = known._replace(linear=known.linear._replace(q=known.linear.q + 2 * np.asarray(error)))
-    return arhmm.e_step(known, Data(x, data.u, data.mask))[0], x
+    return _modes_behind(known, Data(x, data.u, data.mask), errors), x
+
+
+@jax.jit
+def _modes_behind(known: Params, data: Data, errors: Float[Array, "B D D"]) -> Belief:
+    """The ARHMM's modes on states with errors of their own in each trial, which so stands alone."""
+
+    def trial(error: jax.Array, *arrays: jax.Array) -> Belief:
+        noisy = known._replace(linear=known.linear._replace(q=known.linear.q + 2 * error))
+        belief, _ = arhmm.e_step(noisy, Data(*(a[None] for a in arrays)))
+        return Belief(*(a[0] for a in belief))
+
+    return jax.vmap(trial)(errors, *data)
 
 
 @in_float64
@@ -123,6 +134,8 @@ def infer(
     )
     sharp, guess = _start(fitted, data)
     first = _settle(fitted, data, flat, guess, max_iterations, tolerance)
+    if k == 1:  # both starts are one
+        return first
     second = _settle(fitted, data, sharp, guess, max_iterations, tolerance)
     better = second.elbo > first.elbo
     return Inference(
