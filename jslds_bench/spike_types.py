@@ -136,7 +136,7 @@ class SpikeEvaluation:
     """One model fitted to spikes: what its metrics read.
 
     Attributes:
-        fit, held_out: the trials that it was fitted to, and others.
+        fit, held_out: trials that it was fitted to (some of them, drawn once), and others.
         inferred_fit, inferred: what it makes of both from the held-in units.
         systems: linear systems at samples of the states visited on held-out trials, [S, G, G], or None.
         loadings: ∂(log-rate)/∂(state), [G, N], or None.

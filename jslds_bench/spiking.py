@@ -21,6 +21,8 @@ from jslds_bench.spike_types import Inferred, SpikeEvaluation, SpikeModel, Spike
 
 N_SAMPLES = 64
 """States of held-out trials at which linear systems are asked for."""
+N_DECODED = 432
+"""Fit trials that velocity is regressed on, the same for all models: inference of thousands takes minutes."""
 N_EXAMPLES, N_UNITS, N_CONDITIONS = 4, 6, 12  # that figures show
 N_PLANES = 5
 """Complex pairs that are compared with jPC planes. Reference: Smith et al. (2021), figure 4F."""
@@ -42,13 +44,23 @@ def _frozen(trials: SpikeTrials) -> SpikeTrials:
 
 def evaluate_spikes(model: SpikeModel, fit: SpikeTrials, held_out: SpikeTrials, seed: int) -> SpikeEvaluation:
     """`model` on the trials that it was fitted to and on others, from their held-in units."""
-    inferred_fit, inferred = (_infer(model, trials, seed) for trials in (fit, held_out))
+    some = _some(fit)
+    inferred_fit, inferred = (_infer(model, trials, seed) for trials in (some, held_out))
     systems = None
     if inferred.visited is not None:
         flat = inferred.visited.reshape(-1, inferred.visited.shape[-1])
         rng = np.random.default_rng(seed)
         systems = model.systems(flat[rng.choice(len(flat), min(N_SAMPLES, len(flat)), replace=False)])
-    return SpikeEvaluation(fit, held_out, inferred_fit, inferred, systems, model.loadings())
+    return SpikeEvaluation(some, held_out, inferred_fit, inferred, systems, model.loadings())
+
+
+def _some(trials: SpikeTrials) -> SpikeTrials:
+    """At most `N_DECODED` of the trials, the same ones for every model."""
+    n = len(trials.counts)
+    chosen = np.sort(np.random.default_rng(0).choice(n, min(n, N_DECODED), replace=False))
+    of_trials = ("counts", "conditions", "rates", "velocity")
+    arrays = {k: read_only(v[chosen]) for k in of_trials if (v := getattr(trials, k)) is not None}
+    return SpikeTrials(**{**vars(trials), **arrays})
 
 
 def _infer(model: SpikeModel, trials: SpikeTrials, seed: int) -> Inferred:
