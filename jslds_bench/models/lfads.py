@@ -30,7 +30,7 @@ class PlainLFADS(SpikeAutoencoder):
     n_encoder: int = 64
     n_generator: int = 64
     n_factors: int = 24
-    n_steps: int = 2_000
+    n_steps: int = 1_500
     batch: int = 64
     rate: float = 6e-3
     dropout: float = 0.05
