@@ -25,13 +25,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     Tasks that are recorded data are `a_recording`, and the metrics of fits to them `a_recorded_metric`; those
     that are spiking data are `a_spike_task`. `a_model` describes networks, `a_spike_model` spikes.
     """
-    names = {f"a_{kind[:-1]}": registry.registered() for kind, registry in registries().items()}
+    names: dict[str, list[Any]] = {
+        f"a_{kind[:-1]}": registry.registered() for kind, registry in registries().items()
+    }
     names["a_recording"] = [n for n in names["a_task"] if is_recorded(smoke("tasks", n))]
     names["a_spike_task"] = [n for n in names["a_task"] if is_spiking(smoke("tasks", n))]
     of_data = names["a_recording"] + names["a_spike_task"]
     names["a_task"] = [n for n in names["a_task"] if n not in of_data]
     models = registries()["models"]
-    names["a_spike_model"] = [n for n in names["a_model"] if fits_spikes(models.get(n))]
+    # slds is lds and rslds with another gate, and each of them compiles for half a minute
+    marks = {"slds": pytest.mark.slow}
+    of_spikes = [n for n in names["a_model"] if fits_spikes(models.get(n))]
+    names["a_spike_model"] = [pytest.param(n, marks=marks.get(n, ())) for n in of_spikes]
     names["a_model"] = [n for n in names["a_model"] if hasattr(models.get(n), "fit")]
     metrics = registries()["metrics"]
     names["a_recorded_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), RecordedEvaluation)]

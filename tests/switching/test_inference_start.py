@@ -4,9 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from jslds_bench.switching.inference import _from_emissions
-from jslds_bench.switching.parameters import Emission
+from jslds_bench.switching.checks import check_data
+from jslds_bench.switching.fitting import Fit
+from jslds_bench.switching.inference import _from_emissions, _start
+from jslds_bench.switching.parameters import Emission, Spec
 from jslds_bench.switching.precision import enable_float64
+from jslds_bench.switching.systems import known_switching
 
 
 @pytest.fixture
@@ -22,7 +25,8 @@ def test_gaussian_states_are_weighted_least_squares(emission):
     root = 1 / np.sqrt(emission.r)
     expected = np.linalg.lstsq(emission.c * root[:, None], ((y - emission.d) * root).reshape(-1, 20).T)[0].T
     np.testing.assert_allclose(np.reshape(x, (-1, 2)), expected, atol=1e-10)
-    np.testing.assert_allclose(np.linalg.inv(error), emission.c.T @ (emission.c / emission.r[:, None]))
+    precision = emission.c.T @ (emission.c / emission.r[:, None])
+    np.testing.assert_allclose(np.linalg.inv(error), np.tile(precision, (3, 1, 1)))
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0, 5.0], ids=["silent", "usual", "thousands"])
@@ -37,3 +41,19 @@ def test_poisson_states_are_where_the_gradient_vanishes(emission, size):
     gradient = (y - rates) @ emission.c - ridge * np.asarray(x)
     assert np.abs(gradient).max() < 1e-6 * max(1, y.max())
     assert jax.numpy.isfinite(x).all()
+
+
+def test_a_trial_starts_from_itself_alone():
+    """Busier trials beside it, whose states are better known, change nothing about its modes."""
+    system = known_switching(jax.random.key(0), n_trials=4, n_steps=30, emissions="poisson")
+    spec = Spec(3, 2, "recurrent_only", "poisson")
+    fitted = Fit(spec, system.params, 0.0, np.zeros(1), True, np.zeros(1), np.ones(3))
+    busier = system.observations.copy()
+    busier[2:] = 10 * busier[2:] + 5
+    with enable_float64():
+        starts = [
+            _start(fitted, check_data(spec, y, system.inputs, None)) for y in (system.observations, busier)
+        ]
+    for one, other in zip(*starts, strict=True):
+        for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+            np.testing.assert_allclose(a[:2], b[:2], atol=1e-12)

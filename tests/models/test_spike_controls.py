@@ -1,0 +1,252 @@
+"""The controls on spikes: what they estimate, what they may see, and that they are no straw men."""
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+import pytest
+import scipy.optimize
+from small_spikes import SmallSpikes, System, truth
+
+from jslds_bench.analysis.smoothing import smoothed
+from jslds_bench.errors import Unsupported, UsageError
+from jslds_bench.metrics import generators, spikes
+from jslds_bench.models.lds import LDS
+from jslds_bench.models.poisson_regression import Design, fit_poisson
+from jslds_bench.models.psth import PSTH
+from jslds_bench.models.rslds import RecurrentSLDS
+from jslds_bench.models.slds import SLDS
+from jslds_bench.models.smoothing import Smoothing
+from jslds_bench.models.spiking_system import SpikingSystem
+from jslds_bench.spike_types import SpikeEvaluation, SpikeTrials
+from jslds_bench.switching.model import Fit
+from jslds_bench.switching.parameters import Emission, Gate, Initial, Linear, Params, Spec
+
+KEY = jax.random.key(0)
+
+
+@functools.cache
+def many() -> tuple[SpikeTrials, SpikeTrials]:
+    return SmallSpikes(n_trials=200).spikes(jax.random.key(1))
+
+
+def evaluated(model, fit, held_out) -> SpikeEvaluation:
+    made = model.fit_spikes(SmallSpikes(), fit, KEY)
+    inferred = made.infer(held_out.held_in, held_out.conditions, KEY)
+    before = made.infer(fit.held_in, fit.conditions, KEY)
+    systems = None if inferred.visited is None else made.systems(inferred.visited.reshape(-1, 4)[::100])
+    return SpikeEvaluation(fit, held_out, before, inferred, systems, made.loadings())
+
+
+def test_smoothing_is_a_weighted_mean():
+    impulse = np.zeros((1, 9, 1))
+    impulse[0, 4] = 1
+    out = smoothed(impulse, 0.01, 0.02)[0, :, 0]
+    assert out.argmax() == 4
+    assert out[2] / out[4] == pytest.approx(np.exp(-0.5), rel=0.2)
+    np.testing.assert_allclose(smoothed(np.ones((2, 9, 3)), 0.01, 0.05), 1)
+    np.testing.assert_allclose(out, out[::-1])
+
+
+def design(seed=0, n_rows=400):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n_rows, 6)) + 1.5
+    slopes = 0.4 * rng.normal(size=(6, 4))
+    bins = rng.integers(1, 4, size=n_rows).astype(float)
+    counts = rng.poisson(bins[:, None] * np.exp(x @ slopes - 1)).astype(float)
+    counts[:, 3] = 0  # a unit that never fires
+    barred = np.zeros((6, 4), bool)
+    barred[[2, 5], [0, 1]] = True
+    return Design(x, counts, bins, barred)
+
+
+@pytest.mark.parametrize("precision", [1e-2, 1.0, 1e3])
+def test_poisson_regression_is_at_the_minimum(precision):
+    """Against a general minimiser, unit by unit; barred coefficients are 0."""
+    x, counts, bins, barred = made = design()
+    found = fit_poisson(made, precision)
+    np.testing.assert_array_equal(found.slopes[barred], 0)
+
+    def objective(theta, unit):
+        eta = x @ theta[:-1] + theta[-1]
+        return np.sum(bins * np.exp(eta) - counts[:, unit] * eta) + 0.5 * precision * np.sum(theta[:-1] ** 2)
+
+    for unit in range(3):
+        free = np.append(~barred[:, unit], True)
+        ours = np.append(found.slopes[:, unit], found.offsets[unit])
+
+        def of_free(values, unit=unit, free=free):
+            theta = np.zeros(7)
+            theta[free] = values
+            return objective(theta, unit)
+
+        best = scipy.optimize.minimize(of_free, ours[free], method="BFGS").fun
+        assert objective(ours, unit) - best < 1e-4 * counts[:, unit].sum()
+    assert np.all(found.rates(x)[:, 3] < 0.01)
+
+
+def test_where_it_starts_does_not_matter():
+    made = design()
+    cold = fit_poisson(made, 1.0)
+    warm = fit_poisson(made, 1.0, fit_poisson(made, 100.0))
+    np.testing.assert_allclose(cold.rates(made.features), warm.rates(made.features), rtol=0.02, atol=1e-3)
+
+
+def test_a_held_in_unit_is_predicted_from_the_others():
+    fit, held_out = many()
+    model = Smoothing().fit_spikes(SmallSpikes(), fit, KEY)
+    seen = np.array(held_out.held_in)
+    rates = model.infer(seen, None, KEY).rates
+    seen[..., 0] += 3
+    after = model.infer(seen, None, KEY).rates
+    unit = np.flatnonzero(~fit.held_out_units)[0]
+    np.testing.assert_array_equal(rates[..., unit], after[..., unit])
+    assert np.abs(after - rates).max() > 0.1
+
+
+def test_controls_choose_on_the_trials_that_they_are_given():
+    """The chosen setting is the best of those that were tried, and the trials are all of the fit's own."""
+    fit, _ = many()
+    for entry, setting in ((Smoothing(), "width_seconds"), (PSTH(), "width_seconds")):
+        series = entry.fit_spikes(SmallSpikes(), fit, KEY).fit_series()
+        assert len(set(map(len, series.values()))) == 1
+        assert set(series[f"validation_{setting}"]) == set(entry.widths_seconds)
+        best = int(np.argmax(series["validation_bits_per_spike"]))
+        assert series["validation_bits_per_spike"][best] > 0
+
+
+def test_controls_come_near_the_true_rates():
+    fit, held_out = many()
+    for entry, least in ((Smoothing(), 0.4), (PSTH(), 0.7)):
+        made = evaluated(entry, fit, held_out)
+        assert spikes.RateR2().compute(made) > least
+        right = dataclasses.replace(made, inferred=made.inferred._replace(rates=held_out.rates))
+        best = spikes.CoBitsPerSpike().compute(right)
+        assert 0.5 * best < spikes.CoBitsPerSpike().compute(made) < 1.05 * best
+
+
+def test_without_held_out_units_all_are_scored():
+    fit, held_out = (dataclasses.replace(x, held_out_units=np.zeros(12, bool)) for x in many())
+    assert spikes.RateR2().compute(evaluated(Smoothing(), fit, held_out)) > 0.4
+
+
+def test_a_psth_is_the_mean_of_a_condition():
+    """With hardly any smoothing or trials of the mean; a condition not met has the mean of means."""
+    fit, _ = many()
+    entry = PSTH(widths_seconds=(1e-3,), pseudo_trials=(1e-9,))
+    model = entry.fit_spikes(SmallSpikes(), fit, KEY)
+    rates = model.infer(None, np.array([2, 0, 99, -1]), KEY).rates
+    means = [fit.counts[fit.conditions == c].mean(axis=0) for c in range(4)]
+    for got, expected in zip(rates, [means[2], means[0], *2 * [np.mean(means, axis=0)]], strict=True):
+        np.testing.assert_allclose(got, np.maximum(expected, 1e-12), atol=1e-4)
+    assert (rates > 0).all()
+
+
+def test_rates_of_silent_units_are_above_zero():
+    fit, held_out = many()
+    counts = fit.counts.copy()
+    counts[..., :3] = 0
+    silent = dataclasses.replace(fit, counts=counts)
+    for entry in (Smoothing(), PSTH()):
+        rates = (
+            entry.fit_spikes(SmallSpikes(), silent, KEY)
+            .infer(held_out.held_in, held_out.conditions, KEY)
+            .rates
+        )
+        assert (rates > 0).all()
+        assert rates[..., :3].max() < 0.02
+
+
+def test_what_cannot_be_served_is_said():
+    fit, held_out = many()
+    nameless = dataclasses.replace(fit, conditions=None)
+    with pytest.raises(Unsupported, match="no conditions"):
+        PSTH().fit_spikes(SmallSpikes(), nameless, KEY)
+    with pytest.raises(Unsupported, match="no conditions"):
+        PSTH().fit_spikes(SmallSpikes(), fit, KEY).infer(held_out.held_in, None, KEY)
+    few = SpikeTrials(fit.counts[:3], fit.bin_seconds, fit.held_out_units, fit.conditions[:3])
+    for entry in (PSTH(), Smoothing()):
+        with pytest.raises(UsageError, match="3 trials to fit to, expected at least 4"):
+            entry.fit_spikes(SmallSpikes(), few, KEY)
+    for wrong in ((), (0.05, 0.0)):
+        with pytest.raises(UsageError, match="widths_seconds are"):
+            Smoothing(widths_seconds=wrong)
+        with pytest.raises(UsageError, match="pseudo_trials are"):
+            PSTH(pseudo_trials=wrong)
+    with pytest.raises(UsageError, match="most_trials is 0"):
+        LDS(most_trials=0)
+
+
+@pytest.mark.slow  # EM compiles for long
+def test_an_lds_finds_the_planted_rotations():
+    fit, held_out = many()
+    made = evaluated(LDS(max_iterations=20, most_trials=100), fit, held_out)
+    assert generators.FrequencyError().compute(made) < 0.1
+    assert generators.PlaneAngle().compute(made) < 0.5 * generators.PlaneAngleNull().compute(made)
+    assert generators.SingleSystemSpread().compute(made) == pytest.approx(0, abs=1e-12)
+    assert spikes.RateR2().compute(made) > 0.8
+    assert spikes.CoBitsPerSpike().compute(made) > spikes.CoBitsPerSpike().compute(
+        evaluated(Smoothing(), fit, held_out)
+    )
+
+
+def spiking(system: System, n_modes=1, chain=False):
+    """The true system as a fitted one; of two modes the second has half the eigenvalues and rules x_0 > 0."""
+    scales = np.array([1.0, 0.5])[:n_modes]
+    gate = Gate(np.zeros((n_modes if chain else 1, n_modes)), np.zeros((n_modes, 4)), np.zeros((n_modes, 0)))
+    if n_modes == 2 and not chain:
+        gate.r[1, 0] = 1.0
+    n = system.loadings.shape[1]
+    params = Params(
+        Initial(np.full(n_modes, -np.log(n_modes)), np.zeros(4), np.eye(4)),
+        gate,
+        Linear(
+            scales[:, None, None] * system.system,
+            np.zeros((n_modes, 4, 0)),
+            np.zeros((n_modes, 4)),
+            np.tile(0.01 * np.eye(4), (n_modes, 1, 1)),
+        ),
+        Emission(system.loadings.T, np.full(n, -0.7), np.ones(n)),
+    )
+    spec = Spec(n_modes, 4, "sticky" if chain else "recurrent_only", "poisson")
+    return SpikingSystem(
+        Fit(spec, params, 0.0, np.zeros(1), True, np.zeros(1), np.ones(n_modes)),
+        ~truth().held_out.held_out_units,
+    )
+
+
+def test_systems_are_those_of_the_mode_in_force():
+    system = truth().system
+    states = np.array([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]])
+    np.testing.assert_array_equal(spiking(system).systems(states), [system.system] * 2)
+    gated = spiking(system, 2).systems(states)
+    np.testing.assert_array_equal(gated, [0.5 * system.system, system.system])
+    assert spiking(system, 2, chain=True).systems(states) is None
+    np.testing.assert_array_equal(spiking(system).loadings(), system.loadings)
+    np.testing.assert_allclose(spiking(system).fixed_points(), np.zeros((1, 4)), atol=1e-12)
+
+
+def test_rates_are_expectations_over_the_posterior():
+    """exp(C m + d) alone is below E exp(C x + d), and units that are not seen follow from those that are."""
+    known = truth()
+    found = spiking(known.system).infer(known.held_out.held_in, None, KEY)
+    plain = np.exp(found.visited @ known.system.loadings - 0.7)
+    assert (found.rates > plain).all()
+    assert found.states is None
+    out = known.held_out.held_out_units
+    assert spikes.mean_r2(found.rates[..., out], known.held_out.rates[..., out]) > 0.5
+
+
+@pytest.mark.parametrize(("tried", "expected"), [((2, 4, 8), 4), ((8, 16), 8), ((2,), 2)])
+def test_spikes_have_few_modes(tried, expected, monkeypatch):
+    seen = []
+
+    def fit(spec, counts, **how):
+        seen.append((spec, len(counts)))
+        return spiking(truth().system).fitted
+
+    monkeypatch.setattr("jslds_bench.switching.model.fit", fit)
+    for entry in (SLDS(n_modes=tried, most_trials=10), RecurrentSLDS(n_modes=tried, most_trials=1000)):
+        entry.fit_spikes(SmallSpikes(), many()[0], KEY)
+    assert [(spec.n_modes, spec.n_latent, n) for spec, n in seen] == [(expected, 4, 10), (expected, 4, 200)]
