@@ -19,7 +19,7 @@ from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.errors import UsageError
 from jslds_bench.mode_types import ModePoints
 from jslds_bench.models.recorded_system import RecordedSystem
-from jslds_bench.models.spiking_system import SpikingSystem
+from jslds_bench.models.spiking_system import TOLERANCE, SpikingSystem
 from jslds_bench.recording_types import RecordedTask, Recording
 from jslds_bench.spike_types import SpikeTask, SpikeTrials
 from jslds_bench.switching import model as switching
@@ -33,8 +33,6 @@ from jslds_bench.types import Carry, LocalLinear, Network, NetworkSource, Progre
 _RANK = 1e-10
 """Variance, relative to the largest, under which a component of float32 states counts as none."""
 _SPIKE_MODES = 4
-_SPIKE_TOLERANCE = 1e-3
-"""Nats per bin, of all units together: hundreds of them move the bound by more than recordings do."""
 
 
 class Memory(NamedTuple):
@@ -279,7 +277,7 @@ class SwitchingModel:
         order = np.asarray(jax.random.permutation(draw, len(trials.counts)))
         counts = trials.counts[np.sort(order[: self.most_trials])]
         spec = switching.Spec(n_modes, task.n_latent, self.transitions, "poisson")
-        settings = self._settings(tolerance=_SPIKE_TOLERANCE)
+        settings = self._settings(tolerance=TOLERANCE)
         return SpikingSystem.of(
             switching.fit(spec, counts, key=start, settings=settings, progress=progress), trials
         )
