@@ -12,7 +12,6 @@ from jslds_bench.spike_types import Inferred, SpikeTrials
 from jslds_bench.switching import model as switching
 from jslds_bench.switching.parameters import Emission
 
-
 TOLERANCE = 1e-3
 """Nats per bin, of all units together: hundreds of them move the bound by more than recordings do."""
 
