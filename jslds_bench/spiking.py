@@ -17,6 +17,7 @@ from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import UsageError
 from jslds_bench.evaluation import purpose_key, read_only
 from jslds_bench.figure_arrays import small
+from jslds_bench.metrics.spikes import PSTH_SECONDS
 from jslds_bench.spike_types import Inferred, SpikeEvaluation, SpikeModel, SpikeTask, SpikeTrials
 
 N_SAMPLES = 64
@@ -27,7 +28,6 @@ N_EXAMPLES, N_UNITS, N_CONDITIONS = 4, 6, 12  # that figures show
 N_PLANES = 5
 """Complex pairs that are compared with jPC planes. Reference: Smith et al. (2021), figure 4F."""
 N_JPCA = 6
-PSTH_SECONDS = 0.05  # of the Gaussian that the data's condition means are smoothed with
 N_NULL = 500
 
 

@@ -18,13 +18,11 @@ from jslds_bench.spike_types import SpikeEvaluation
 from jslds_bench.switching.scoring import rate_bits_per_spike
 from jslds_bench.types import METRICS
 
-PSTH_SECONDS = 0.05
-"""Standard deviation of the Gaussian that the data's condition means are smoothed with."""
+PSTH_SECONDS = 0.07
+"""Standard deviation of the Gaussian on the data's condition means: that of MC_Maze in NLB's code."""
 N_FOLDS = 5
 PENALTIES = np.geomspace(1e-3, 1e3, 13)
-"""Of the ridge regression on standardised log-rates, per sample."""
-FLOOR = 1e-6
-"""Spikes per bin under which a rate counts as this before its logarithm is taken."""
+"""Of the ridge regression on standardised rates, per sample."""
 
 
 class SpikeScore:
@@ -140,7 +138,7 @@ class RateR2JSLDS(SpikeScore):
 @METRICS.register("psth_r2")
 @dataclasses.dataclass(frozen=True)
 class PsthR2(SpikeScore):
-    """R² of the rates' condition means against the data's smoothed ones (sd 50 ms), held-out trials.
+    """R² of the rates' condition means against the data's smoothed ones (sd 70 ms), held-out trials.
 
     Mean over the units that fire there. The data's means are noisy where a condition has few trials.
     Reference: Pei et al. (2021), section 4.
@@ -165,7 +163,7 @@ def condition_means(x: Float[Any, "B T N"], conditions: Any) -> Float[Any, "C T 
 @METRICS.register("velocity_r2")
 @dataclasses.dataclass(frozen=True)
 class VelocityR2(SpikeScore):
-    """R² of the hand's velocity on held-out trials, mean of x and y, by ridge regression on log-rates.
+    """R² of the hand's velocity on held-out trials, mean of x and y, by ridge regression on rates.
 
     The regression is fitted to what the model infers of the fit trials, its penalty chosen there by
     five-fold cross-validation over trials. Reference: Pei et al. (2021), section 4.
@@ -175,10 +173,10 @@ class VelocityR2(SpikeScore):
         fit, held_out = evaluation.fit, evaluation.held_out
         if fit.velocity is None or held_out.velocity is None:
             raise Unsupported("the hand's velocity is not known")
-        logs = [np.log(np.maximum(x.rates, FLOOR)) for x in (evaluation.inferred_fit, evaluation.inferred)]
-        if not all(np.isfinite(x).all() for x in logs):
+        rates = evaluation.inferred_fit.rates, evaluation.inferred.rates
+        if not all(np.isfinite(x).all() for x in rates):
             return -math.inf
-        return mean_r2(_ridge(logs[0], fit.velocity, logs[1]), _rows(held_out.velocity))
+        return mean_r2(_ridge(rates[0], fit.velocity, rates[1]), _rows(held_out.velocity))
 
 
 def _ridge(x: Float[Any, "B T N"], y: Float[Any, "B T M"], x_new: Float[Any, "C T N"]) -> Float[Any, "CT M"]:

@@ -72,9 +72,9 @@ class Smoothing(SpikesOnly):
 
     log E n_tj = Σ_i β_ij log(s_ti + ½ n̄_i) + b_j, with s the counts of held-in unit i smoothed by a Gaussian
     and n̄ their mean; β under a Gaussian prior of some precision. A held-in unit is predicted from the
-    others: a rate that contains the very spikes that it explains would be a poor one. Width and precision
-    are chosen by bits per spike on a quarter of the fit's trials (of the held-out units, where there are
-    some): the width at the middle precision, then the precision.
+    others: a rate that contains the very spikes that it explains would be a poor one. Width and
+    precision are chosen by bits per spike on a quarter of the fit's trials (of the held-out units, where
+    there are some): the width at the middle precision, then the precision.
     Reference: Pei et al. (2021), the smoothing baseline for co-smoothing.
 
     Attributes:
@@ -83,7 +83,7 @@ class Smoothing(SpikesOnly):
     """
 
     widths_seconds: tuple[float, ...] = (0.03, 0.05, 0.08, 0.12)
-    precisions: tuple[float, ...] = (100.0, 300.0, 1000.0, 3000.0)
+    precisions: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 
     SMOKE: ClassVar[dict[str, Any]] = {"widths_seconds": (0.03, 0.06), "precisions": (100.0, 1000.0)}
 

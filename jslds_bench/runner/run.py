@@ -16,7 +16,7 @@ from jslds_bench.errors import UsageError
 from jslds_bench.progress import ProgressBoard
 from jslds_bench.runner.pool import Pool, Worker
 from jslds_bench.store import SCHEMA, Status, read_json, read_record, record_path, write_json, write_record
-from jslds_bench.suite import Job, Suite, broken, dump, jobs, load_suite, unsupported, validate
+from jslds_bench.suite import DATA, Job, Suite, broken, dump, jobs, load_suite, unsupported, validate
 
 Key = tuple[str, str, str, int]
 
@@ -157,7 +157,7 @@ class _Run:
         Jobs that an earlier run finished are kept; jobs that a model declares unsupported, or whose plug-in
         does not import, are recorded.
         """
-        groups: dict[tuple[str, str, int], list[Key]] = {}
+        groups: dict[tuple[str, str, int, str], list[Key]] = {}
         for key, job in self.jobs.items():
             if self.resume and self._finished_before(key):
                 self.statuses[key] = "ok"
@@ -168,7 +168,9 @@ class _Run:
             elif (reason := unsupported(job)) is not None:
                 self._record(key, "unsupported", reason)
             else:
-                groups.setdefault((job.task.label, job.network.label, job.seed), []).append(key)
+                # Data are drawn or read in seconds: their jobs need not wait for each other.
+                alone = job.model.label if job.network is DATA else ""
+                groups.setdefault((job.task.label, job.network.label, job.seed, alone), []).append(key)
         co_trained_last = sorted(groups.values(), key=lambda g: self.jobs[g[0]].network.name == "cotrained")
         return co_trained_last[::-1]
 
