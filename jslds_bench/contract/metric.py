@@ -48,7 +48,7 @@ def value_of(name: str, evaluation: Evaluation) -> float | None:
 def worse_or_equal(name: str, value: float, other: float) -> bool:
     """Whether `value` is no better than `other`, by the metric's own direction."""
     sign = {"lower": 1, "higher": -1, "none": 0}[registries()["metrics"].get(name).better]
-    return bool(sign * value >= sign * other - 1e-9)
+    return sign == 0 or bool(sign * value >= sign * other - 1e-9)
 
 
 def bound_faults(name: str, made: Evaluation) -> Iterator[str]:
