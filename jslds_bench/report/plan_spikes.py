@@ -32,6 +32,11 @@ from jslds_bench.report.style import INK, MUTED, Style, plain, stroke
 MAX_UNITS = 3  # drawn of those that a record holds
 MAX_TRIALS = 2
 MAX_SERIES = 6
+FIRST = ("objective", "loss", "validation")
+CHOICE = (
+    "validation_",
+    "step",
+)  # series that are no course of a fit: what was tried, and the steps of others
 MAX_POINTS = 80  # expansion points, evenly thinned
 ROTATIONS: dict[str, Any] = {
     "eigenvalues": "spikes_eigenvalues",
@@ -246,9 +251,9 @@ def _fit(data: RunData, key: Key, a: Arrays) -> Iterator[Made]:
     found: dict[str, list[Trace]] = {}
     for record in data.records[key]:
         for name, series in record.series.items():
-            if len(series) > 1 and name not in TRIED:
+            if len(series) > 1 and name not in TRIED and not name.startswith(CHOICE):
                 found.setdefault(name, []).append(Trace(style, np.asarray(series, float)))
-    shown = dict(sorted(found.items(), key=lambda item: item[0] != "objective")[:MAX_SERIES])
+    shown = dict(sorted(found.items(), key=lambda item: item[0] not in FIRST)[:MAX_SERIES])
     if shown:
         caption = "The objective of the fit and its terms, a line per seed."
         note = f"Drawn: {MAX_SERIES} of {len(found)} series" if len(found) > MAX_SERIES else ""
