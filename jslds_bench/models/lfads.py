@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
+from jslds_bench.lfads.objective import DEFAULT_WEIGHTS
 from jslds_bench.models.fixed_points import FixedPointModel
-from jslds_bench.models.spike_autoencoder import Generator, SpikeAutoencoder
+from jslds_bench.models.spike_autoencoder import Generator, Kind, SpikeAutoencoder
 from jslds_bench.types import MODELS
 
 
@@ -44,6 +45,10 @@ class PlainLFADS(SpikeAutoencoder):
         "batch": 4,
         "n_samples": 2,
     }
+
+    def kind(self) -> Kind:
+        """No expansion network."""
+        return Kind(None, "rnn", DEFAULT_WEIGHTS)
 
     def linearise(self, generator: Generator) -> Any:
         """The expansions about the generator's fixed points; None where the search finds none."""

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Literal
 import jax.numpy as jnp
 
 from jslds_bench.lfads.modules import Expansion
+from jslds_bench.lfads.objective import Weights
 from jslds_bench.models.jslds import JacobianSwitching
-from jslds_bench.models.spike_autoencoder import Generator, SpikeAutoencoder
+from jslds_bench.models.spike_autoencoder import Generator, Kind, SpikeAutoencoder
 from jslds_bench.types import MODELS
 
 
@@ -55,6 +56,10 @@ class LFADSJSLDS(SpikeAutoencoder):
         "batch": 4,
         "n_samples": 2,
     }
+
+    def kind(self) -> Kind:
+        """A pair, with the λ of this entry."""
+        return Kind(self.expansion, self.branch, Weights(e=self.weight_e, a=self.weight_a))
 
     def linearise(self, generator: Generator) -> JacobianSwitching:
         """The JSLDS that the generator was trained with."""

@@ -14,7 +14,7 @@ from jslds_bench.dynamics.fixed_points import SearchSettings, locate
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.errors import UsageError
 from jslds_bench.lfads.fitting import FitSettings, fit, infer
-from jslds_bench.lfads.modules import LFADSParameters, log_rate_readout
+from jslds_bench.lfads.modules import Expansion, LFADSParameters, log_rate_readout
 from jslds_bench.lfads.objective import Weights, generate
 from jslds_bench.models.spike_controls import SpikesOnly
 from jslds_bench.spike_types import Inferred, SpikeTask, SpikeTrials
@@ -24,6 +24,20 @@ N_SEARCH_TRIALS = 32
 """Fit trials whose generator states the search for fixed points starts from."""
 SLOW_TOLERANCE = 1e-6
 """q = ½‖F − g‖² under which a point counts as fixed or slow: generator states are small."""
+
+
+class Kind(NamedTuple):
+    """Whether the generator is a co-trained pair, and what follows.
+
+    Attributes:
+        expansion: what E is before training; None: there is no E.
+        branch: which generator makes the rates that are scored.
+        weights: of the objective's terms.
+    """
+
+    expansion: Expansion | None
+    branch: Literal["rnn", "jslds"]
+    weights: Weights
 
 
 class Generator(NamedTuple):
@@ -119,6 +133,10 @@ class SpikeAutoencoder(SpikesOnly):
                 f"{self.name} needs 0 ≤ dropout < 1 and rate > 0, got {self.dropout} and {self.rate}"
             )
 
+    def kind(self) -> Kind:
+        """What sets this autoencoder apart from the other."""
+        raise NotImplementedError
+
     def linearise(self, generator: Generator) -> Linearization | None:
         """The linear systems that stand for the generator."""
         raise NotImplementedError
@@ -127,18 +145,13 @@ class SpikeAutoencoder(SpikesOnly):
         self, task: SpikeTask, trials: SpikeTrials, key: jax.Array, progress: Progress = silent
     ) -> FittedAutoencoder:
         """Trained on the fit trials; the search for fixed points comes after."""
-        settings = FitSettings(**{f: getattr(self, f) for f in _SETTINGS}, weights=self._weights())
+        kind = self.kind()
+        settings = FitSettings(**{f: getattr(self, f) for f in _SETTINGS}, weights=kind.weights)
         key_fit, key_search = jax.random.split(key)
-        expansion = getattr(self, "expansion", None)
-        params, history = fit(trials, settings, expansion, key_fit, progress)
+        params, history = fit(trials, settings, kind.expansion, key_fit, progress)
         generator = self._searched(params, trials.held_in[:N_SEARCH_TRIALS], key_search)
-        branch: Any = getattr(self, "branch", "rnn")
         linear = self.linearise(generator)
-        return FittedAutoencoder(params, generator, linear, branch, self.n_samples, history)
-
-    def _weights(self) -> Weights:
-        default = Weights()
-        return Weights(e=getattr(self, "weight_e", default.e), a=getattr(self, "weight_a", default.a))
+        return FittedAutoencoder(params, generator, linear, kind.branch, self.n_samples, history)
 
     def _searched(self, params: LFADSParameters, held_in: Any, key: jax.Array) -> Generator:
         cell = get_cell(self.cell)
