@@ -279,7 +279,11 @@ def unsupported(job: Job) -> str | None:
     if isinstance(task, SpikeTask):
         return None if isinstance(model, FitsSpikes) else "it describes networks or recordings, not spikes"
     if job.network is DATA:
-        return None if isinstance(model, FitsRecordings) else "it describes networks, not recorded data"
+        return (
+            None
+            if isinstance(model, FitsRecordings)
+            else f"it describes {'networks' if hasattr(model, 'fit') else 'spikes'}, not recorded data"
+        )
     return model.unsupported(task, registry["networks"].make(job.network.name, job.network.parameters))
 
 

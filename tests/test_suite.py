@@ -113,12 +113,16 @@ def test_the_issue_s_sizes_of_the_packaged_suites():
     assert (paper.seeds, paper.recipe) == (tuple(range(10)), "paper")
 
 
-def test_every_model_of_the_package_is_in_smoke_and_synthetic():
+def test_every_model_of_the_package_is_in_the_suites_of_its_kind():
     models = registries()["models"]
     ours = {name for name in models if models.get(name).__module__.startswith("jslds_bench.models.")}
-    assert ours >= {"fixed_points", "jslds", "persistence", "taylor_at_state"}
+    of_networks = {name for name in ours if hasattr(models.get(name), "fit")}
+    assert of_networks >= {"fixed_points", "jslds", "persistence", "taylor_at_state"}
     for suite in ("smoke", "synthetic"):
-        assert {model.name for model in load_suite(suite).models} == ours
+        assert {model.name for model in load_suite(suite).models} == of_networks
+    of_spikes = {name for name in ours if hasattr(models.get(name), "fit_spikes")} - {"slds"}
+    for suite in ("spikes", "maze"):
+        assert {model.name for model in load_suite(suite).models} == of_spikes
 
 
 @pytest.mark.parametrize(
@@ -341,9 +345,12 @@ def test_a_model_says_why_it_cannot_serve_before_anything_is_trained():
     alone = dataclasses.replace(recorded, model=Entry("persistence", "persistence"))
     assert unsupported(alone) == "it describes networks, not recorded data"
     of_spikes = dataclasses.replace(recorded, task=Entry("mc_maze", "mc_maze"))
-    for name in ("persistence", "slds"):
-        reason = unsupported(dataclasses.replace(of_spikes, model=Entry(name, name)))
-        assert reason == "it describes networks or recordings, not spikes"
+    reason = unsupported(dataclasses.replace(of_spikes, model=Entry("persistence", "persistence")))
+    assert reason == "it describes networks or recordings, not spikes"
+    for name in ("slds", "lfads", "smoothing"):
+        assert unsupported(dataclasses.replace(of_spikes, model=Entry(name, name))) is None
+    of_spikes_alone = dataclasses.replace(recorded, model=Entry("lfads", "lfads"))
+    assert unsupported(of_spikes_alone) == "it describes spikes, not recorded data"
 
 
 def test_recorded_data_and_networks_do_not_mix(write):
