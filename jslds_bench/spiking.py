@@ -17,7 +17,7 @@ from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import UsageError
 from jslds_bench.evaluation import purpose_key, read_only
 from jslds_bench.figure_arrays import small
-from jslds_bench.metrics.spikes import PSTH_SECONDS
+from jslds_bench.metrics.spikes import PSTH_SECONDS, condition_means
 from jslds_bench.spike_types import Inferred, SpikeEvaluation, SpikeModel, SpikeTask, SpikeTrials
 
 N_SAMPLES = 64
@@ -87,13 +87,11 @@ def spike_arrays(model: SpikeModel, evaluation: SpikeEvaluation) -> dict[str, np
     if trials.rotations is not None:
         out["spikes_true_frequencies"] = trials.rotations.frequencies
     if trials.conditions is not None:
-        labels = np.unique(trials.conditions)
-        shown = labels[
-            np.linspace(0, len(labels), min(N_CONDITIONS, len(labels)), endpoint=False).astype(int)
-        ]
+        n = len(np.unique(trials.conditions))
+        shown = np.linspace(0, n, min(N_CONDITIONS, n), endpoint=False).astype(int)
         smoothed = scipy.ndimage.gaussian_filter1d(trials.counts, PSTH_SECONDS * hz, axis=1, mode="nearest")
         for name, rates in (("spikes_psth", inferred.rates), ("spikes_psth_data", smoothed)):
-            out[name] = hz * np.stack([rates[trials.conditions == c].mean(axis=0)[:, units] for c in shown])
+            out[name] = hz * condition_means(rates, trials.conditions)[shown][..., units]
     if inferred.states is not None:
         out |= _trajectories(model, inferred)
     if evaluation.systems is not None and np.isfinite(evaluation.systems).all():
@@ -144,7 +142,7 @@ def _spectra(evaluation: SpikeEvaluation) -> dict[str, Any]:
         return out
     means = visited
     if trials.conditions is not None:
-        means = np.stack([visited[trials.conditions == c].mean(axis=0) for c in np.unique(trials.conditions)])
+        means = condition_means(visited, trials.conditions)
     try:
         rotated = jpca(means, trials.bin_seconds, min(N_JPCA, means.shape[-1] // 2 * 2))
     except UsageError:  # fewer directions than planes need, or a single condition: there is no jPCA of it

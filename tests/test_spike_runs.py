@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from nwb_files import TRIALS, write_nwb
 
-from jslds_bench.lfads.fitting import FitSettings
 from jslds_bench.store import load_run
 
 TINY = {"n_encoder": 4, "n_generator": 6, "n_factors": 3, "n_steps": 20, "batch": 8, "n_samples": 2}
@@ -89,8 +88,3 @@ def test_a_run_on_a_file_without_conditions_says_what_cannot_be_had(tmp_path):
     reasons = frame.groupby("model").reason.first()
     assert "no conditions" in reasons["psth"]
     assert frame[frame.model == "smoothing"].status.eq("ok").all(), done.stderr
-
-
-def test_the_settings_of_a_fit_are_those_that_suites_can_set():
-    fields = set(FitSettings.__dataclass_fields__) - {"weights"}
-    assert fields - {"cell", "rate", "dropout"} <= set(TINY) | {"n_samples"}

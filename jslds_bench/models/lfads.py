@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any
 
 from jslds_bench.lfads.objective import DEFAULT_WEIGHTS
 from jslds_bench.models.fixed_points import FixedPointModel
@@ -26,25 +26,6 @@ class PlainLFADS(SpikeAutoencoder):
         dropout: share of dropped spikes, encoder summaries and generator outputs.
         n_samples: samples of the initial state that rates are averaged over.
     """
-
-    cell: str = "gru"
-    n_encoder: int = 64
-    n_generator: int = 64
-    n_factors: int = 24
-    n_steps: int = 1_500
-    batch: int = 64
-    rate: float = 6e-3
-    dropout: float = 0.05
-    n_samples: int = 16
-
-    SMOKE: ClassVar[dict[str, Any]] = {
-        "n_encoder": 4,
-        "n_generator": 5,
-        "n_factors": 3,
-        "n_steps": 3,
-        "batch": 4,
-        "n_samples": 2,
-    }
 
     def kind(self) -> Kind:
         """No expansion network."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 
@@ -38,24 +38,6 @@ class LFADSJSLDS(SpikeAutoencoder):
     expansion: Expansion = "origin"
     weight_e: float = 100.0
     weight_a: float = 10.0
-    cell: str = "gru"
-    n_encoder: int = 64
-    n_generator: int = 64
-    n_factors: int = 24
-    n_steps: int = 1_500
-    batch: int = 64
-    rate: float = 6e-3
-    dropout: float = 0.05
-    n_samples: int = 16
-
-    SMOKE: ClassVar[dict[str, Any]] = {
-        "n_encoder": 4,
-        "n_generator": 5,
-        "n_factors": 3,
-        "n_steps": 3,
-        "batch": 4,
-        "n_samples": 2,
-    }
 
     def kind(self) -> Kind:
         """A pair, with the λ of this entry."""

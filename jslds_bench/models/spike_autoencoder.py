@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -104,23 +105,33 @@ class FittedAutoencoder:
         return {name: np.asarray(values, float).tolist() for name, values in self.history.items()}
 
 
-class SpikeAutoencoder(SpikesOnly):
-    """What the entries are besides their parameters; each is a frozen dataclass with these fields.
+@dataclasses.dataclass(frozen=True)
+class SpikeAutoencoder(SpikesOnly, abc.ABC):
+    """What the entries share, their parameters included.
 
     Raises:
         UsageError: sizes, steps or shares that mean nothing.
     """
 
-    name: str
-    cell: str
-    n_encoder: int
-    n_generator: int
-    n_factors: int
-    n_steps: int
-    batch: int
-    rate: float
-    dropout: float
-    n_samples: int
+    cell: str = FitSettings.cell
+    n_encoder: int = FitSettings.n_encoder
+    n_generator: int = FitSettings.n_generator
+    n_factors: int = FitSettings.n_factors
+    n_steps: int = FitSettings.n_steps
+    batch: int = FitSettings.batch
+    rate: float = FitSettings.rate
+    dropout: float = FitSettings.dropout
+    n_samples: int = 16
+
+    name: ClassVar[str]
+    SMOKE: ClassVar[dict[str, Any]] = {
+        "n_encoder": 4,
+        "n_generator": 5,
+        "n_factors": 3,
+        "n_steps": 3,
+        "batch": 4,
+        "n_samples": 2,
+    }
 
     def __post_init__(self) -> None:
         get_cell(self.cell)
@@ -133,13 +144,13 @@ class SpikeAutoencoder(SpikesOnly):
                 f"{self.name} needs 0 ≤ dropout < 1 and rate > 0, got {self.dropout} and {self.rate}"
             )
 
+    @abc.abstractmethod
     def kind(self) -> Kind:
         """What sets this autoencoder apart from the other."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def linearise(self, generator: Generator) -> Linearization | None:
         """The linear systems that stand for the generator."""
-        raise NotImplementedError
 
     def fit_spikes(
         self, task: SpikeTask, trials: SpikeTrials, key: jax.Array, progress: Progress = silent

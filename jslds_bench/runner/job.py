@@ -237,15 +237,11 @@ def _run(
     timings = {"network_seconds": p.network_seconds, "fit_seconds": fit_seconds, **rates}
     evaluated = dataclasses.replace(evaluated, timings=timings)
     diverged = ev.n_diverged(evaluated)
-    record = Record(
-        job.suite,
-        *job.key,
-        parameters(job),
-        "ok",
-        None,
-        _values(job, evaluated, f"{diverged} of {len(evaluated.states)} free runs diverged"),
-        series(fitted, evaluated),
-        {
+    record = dataclasses.replace(
+        blank_record(job, "ok", None, environment, digest),
+        values=_values(job, evaluated, f"{diverged} of {len(evaluated.states)} free runs diverged"),
+        series=series(fitted, evaluated),
+        detail={
             "n_trials": len(evaluated.states),
             "n_diverged": diverged,
             "n_network_points": [len(r.points) for r in p.reference],
@@ -253,8 +249,6 @@ def _run(
             "network_history": {k: float(v[-1]) for k, v in p.network.history.items()},
             "timing": {"gemm_flops": gemm, "network_cached": p.cached},
         },
-        environment,
-        digest,
     )
     return record, figure_arrays(p.network, fitted, evaluated)
 
@@ -274,21 +268,15 @@ def _run_recorded(
         gemm = gemm_rate(repeats=3)
     timings = {"fit_seconds": fit_seconds, "seconds_per_iteration": seconds}
     evaluated = dataclasses.replace(evaluated, timings=timings)
-    record = Record(
-        job.suite,
-        *job.key,
-        parameters(job),
-        "ok",
-        None,
-        _values(job, evaluated, "the model diverged"),
-        fitted.fit_series(),
-        {
+    record = dataclasses.replace(
+        blank_record(job, "ok", None, environment, digest),
+        values=_values(job, evaluated, "the model diverged"),
+        series=fitted.fit_series(),
+        detail={
             "n_trials": len(p.recording.observations),
             "n_held_out": len(p.held_out.observations),
             "timing": {"gemm_flops": gemm},
         },
-        environment,
-        digest,
     )
     return record, recorded_arrays(fitted, evaluated)
 
@@ -305,23 +293,17 @@ def _run_spikes(
     with quiet():
         gemm = gemm_rate(repeats=3)
     evaluated = dataclasses.replace(evaluated, timings={"fit_seconds": fit_seconds})
-    record = Record(
-        job.suite,
-        *job.key,
-        parameters(job),
-        "ok",
-        None,
-        _values(job, evaluated, "the model diverged"),
-        fitted.fit_series(),
-        {
+    record = dataclasses.replace(
+        blank_record(job, "ok", None, environment, digest),
+        values=_values(job, evaluated, "the model diverged"),
+        series=fitted.fit_series(),
+        detail={
             "n_trials": len(p.fit.counts),
             "n_held_out": len(p.held_out.counts),
             "n_units": p.fit.counts.shape[-1],
             "n_held_out_units": int(p.fit.held_out_units.sum()),
             "timing": {"gemm_flops": gemm},
         },
-        environment,
-        digest,
     )
     return record, spike_arrays(fitted, evaluated)
 
