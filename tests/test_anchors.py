@@ -12,7 +12,6 @@ import jax
 import numpy as np
 import pytest
 
-from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.jslds import co_rollout
 from jslds_bench.dynamics.linearize import jacobians
 from jslds_bench.dynamics.spectrum import eigenvalues
@@ -23,6 +22,7 @@ from jslds_bench.models.jslds import JSLDS
 from jslds_bench.models.persistence import Persistence
 from jslds_bench.models.taylor_at_state import TaylorAtState
 from jslds_bench.networks.checkpoint import Checkpoint
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.tasks.nbit_memory import NBitMemory
 
 TASK = NBitMemory()

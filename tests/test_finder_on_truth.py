@@ -10,11 +10,11 @@ import dataclasses
 
 import pytest
 
-from jslds_bench import evaluation as ev
 from jslds_bench.metrics.fixed_points import FixedPointChamfer, precision_and_recall
 from jslds_bench.metrics.spectra import EigenvalueError
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.networks.analytic import LEAST, Analytic
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.suite import load_suite
 from jslds_bench.tasks.perturbations import Perturbations
 

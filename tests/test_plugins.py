@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jslds_bench import plugins
+from jslds_bench.entries import plugins
 from jslds_bench.errors import UsageError
 
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from jslds_bench.progress import ProgressBoard
+from jslds_bench.runner.progress import ProgressBoard
 
 KEY = ("memory", "standard", "jslds", 0)
 NAME = "memory · standard · jslds · seed 0"

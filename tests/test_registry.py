@@ -7,8 +7,8 @@ from typing import Literal
 
 import pytest
 
+from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import UsageError
-from jslds_bench.registry import Registry, nearest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from jslds_bench import stats
+from jslds_bench.analysis import stats
 from jslds_bench.errors import UsageError
 
 RNG = np.random.default_rng(5)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jslds_bench import store
 from jslds_bench.errors import UsageError
-from jslds_bench.store import (
+from jslds_bench.records.store import (
     COLUMNS,
     Record,
     Value,

@@ -25,7 +25,7 @@ from jslds_bench.suite import (
     validate,
     with_data,
 )
-from jslds_bench.suite_toml import parse
+from jslds_bench.suite.toml import parse
 
 BASE = """\
 schema = 1

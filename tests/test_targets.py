@@ -15,14 +15,14 @@ import pytest
 import jslds_bench.networks
 import jslds_bench.tasks  # noqa: F401
 from jslds_bench.dynamics.fixed_points import adam_descend, locate
-from jslds_bench.evaluation import draw_trials, purpose_key
 from jslds_bench.models.fixed_points import visited_states
-from jslds_bench.store import load_run
+from jslds_bench.records.store import load_run
+from jslds_bench.settings.networks.evaluation import draw_trials, purpose_key
 from jslds_bench.switching import initialise
 from jslds_bench.switching import model as switching
 from jslds_bench.switching.checks import check_data
 from jslds_bench.switching.fitting import iteration
-from jslds_bench.switching.precision import in_float64
+from jslds_bench.switching.float64 import in_float64
 from jslds_bench.types import NETWORKS, TASKS
 
 pytestmark = pytest.mark.slow

@@ -7,11 +7,7 @@ import optax
 import pytest
 
 from jslds_bench import training
-from jslds_bench.errors import Diverged, UsageError
-from jslds_bench.networks.modules import initial_parameters
-from jslds_bench.tasks.context_integration import ContextIntegration
-from jslds_bench.tasks.nbit_memory import NBitMemory
-from jslds_bench.training import (
+from jslds_bench.dynamics.training import (
     Parameters,
     co_training_loss,
     co_training_terms,
@@ -21,6 +17,10 @@ from jslds_bench.training import (
     task_error,
     train,
 )
+from jslds_bench.errors import Diverged, UsageError
+from jslds_bench.networks._shared.modules import initial_parameters
+from jslds_bench.tasks.context_integration import ContextIntegration
+from jslds_bench.tasks.nbit_memory import NBitMemory
 from jslds_bench.types import LossWeights, Readout, Trials
 
 TASK = NBitMemory(n_bits=1, n_steps=5, n_unscored=1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
+from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
-from jslds_bench.registry import nearest
 
 HELP = """\
 usage: jslds-bench VERB [options]     (jslds-bench VERB --help for its options)

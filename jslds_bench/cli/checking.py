@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jslds_bench import contract, plugins
+from jslds_bench import contract
+from jslds_bench.entries import plugins
+from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import BrokenPlugin, UsageError
-from jslds_bench.progress import ProgressBoard
-from jslds_bench.registry import nearest
+from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.suite import registries
 
 

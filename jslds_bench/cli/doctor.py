@@ -6,7 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from jslds_bench.provenance import LIBRARIES, environment, fingerprint, gemm_rate
+from jslds_bench.records.provenance import fingerprint
+from jslds_bench.runner.machine import LIBRARIES, environment, gemm_rate
 
 
 def examine(out: Path) -> tuple[list[list[str]], bool]:

@@ -9,10 +9,10 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
+from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import UsageError
-from jslds_bench.registry import Registry, nearest
 from jslds_bench.suite import Suite, jobs, load_suite, registries, suite_names
-from jslds_bench.suite_toml import as_toml
+from jslds_bench.suite.toml import as_toml
 
 
 def listed(kind: str, plugin_files: Sequence[str] = ()) -> list[list[str]]:
@@ -45,7 +45,7 @@ def described(name: str, plugin_files: Sequence[str] = ()) -> list[str]:
 
 
 def _load(plugin_files: Sequence[str]) -> None:
-    from jslds_bench import plugins
+    from jslds_bench.entries import plugins
 
     registries()
     for file in plugin_files:
@@ -125,8 +125,8 @@ def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
     """Which networks a model serves, at everything's default parameters, and why not the others."""
     if _needs_parameters(entry):
         return ""
-    from jslds_bench.recording_types import FitsRecordings, RecordedTask
-    from jslds_bench.spike_types import FitsSpikes, SpikeTask
+    from jslds_bench.types.recordings import FitsRecordings, RecordedTask
+    from jslds_bench.types.spikes import FitsSpikes, SpikeTask
 
     known = map(kinds["tasks"].get, kinds["tasks"].registered())
     tasks = [task() for task in known if not _needs_parameters(task)]

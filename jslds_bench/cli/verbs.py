@@ -26,8 +26,8 @@ REGRESSION = FINDING
 
 def run(arguments: Namespace) -> int:
     """Run a suite, print its table and the path of its report."""
-    from jslds_bench.progress import ProgressBoard
-    from jslds_bench.store import load_run, slug
+    from jslds_bench.records.store import load_run, slug
+    from jslds_bench.runner.progress import ProgressBoard
     from jslds_bench.suite import jobs, load_plugins, validate, with_data
 
     for option, value in (("--workers", arguments.workers), ("--timeout", arguments.timeout)):
@@ -173,7 +173,7 @@ def compare(arguments: Namespace) -> int:
     """Print what became of A in B; 1 where something is worse and that was asked for."""
     from jslds_bench.compare import as_json, as_markdown, as_text, read_side
     from jslds_bench.compare import compare as compared
-    from jslds_bench.store import write_atomic
+    from jslds_bench.records.store import write_atomic
 
     kind = one_of(arguments.format, COMPARISONS, "format")
     if arguments.fail_on is not None:
@@ -197,7 +197,7 @@ def baseline(arguments: Namespace) -> int:
     """Make a baseline of a run; print what moved since the earlier one, and its path."""
     from jslds_bench.compare import as_text, read_side, write_baseline
     from jslds_bench.compare import compare as compared
-    from jslds_bench.store import slug
+    from jslds_bench.records.store import slug
 
     one_of(arguments.action, ("update",), "action")
     run = read_side(arguments.run)
@@ -216,7 +216,7 @@ def baseline(arguments: Namespace) -> int:
 def export(arguments: Namespace) -> int:
     """Write a run's values in another format."""
     from jslds_bench.cli.export import encode
-    from jslds_bench.store import load_run, write_atomic
+    from jslds_bench.records.store import load_run, write_atomic
 
     kind = one_of(arguments.format, FORMATS, "format")
     if kind == "parquet" and not arguments.output and sys.stdout.isatty():
@@ -232,7 +232,7 @@ def export(arguments: Namespace) -> int:
 def new(arguments: Namespace) -> int:
     """Write an entry's file and its test; print what to do with them."""
     kind = one_of(arguments.kind, NEW, "kind of entry")
-    from jslds_bench.scaffold import new_entry
+    from jslds_bench.cli.scaffold import new_entry
 
     file, test = new_entry(kind, arguments.name, Path(arguments.dir))
     say(f"{file}\n{test}\n\nnext: jslds-bench check {arguments.name} --plugin {file}")

@@ -9,8 +9,8 @@ from typing import Any
 from jslds_bench.compare.sides import SCHEMA, Metric, Results, Side
 from jslds_bench.compare.tolerance import QUALITY, SINGLE, SPEED
 from jslds_bench.errors import UsageError
-from jslds_bench.store import write_atomic
-from jslds_bench.suite_toml import as_key, as_toml
+from jslds_bench.records.store import write_atomic
+from jslds_bench.suite.toml import as_key, as_toml
 
 HEAD = """\
 # Values of one run, by seed, for `jslds-bench compare` and `jslds-bench run --check`.

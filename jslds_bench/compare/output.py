@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jslds_bench.compare.verdicts import VERDICTS, Comparison, Row
-from jslds_bench.numbers import number
+from jslds_bench.records.numbers import number
 
 SCHEMA = 1
 ARROWS = {"lower": "↓", "higher": "↑"}

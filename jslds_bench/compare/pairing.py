@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from jslds_bench.compare.sides import Key, Metric, Results, Side, known
+from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
-from jslds_bench.registry import nearest
 
 Seed = int | None
 

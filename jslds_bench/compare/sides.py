@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from jslds_bench.compare.tolerance import RULES, Tolerance
+from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
-from jslds_bench.provenance import fingerprint
-from jslds_bench.registry import nearest
-from jslds_bench.store import Record, Value, read_json, read_records
+from jslds_bench.records.provenance import fingerprint
+from jslds_bench.records.store import Record, Value, read_json, read_records
 
 SCHEMA = 1
 ORIGIN = ("version", "commit", "dirty", "jax", "jaxlib", "started")

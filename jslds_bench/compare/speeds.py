@@ -6,7 +6,7 @@ import math
 
 from jslds_bench.compare.sides import MACHINE, Side
 from jslds_bench.compare.tolerance import SPEED
-from jslds_bench.numbers import number
+from jslds_bench.records.numbers import number
 
 
 def speeds_refused(a: Side, b: Side) -> str:

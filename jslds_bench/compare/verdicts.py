@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jslds_bench import stats
+from jslds_bench.analysis import stats
 from jslds_bench.compare.pairing import Pairing, missing, pairings
 from jslds_bench.compare.sides import Key, Side, oriented
 from jslds_bench.compare.speeds import speeds_refused

@@ -10,11 +10,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.networks.format import network_bytes
+from jslds_bench.networks._shared.format import network_bytes
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.suite import registries
-from jslds_bench.types import Affine, Cell, FixedPoints, Layer, Network, Readout, Task, Trials
+from jslds_bench.types.core import Affine, Cell, FixedPoints, Layer, Network, Readout, Trials
+from jslds_bench.types.networks import Task
 
 SEED = 0  # of the trials: what a model that looks for the evaluation trials would try first
 N_FIT_TRIALS = 24

@@ -13,9 +13,10 @@ from jslds_bench.contract.cases import CASES, checkpoint_file, small_case, smoke
 from jslds_bench.contract.entry import entry_faults
 from jslds_bench.contract.fitting import fit_to
 from jslds_bench.contract.words import Finding, attempt, listed, one_line
-from jslds_bench.recording_types import reads
 from jslds_bench.suite import registries
-from jslds_bench.types import Evaluation, Progress, silent
+from jslds_bench.types.core import Progress, silent
+from jslds_bench.types.networks import Evaluation
+from jslds_bench.types.recordings import reads
 
 METRIC_MODELS = ("fixed_points", "persistence")
 """What a metric is checked on: a model that answers everything, and one that has no fixed points."""

@@ -9,13 +9,14 @@ from typing import Any
 
 import jax
 
-from jslds_bench import evaluation as ev
 from jslds_bench.contract.cases import SEED, Case, smoke
 from jslds_bench.contract.compiling import compilations
 from jslds_bench.contract.words import attempt
-from jslds_bench.networks.format import network_bytes
+from jslds_bench.networks._shared.format import network_bytes
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.suite import Suite
-from jslds_bench.types import Linearization, Model, Trials
+from jslds_bench.types.core import Linearization, Trials
+from jslds_bench.types.networks import Model
 
 MAX_COMPILATIONS = 50
 """Programs that a fit may compile anew when it is called a second time."""

@@ -10,12 +10,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from jslds_bench import evaluation as ev
 from jslds_bench.contract.cases import SEED, Case, smoke
 from jslds_bench.contract.words import one_line
 from jslds_bench.errors import Unsupported
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.suite import registries
-from jslds_bench.types import Evaluation
+from jslds_bench.types.networks import Evaluation
 
 N_TRIALS = 20
 OTHER_AIM = ("eigenvalue_error", "task_error_model")

@@ -9,14 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench import evaluation as ev
 from jslds_bench.contract.compiling import compilations, operations
 from jslds_bench.contract.fitting import Subject
 from jslds_bench.contract.peeking import peeking_faults
 from jslds_bench.contract.words import gap, listed
 from jslds_bench.dynamics.linearize import apply_local
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
-from jslds_bench.types import Linearization
+from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.types.core import Linearization
 
 N_SOMEWHERE = 32
 N_PLAIN = 5  # of them are stepped without jit, which takes long

@@ -12,8 +12,9 @@ import numpy as np
 
 from jslds_bench.contract.cases import smoke
 from jslds_bench.contract.words import attempt, gap
-from jslds_bench.networks.format import check_shapes, network_bytes
-from jslds_bench.types import Network, NetworkSource, Task
+from jslds_bench.networks._shared.format import check_shapes, network_bytes
+from jslds_bench.types.core import Network
+from jslds_bench.types.networks import NetworkSource, Task
 
 KINDS = ("standard", "cotrained", "checkpoint", "analytic")
 

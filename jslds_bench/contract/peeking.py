@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from jslds_bench import evaluation as ev
 from jslds_bench.contract.fitting import Subject
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
 from jslds_bench.metrics.states import relative_errors
-from jslds_bench.types import Trials
+from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.types.core import Trials
 
 LEVEL = 1e-6
 """The chance of an honest model being called, per network and horizon, less the second condition."""

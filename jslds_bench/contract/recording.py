@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from jslds_bench.contract.cases import SEED, smoke
-from jslds_bench.recorded import draw_recordings
-from jslds_bench.recording_types import RecordedTask, Recording
+from jslds_bench.settings.recordings.evaluation import draw_recordings
+from jslds_bench.types.recordings import RecordedTask, Recording
 
 
 def is_recorded(task: Any) -> bool:

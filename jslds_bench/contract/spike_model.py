@@ -10,8 +10,8 @@ import jax
 import numpy as np
 
 from jslds_bench.contract.cases import SEED, smoke
-from jslds_bench.spike_types import FitsSpikes, Inferred, SpikeModel, SpikeTrials
-from jslds_bench.spiking import draw_spikes
+from jslds_bench.settings.spikes.evaluation import draw_spikes
+from jslds_bench.types.spikes import FitsSpikes, Inferred, SpikeModel, SpikeTrials
 
 SAME = 1e-4
 """Relative gap of rates that rounding may make, where batches differ in shape."""

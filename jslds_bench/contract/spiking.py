@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jslds_bench.spike_types import SpikeTask, SpikeTrials
+from jslds_bench.types.spikes import SpikeTask, SpikeTrials
 
 
 def is_spiking(task: Any) -> bool:

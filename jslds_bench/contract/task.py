@@ -10,7 +10,8 @@ import numpy as np
 from jslds_bench.contract.cases import smoke
 from jslds_bench.contract.words import attempt, gap
 from jslds_bench.suite import registries
-from jslds_bench.types import Setup, Task, Trials
+from jslds_bench.types.core import Trials
+from jslds_bench.types.networks import Setup, Task
 
 N_TRIALS = 40
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
-from jslds_bench.registry import nearest
-from jslds_bench.types import Cell
+from jslds_bench.types.core import Cell
 
 
 def _split(z: jax.Array) -> tuple[jax.Array, jax.Array]:

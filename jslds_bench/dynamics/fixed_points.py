@@ -16,7 +16,7 @@ from jaxtyping import Float
 from jslds_bench.dynamics.jslds import expansion_point
 from jslds_bench.dynamics.linearize import jacobians, recurrent_jacobian
 from jslds_bench.dynamics.spectrum import eigenvalues
-from jslds_bench.types import Cell, CellParams, FixedPoints, Network
+from jslds_bench.types.core import Cell, CellParams, FixedPoints, Network
 
 
 @dataclasses.dataclass(frozen=True)

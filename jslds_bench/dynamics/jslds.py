@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from jslds_bench.dynamics.rollout import biases, cell_weights
 from jslds_bench.dynamics.tape import MatMul, tape_scan
-from jslds_bench.types import Cell, CellParams, ExpansionParams, Layer
+from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Layer
 
 
 class CoStates(NamedTuple):

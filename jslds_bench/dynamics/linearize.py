@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jslds_bench.types import Cell, CellParams, LocalLinear
+from jslds_bench.types.core import Cell, CellParams, LocalLinear
 
 
 def recurrent_jacobian(

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jslds_bench.dynamics.tape import MatMul, tape_scan
-from jslds_bench.types import Affine, Cell, CellParams, Linearization, Network
+from jslds_bench.types.core import Affine, Cell, CellParams, Linearization, Network
 
 
 def cell_weights(params: CellParams) -> dict[str, jax.Array]:

@@ -13,6 +13,7 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.dynamics.training import Recipe, train_batches
 from jslds_bench.lfads.modules import Expansion, LFADSParameters, Sizes, initial_parameters
 from jslds_bench.lfads.objective import (
     DEFAULT_WEIGHTS,
@@ -25,9 +26,8 @@ from jslds_bench.lfads.objective import (
     objective,
     poisson_loss,
 )
-from jslds_bench.spike_types import SpikeTrials
-from jslds_bench.training import Recipe, train_batches
-from jslds_bench.types import Progress, silent
+from jslds_bench.types.core import Progress, silent
+from jslds_bench.types.spikes import SpikeTrials
 
 VALIDATION_SHARE = 5
 """One in so many fit trials is kept for choosing when to stop."""

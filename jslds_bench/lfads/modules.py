@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.types import Affine, CellParams, ExpansionParams, Layer, Readout
+from jslds_bench.types.core import Affine, CellParams, ExpansionParams, Layer, Readout
 
 Expansion = Literal["identity", "origin"]
 """What E is before training."""

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jslds_bench.dynamics.jslds import CoStates, co_rollout
 from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.lfads.modules import ENCODER, LFADSParameters, log_rate_readout
-from jslds_bench.types import Cell
+from jslds_bench.types.core import Cell
 
 _MOST_LOG_RATE = 10.0
 """Above this a rate grows linearly in its logarithm: a far-off early step cannot overflow."""

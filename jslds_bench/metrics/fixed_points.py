@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.spatial
 
+from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics.kinds import Error
+from jslds_bench.metrics._shared.declared import Error
 from jslds_bench.metrics.states import spread
-from jslds_bench.types import METRICS, Evaluation
+from jslds_bench.types.networks import Evaluation
 
 EPSILON = 0.1
 """Radius, in RMS radii, within which a point counts as matched."""

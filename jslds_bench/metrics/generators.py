@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles
 from jslds_bench.dynamics.spectrum import eigenvalues, matched_distance
+from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics.kinds import Error
-from jslds_bench.spike_types import Rotations, SpikeEvaluation
-from jslds_bench.types import METRICS
+from jslds_bench.metrics._shared.declared import Error
+from jslds_bench.types.spikes import Rotations, SpikeEvaluation
 
 N_PAIRS = 5
 """Leading complex pairs of the mean system that may stand for a planted rotation.

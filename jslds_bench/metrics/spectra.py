@@ -9,9 +9,10 @@ import numpy as np
 import scipy.spatial
 
 from jslds_bench.dynamics.spectrum import eigenvalues, matched_distance
+from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics.kinds import Error
-from jslds_bench.types import METRICS, Evaluation
+from jslds_bench.metrics._shared.declared import Error
+from jslds_bench.types.networks import Evaluation
 
 TOP = 10
 

@@ -13,10 +13,10 @@ import numpy as np
 import scipy.ndimage
 from jaxtyping import Float
 
+from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.spike_types import SpikeEvaluation
 from jslds_bench.switching.scoring import rate_bits_per_spike
-from jslds_bench.types import METRICS
+from jslds_bench.types.spikes import SpikeEvaluation
 
 PSTH_SECONDS = 0.07
 """Standard deviation of the Gaussian on the data's condition means: that of MC_Maze in NLB's code."""

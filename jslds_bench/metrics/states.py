@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float
 
+from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics.kinds import Error
-from jslds_bench.spike_types import SpikeEvaluation
-from jslds_bench.types import METRICS, Evaluation
+from jslds_bench.metrics._shared.declared import Error
+from jslds_bench.types.networks import Evaluation
+from jslds_bench.types.spikes import SpikeEvaluation
 
 
 def relative_errors(predicted: Float[Any, "B T N"], true: Float[Any, "B T N"]) -> Float[Any, "B T"]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from jslds_bench.metrics.kinds import Error
-from jslds_bench.types import METRICS, Evaluation
+from jslds_bench.entries.registry import METRICS
+from jslds_bench.metrics._shared.declared import Error
+from jslds_bench.types.networks import Evaluation
 
 
 def _task_error(evaluation: Evaluation, states: Any) -> float:

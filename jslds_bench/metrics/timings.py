@@ -11,11 +11,12 @@ import dataclasses
 import math
 from typing import Any, ClassVar
 
+from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics.kinds import Seconds
-from jslds_bench.recording_types import RecordedEvaluation
-from jslds_bench.spike_types import SpikeEvaluation
-from jslds_bench.types import METRICS, Evaluation
+from jslds_bench.metrics._shared.declared import Seconds
+from jslds_bench.types.networks import Evaluation
+from jslds_bench.types.recordings import RecordedEvaluation
+from jslds_bench.types.spikes import SpikeEvaluation
 
 
 def _timing(evaluation: Evaluation | RecordedEvaluation | SpikeEvaluation, name: str, reason: str) -> float:

@@ -11,18 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.dynamics.rollout import trajectories
+from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
-from jslds_bench.types import (
-    MODELS,
-    Carry,
-    LocalLinear,
-    Network,
-    NetworkSource,
-    Progress,
-    Task,
-    Trials,
-    silent,
-)
+from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
+from jslds_bench.types.networks import NetworkSource, Task
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["a", "b", "offset", "mean"], meta_fields=[])

@@ -13,20 +13,10 @@ import numpy as np
 from jslds_bench.dynamics.fixed_points import SearchSettings, locate, search_starts
 from jslds_bench.dynamics.linearize import expand, expansion_step
 from jslds_bench.dynamics.rollout import trajectories
+from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
-from jslds_bench.types import (
-    MODELS,
-    Carry,
-    Cell,
-    CellParams,
-    LocalLinear,
-    Network,
-    NetworkSource,
-    Progress,
-    Task,
-    Trials,
-    silent,
-)
+from jslds_bench.types.core import Carry, Cell, CellParams, LocalLinear, Network, Progress, Trials, silent
+from jslds_bench.types.networks import NetworkSource, Task
 
 _FAR = 1e6  # coordinate of the padding of point sets of unequal size: never the nearest
 _TINY = 1e-12  # squared distance under which a state lies on a point

@@ -13,10 +13,10 @@ import numpy as np
 from jslds_bench.dynamics.fixed_points import groups_within, rms_radius
 from jslds_bench.dynamics.jslds import co_rollout, expansion_point, jslds_step
 from jslds_bench.dynamics.linearize import expand
+from jslds_bench.dynamics.training import Parameters, RecipeName, expansion_loss, make_recipe, train
+from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import UsageError
-from jslds_bench.training import Parameters, RecipeName, expansion_loss, make_recipe, train
-from jslds_bench.types import (
-    MODELS,
+from jslds_bench.types.core import (
     Carry,
     Cell,
     CellParams,
@@ -24,12 +24,11 @@ from jslds_bench.types import (
     Layer,
     LocalLinear,
     Network,
-    NetworkSource,
     Progress,
-    Task,
     Trials,
     silent,
 )
+from jslds_bench.types.networks import NetworkSource, Task
 
 
 @partial(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from jslds_bench.entries.registry import MODELS
 from jslds_bench.lfads.objective import DEFAULT_WEIGHTS
+from jslds_bench.models._shared.spike_autoencoder import Generator, Kind, SpikeAutoencoder
 from jslds_bench.models.fixed_points import FixedPointModel
-from jslds_bench.models.spike_autoencoder import Generator, Kind, SpikeAutoencoder
-from jslds_bench.types import MODELS
 
 
 @MODELS.register("lfads")

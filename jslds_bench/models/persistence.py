@@ -9,17 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jslds_bench.types import (
-    MODELS,
-    Carry,
-    LocalLinear,
-    Network,
-    NetworkSource,
-    Progress,
-    Task,
-    Trials,
-    silent,
-)
+from jslds_bench.entries.registry import MODELS
+from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
+from jslds_bench.types.networks import NetworkSource, Task
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=[])

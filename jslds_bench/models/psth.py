@@ -9,11 +9,18 @@ import jax
 import numpy as np
 
 from jslds_bench.analysis.smoothing import smoothed
+from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported
-from jslds_bench.models.spike_controls import SpikesOnly, Stateless, check_positive, columns, quarter_out
-from jslds_bench.spike_types import Inferred, SpikeTask, SpikeTrials
+from jslds_bench.models._shared.spike_controls import (
+    SpikesOnly,
+    Stateless,
+    check_positive,
+    columns,
+    quarter_out,
+)
 from jslds_bench.switching.scoring import rate_bits_per_spike
-from jslds_bench.types import MODELS, Progress, silent
+from jslds_bench.types.core import Progress, silent
+from jslds_bench.types.spikes import Inferred, SpikeTask, SpikeTrials
 
 _NO_CONDITIONS = "the trials have no conditions to average over"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from jslds_bench.models.switching_system import SwitchingModel
+from jslds_bench.entries.registry import MODELS
+from jslds_bench.models._shared.switching_system import SwitchingModel
 from jslds_bench.switching.parameters import TransitionKind
-from jslds_bench.types import MODELS
 
 
 @MODELS.register("slds")

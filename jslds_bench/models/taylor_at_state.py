@@ -9,19 +9,9 @@ from typing import Any
 import jax
 
 from jslds_bench.dynamics.linearize import expand, expansion_step
-from jslds_bench.types import (
-    MODELS,
-    Carry,
-    Cell,
-    CellParams,
-    LocalLinear,
-    Network,
-    NetworkSource,
-    Progress,
-    Task,
-    Trials,
-    silent,
-)
+from jslds_bench.entries.registry import MODELS
+from jslds_bench.types.core import Carry, Cell, CellParams, LocalLinear, Network, Progress, Trials, silent
+from jslds_bench.types.networks import NetworkSource, Task
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["params"], meta_fields=["cell"])

@@ -11,12 +11,14 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.dynamics.cells import VANILLA
+from jslds_bench.entries.registry import NETWORKS
 from jslds_bench.errors import UsageError
-from jslds_bench.networks import normal_forms
-from jslds_bench.networks.format import known_points
-from jslds_bench.networks.normal_forms import NormalForm, Portrait, mixing
-from jslds_bench.networks.populations import Populations, populations
-from jslds_bench.types import NETWORKS, Affine, Network, Progress, Readout, Task, silent
+from jslds_bench.networks._shared import normal_forms
+from jslds_bench.networks._shared.format import known_points
+from jslds_bench.networks._shared.normal_forms import NormalForm, Portrait, mixing
+from jslds_bench.networks._shared.populations import Populations, populations
+from jslds_bench.types.core import Affine, Network, Progress, Readout, silent
+from jslds_bench.types.networks import Task
 
 WEIGHTS: dict[str, Any] = {
     "bistable": [[1.5]],

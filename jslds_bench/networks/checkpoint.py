@@ -10,10 +10,12 @@ from typing import Any
 
 from jaxtyping import PRNGKeyArray
 
+from jslds_bench.entries.registry import NETWORKS
 from jslds_bench.errors import UsageError
-from jslds_bench.networks.format import DAMAGE, read_network
-from jslds_bench.networks.released import read_released
-from jslds_bench.types import NETWORKS, Network, Progress, Task, silent
+from jslds_bench.networks._shared.format import DAMAGE, read_network
+from jslds_bench.networks._shared.released import read_released
+from jslds_bench.types.core import Network, Progress, silent
+from jslds_bench.types.networks import Task
 
 
 @NETWORKS.register("checkpoint")

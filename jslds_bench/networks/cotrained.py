@@ -9,10 +9,12 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.networks.modules import ExpansionNetwork, as_network, initial_parameters
+from jslds_bench.dynamics.training import Parameters, RecipeName, co_training_loss, make_recipe, train
+from jslds_bench.entries.registry import NETWORKS
+from jslds_bench.networks._shared.modules import ExpansionNetwork, as_network, initial_parameters
 from jslds_bench.networks.standard import Standard, check_size
-from jslds_bench.training import Parameters, RecipeName, co_training_loss, make_recipe, train
-from jslds_bench.types import NETWORKS, Network, Progress, Task, silent
+from jslds_bench.types.core import Network, Progress, silent
+from jslds_bench.types.networks import Task
 
 
 @NETWORKS.register("cotrained")

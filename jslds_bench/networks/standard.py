@@ -9,10 +9,12 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.dynamics.training import RecipeName, make_recipe, network_loss, train
+from jslds_bench.entries.registry import NETWORKS
 from jslds_bench.errors import UsageError
-from jslds_bench.networks.modules import as_network, initial_parameters
-from jslds_bench.training import RecipeName, make_recipe, network_loss, train
-from jslds_bench.types import NETWORKS, Network, Progress, Task, silent
+from jslds_bench.networks._shared.modules import as_network, initial_parameters
+from jslds_bench.types.core import Network, Progress, silent
+from jslds_bench.types.networks import Task
 
 
 @NETWORKS.register("standard")

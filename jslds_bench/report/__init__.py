@@ -1,6 +1,6 @@
 """Records → a page, figures, tables: everything that people look at, made without JAX."""
 
-from jslds_bench.report.leaderboard import write_leaderboard
+from jslds_bench.report.board.leaderboard import write_leaderboard
 from jslds_bench.report.page import write_report
 from jslds_bench.report.table import build_table, format_table, markdown_table
 

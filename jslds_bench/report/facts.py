@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from jslds_bench.report.rundata import RunData
-from jslds_bench.report.summary import number
-from jslds_bench.store import Record
+from jslds_bench.records.store import Record
+from jslds_bench.report.data.run import RunData
+from jslds_bench.report.data.summary import number
 
 
 class Fact(NamedTuple):

@@ -10,20 +10,20 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from jslds_bench.records.store import write_atomic
+from jslds_bench.report.data.run import RunData, load_data
+from jslds_bench.report.data.summary import TIMINGS
 from jslds_bench.report.facts import facts, failures, key_lines
-from jslds_bench.report.picture import css_name, draw
-from jslds_bench.report.plan import Plan
-from jslds_bench.report.plan_modes import mode_plans
-from jslds_bench.report.plan_network import network_plans
-from jslds_bench.report.plan_paper import paper_plans
-from jslds_bench.report.plan_recorded import origin_of, scores_plan
-from jslds_bench.report.plan_spikes import spike_plans
-from jslds_bench.report.plan_task import bars_plan, horizon_plans, matrix_plan
-from jslds_bench.report.rundata import RunData, load_data
+from jslds_bench.report.figures.picture import css_name, draw
+from jslds_bench.report.plans.modes import mode_plans
+from jslds_bench.report.plans.network import network_plans
+from jslds_bench.report.plans.paper import paper_plans
+from jslds_bench.report.plans.plan import Plan
+from jslds_bench.report.plans.scores import origin_of, scores_plan
+from jslds_bench.report.plans.spikes import spike_plans
+from jslds_bench.report.plans.task import bars_plan, horizon_plans, matrix_plan
 from jslds_bench.report.style import THEME, theme
-from jslds_bench.report.summary import TIMINGS
 from jslds_bench.report.table import Table, build_table, markdown_table, metrics_of
-from jslds_bench.store import write_atomic
 
 Progress = Callable[[int, int, str], None]
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from jslds_bench.report.summary import HEADLINE, ORDER, Summary, summarise
+from jslds_bench.report.data.summary import HEADLINE, ORDER, Summary, summarise
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 TEXT_WIDTH = 120  # wider tables are printed task by task

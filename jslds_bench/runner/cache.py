@@ -12,20 +12,13 @@ from typing import Any
 import platformdirs
 
 from jslds_bench.errors import UsageError
-from jslds_bench.networks.format import network_bytes, read_network
-from jslds_bench.provenance import code_digest
-from jslds_bench.store import SCHEMA, read_json, write_atomic, write_json
-from jslds_bench.types import Network, NetworkSource, Task
+from jslds_bench.networks._shared.format import network_bytes, read_network
+from jslds_bench.records.store import SCHEMA, read_json, write_atomic, write_json
+from jslds_bench.runner.machine import code_digest
+from jslds_bench.types.core import Network
+from jslds_bench.types.networks import NetworkSource, Task
 
-MAKERS = (
-    "dynamics.cells",
-    "dynamics.tape",
-    "dynamics.rollout",
-    "dynamics.jslds",
-    "training",
-    "tasks",
-    "networks",
-)
+MAKERS = ("dynamics", "tasks", "networks", "types")
 """The code that decides a trained network; a changed byte in it makes another key."""
 
 

@@ -17,47 +17,34 @@ from typing import Any
 import jax
 import numpy as np
 
-from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.rollout import free_run
+from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS, Registry
 from jslds_bench.errors import Diverged, Unsupported, UsageError
-from jslds_bench.figure_arrays import figure_arrays, series
-from jslds_bench.provenance import code_digest, gemm_rate
-from jslds_bench.recorded import draw_recordings, evaluate_recorded, recorded_arrays
-from jslds_bench.recording_types import RecordedEvaluation, RecordedTask, Recording, reads
-from jslds_bench.registry import Registry
+from jslds_bench.records.store import Record, Status, Value
 from jslds_bench.runner import cache
-from jslds_bench.spike_types import SpikeEvaluation, SpikeTask, SpikeTrials
-from jslds_bench.spiking import draw_spikes, evaluate_spikes, spike_arrays
-from jslds_bench.store import Record, Status, Value
+from jslds_bench.runner.machine import code_digest, gemm_rate
+from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.settings.networks.arrays import figure_arrays, series
+from jslds_bench.settings.recordings.evaluation import draw_recordings, evaluate_recorded, recorded_arrays
+from jslds_bench.settings.spikes.evaluation import draw_spikes, evaluate_spikes, spike_arrays
 from jslds_bench.suite import DATA, Job
-from jslds_bench.types import (
-    METRICS,
-    MODELS,
-    NETWORKS,
-    TASKS,
-    Evaluation,
-    Linearization,
-    Model,
-    Network,
-    Progress,
-    Task,
-)
+from jslds_bench.types.core import Linearization, Network, Progress
+from jslds_bench.types.networks import Evaluation, Model, Task
+from jslds_bench.types.recordings import RecordedEvaluation, RecordedTask, Recording, reads
+from jslds_bench.types.spikes import SpikeEvaluation, SpikeTask, SpikeTrials
 
 MAKERS = (
     "dynamics",
-    "training",
     "tasks",
     "networks",
     "models",
     "metrics",
     "switching",
     "nwb",
-    "evaluation",
-    "figure_arrays",
-    "recorded",
+    "settings",
     "lfads",
     "analysis",
-    "spiking",
+    "types",
     "runner.job",
 )
 Quiet = Callable[[], AbstractContextManager[None]]

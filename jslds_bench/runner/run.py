@@ -13,9 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from jslds_bench.errors import UsageError
-from jslds_bench.progress import ProgressBoard
+from jslds_bench.records.store import (
+    SCHEMA,
+    Status,
+    read_json,
+    read_record,
+    record_path,
+    write_json,
+    write_record,
+)
 from jslds_bench.runner.pool import Pool, Worker
-from jslds_bench.store import SCHEMA, Status, read_json, read_record, record_path, write_json, write_record
+from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.suite import DATA, Job, Suite, broken, dump, jobs, load_suite, unsupported, validate
 
 Key = tuple[str, str, str, int]

@@ -64,10 +64,10 @@ class Channel:
 
 def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Channel) -> None:
     """Works through the jobs of one command, all of one (task, network, seed)."""
+    from jslds_bench.records.store import write_record
     from jslds_bench.runner.job import blank_record, digest, outcome, prepare, run_job
-    from jslds_bench.store import write_record
     from jslds_bench.suite import DATA, jobs, validate
-    from jslds_bench.suite_toml import parse
+    from jslds_bench.suite.toml import parse
 
     suite = validate(parse(tomllib.loads(command["suite"]), Path(command["out"]) / "run.json"))
     wanted = {tuple(key) for key in command["keys"]}
@@ -114,7 +114,7 @@ def main(core: int, runner: int) -> None:
     os.dup2(2, 1)
     channel = Channel(answers, sys.stdin)
 
-    from jslds_bench.provenance import environment
+    from jslds_bench.runner.machine import environment
 
     about = environment()
     channel.send("ready", environment=about)

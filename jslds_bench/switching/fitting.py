@@ -15,9 +15,9 @@ from jslds_bench.errors import UsageError
 from jslds_bench.switching import arhmm, initialise
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.checks import check_data, check_enough
+from jslds_bench.switching.float64 import in_float64
 from jslds_bench.switching.parameters import Belief, Data, Params, Prior, Spec, as_numpy
-from jslds_bench.switching.precision import in_float64
-from jslds_bench.types import Progress, silent
+from jslds_bench.types.core import Progress, silent
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,8 +15,8 @@ from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.checks import check_data
 from jslds_bench.switching.fitting import Fit
+from jslds_bench.switching.float64 import in_float64
 from jslds_bench.switching.parameters import Belief, Data, Emission, EmissionKind, Params
-from jslds_bench.switching.precision import in_float64
 
 
 class Inference(NamedTuple):

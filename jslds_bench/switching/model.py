@@ -10,15 +10,15 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import UsageError
-from jslds_bench.mode_types import ModePoints
 from jslds_bench.switching import rollout
 from jslds_bench.switching.emissions import expectation
 from jslds_bench.switching.fitting import DEFAULT_SETTINGS, Fit, FitSettings, fit
+from jslds_bench.switching.float64 import in_float64
 from jslds_bench.switching.inference import Inference, infer, most_likely_states
 from jslds_bench.switching.parameters import Spec, as_numpy
-from jslds_bench.switching.precision import in_float64
 from jslds_bench.switching.rollout import Paths
 from jslds_bench.switching.scoring import mode_points
+from jslds_bench.types.modes import ModePoints
 
 __all__ = [
     "DEFAULT_SETTINGS",

@@ -13,7 +13,7 @@ from jslds_bench.errors import UsageError
 from jslds_bench.switching import model
 from jslds_bench.switching.model import DEFAULT_SETTINGS, Fit, FitSettings
 from jslds_bench.switching.parameters import Spec
-from jslds_bench.types import Progress, silent
+from jslds_bench.types.core import Progress, silent
 
 
 class Curve(NamedTuple):

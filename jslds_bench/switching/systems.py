@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from jslds_bench.switching.float64 import in_float64
 from jslds_bench.switching.parameters import (
     Emission,
     EmissionKind,
@@ -21,7 +22,6 @@ from jslds_bench.switching.parameters import (
     Params,
     as_numpy,
 )
-from jslds_bench.switching.precision import in_float64
 from jslds_bench.switching.rollout import observe, simulate
 
 

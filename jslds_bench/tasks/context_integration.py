@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jslds_bench.entries.registry import TASKS
 from jslds_bench.errors import UsageError
-from jslds_bench.types import TASKS, LossWeights, Setup, Trials
+from jslds_bench.types.core import Trials
+from jslds_bench.types.networks import LossWeights, Setup
 
 
 @TASKS.register("context_integration")

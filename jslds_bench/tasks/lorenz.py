@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, Literal
 
-from jslds_bench.recording_types import RecordingSetup
+from jslds_bench.entries.registry import TASKS
 from jslds_bench.switching import systems
-from jslds_bench.tasks.recorded_system import KnownSystem
-from jslds_bench.types import TASKS
+from jslds_bench.tasks._shared.known_system import KnownSystem
+from jslds_bench.types.recordings import RecordingSetup
 
 
 @TASKS.register("lorenz")

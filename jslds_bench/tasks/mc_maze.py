@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from jslds_bench import nwb
+from jslds_bench.entries.registry import TASKS
 from jslds_bench.errors import UsageError
-from jslds_bench.spike_types import SpikeTrials
-from jslds_bench.types import TASKS
+from jslds_bench.types.spikes import SpikeTrials
 
 WHERE = (
     "it reads one NWB file of MC_Maze, which you get yourself: `dandi download DANDI:000140` (small; 000139 "

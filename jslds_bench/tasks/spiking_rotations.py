@@ -9,9 +9,9 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from jslds_bench.entries.registry import TASKS
 from jslds_bench.errors import UsageError
-from jslds_bench.spike_types import Rotations, SpikeTrials
-from jslds_bench.types import TASKS
+from jslds_bench.types.spikes import Rotations, SpikeTrials
 
 START = -0.25
 """Seconds from movement onset to the first bin."""

@@ -22,11 +22,11 @@ from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.fixed_points import find_fixed_points
 from jslds_bench.dynamics.jslds import CoStates, co_rollout, expansion_point, jslds_step
 from jslds_bench.dynamics.linearize import jacobians
-from jslds_bench.networks.modules import initial_parameters
-from jslds_bench.provenance import gemm_rate
+from jslds_bench.dynamics.training import Parameters, co_training_loss, co_training_terms
+from jslds_bench.networks._shared.modules import initial_parameters
+from jslds_bench.runner.machine import gemm_rate
 from jslds_bench.tasks.context_integration import ContextIntegration
 from jslds_bench.tasks.nbit_memory import NBitMemory
-from jslds_bench.training import Parameters, co_training_loss, co_training_terms
 from jslds_bench.types import Cell, Network, Task, Trials
 
 TINY = os.environ.get("JSLDS_BENCH_ASV") == "tiny"

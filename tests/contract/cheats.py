@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.models.persistence import Persistence, Still
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.suite import Suite
 from jslds_bench.types import MODELS, LocalLinear, Trials
 

@@ -12,9 +12,9 @@ from jslds_bench.contract.fitting import Subject, fit_to
 from jslds_bench.contract.recording import is_recorded
 from jslds_bench.contract.spike_model import fits_spikes
 from jslds_bench.contract.spiking import is_spiking
-from jslds_bench.recording_types import RecordedEvaluation, reads
 from jslds_bench.suite import registries
 from jslds_bench.types import Evaluation
+from jslds_bench.types.recordings import RecordedEvaluation, reads
 
 SECRET = 1729  # a draw that makes the tests the same from run to run
 

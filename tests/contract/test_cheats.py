@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 import jslds_bench
-from jslds_bench import contract, plugins
-from jslds_bench import evaluation as ev
+from jslds_bench import contract
 from jslds_bench.contract.cases import random_network, small_case, smoke
 from jslds_bench.contract.fitting import fit_to
 from jslds_bench.contract.model import RULES, model_faults
+from jslds_bench.entries import plugins
 from jslds_bench.errors import Unsupported
-from jslds_bench.networks.format import network_bytes
+from jslds_bench.networks._shared.format import network_bytes
 from jslds_bench.runner import job
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.types import MODELS, silent
 
 CHEATS = Path(__file__).with_name("cheats.py")

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from jslds_bench.contract.metric import RULES, perfect, value_of
-from jslds_bench.recording_types import reads
 from jslds_bench.suite import registries
 from jslds_bench.types import Evaluation
+from jslds_bench.types.recordings import reads
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -4,11 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from jslds_bench import evaluation as ev
 from jslds_bench.contract.cases import smoke
 from jslds_bench.contract.model import RULES, model_faults
 from jslds_bench.contract.words import one_line
 from jslds_bench.dynamics.rollout import free_run
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.suite import registries
 from jslds_bench.types import Linearization
 

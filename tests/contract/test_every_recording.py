@@ -10,9 +10,9 @@ import pytest
 from jslds_bench.contract.cases import smoke
 from jslds_bench.contract.recording import RULES
 from jslds_bench.errors import Unsupported
-from jslds_bench.recorded import draw_recordings, evaluate_recorded, recorded_arrays
-from jslds_bench.recording_types import FitsRecordings, RecordedModel
+from jslds_bench.settings.recordings.evaluation import draw_recordings, evaluate_recorded, recorded_arrays
 from jslds_bench.suite import registries
+from jslds_bench.types.recordings import FitsRecordings, RecordedModel
 
 KINDS = ("gaussian", "poisson")
 

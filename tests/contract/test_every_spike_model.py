@@ -8,10 +8,10 @@ from jslds_bench.contract.cases import smoke
 from jslds_bench.contract.spike_model import RULES, SpikeSubject, fit_to_spikes, fits_spikes
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.spikes import mean_r2
-from jslds_bench.report.arrays import SHAPES
-from jslds_bench.spike_types import SpikeEvaluation, SpikeModel
-from jslds_bench.spiking import evaluate_spikes, spike_arrays
+from jslds_bench.report.data.arrays import SHAPES
+from jslds_bench.settings.spikes.evaluation import evaluate_spikes, spike_arrays
 from jslds_bench.suite import registries
+from jslds_bench.types.spikes import SpikeEvaluation, SpikeModel
 
 
 @pytest.fixture(scope="module")

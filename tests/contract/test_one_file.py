@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import jslds_bench
-from jslds_bench import contract, plugins
+from jslds_bench import contract
+from jslds_bench.cli.scaffold import KINDS, new_entry
+from jslds_bench.entries import plugins
 from jslds_bench.errors import UsageError
-from jslds_bench.scaffold import KINDS, new_entry
 from jslds_bench.suite import registries
 
 ROOT = Path(jslds_bench.__file__).parents[1]

@@ -11,7 +11,7 @@ import reference
 from jslds_bench.dynamics.jslds import co_rollout, expansion_point, jslds_step
 from jslds_bench.dynamics.linearize import expand, expansion_step
 from jslds_bench.dynamics.rollout import rollout
-from jslds_bench.training import Parameters, co_training_loss, network_loss
+from jslds_bench.dynamics.training import Parameters, co_training_loss, network_loss
 from jslds_bench.types import LossWeights
 
 WEIGHTS = LossWeights(rnn=0.7, jslds=1.3, e=11.0, a=5.0, l2=0.01)

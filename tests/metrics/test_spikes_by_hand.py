@@ -10,11 +10,11 @@ import scipy.stats
 
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.spikes import _ridge, condition_means, mean_r2
-from jslds_bench.recording_types import reads
-from jslds_bench.spike_types import Inferred, Rotations, SpikeEvaluation, SpikeTrials
 from jslds_bench.suite import registries
 from jslds_bench.switching.scoring import rate_bits_per_spike
 from jslds_bench.tasks.spiking_rotations import SpikingRotations
+from jslds_bench.types.recordings import reads
+from jslds_bench.types.spikes import Inferred, Rotations, SpikeEvaluation, SpikeTrials
 
 DT = 0.01
 TASK = SpikingRotations(n_units=14, n_trials=48, n_held_out=24, n_steps=40, n_conditions=6)

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.linearize import apply_local, expansion_step
 from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.errors import Unsupported, UsageError
@@ -15,6 +14,7 @@ from jslds_bench.metrics.states import RelativeError
 from jslds_bench.models.dmdc import DMDc
 from jslds_bench.models.fixed_points import BlendedFixedPoints, FixedPointModel
 from jslds_bench.networks.analytic import Analytic
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.tasks.perturbations import Perturbations
 
 TASK = Perturbations(n_steps=12)

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.jslds import co_rollout, expansion_point
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.metrics.states import RelativeError, RelativeErrorOneStep
@@ -15,6 +14,7 @@ from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.models.jslds import JSLDS
 from jslds_bench.models.persistence import Persistence
 from jslds_bench.models.taylor_at_state import TaylorAtState
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.tasks.context_integration import ContextIntegration
 from jslds_bench.tasks.nbit_memory import NBitMemory
 from jslds_bench.types import Layer

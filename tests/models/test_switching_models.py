@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.errors import UsageError
 from jslds_bench.metrics.states import (
@@ -16,13 +15,14 @@ from jslds_bench.metrics.states import (
     RelativeErrorOneStep,
     RelativeErrorOracle,
 )
+from jslds_bench.models._shared.switching_system import _from_zero
 from jslds_bench.models.lds import LDS
 from jslds_bench.models.rslds import RecurrentSLDS
 from jslds_bench.models.slds import SLDS
-from jslds_bench.models.switching_system import _from_zero
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.switching import arhmm, hmm
+from jslds_bench.switching.float64 import enable_float64
 from jslds_bench.switching.parameters import Data
-from jslds_bench.switching.precision import enable_float64
 from jslds_bench.tasks.nbit_memory import NBitMemory
 from jslds_bench.types import Affine, Cell, Network, Readout
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from jslds_bench import evaluation as ev
 from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.dynamics.spectrum import matched_distance
 from jslds_bench.errors import UsageError
 from jslds_bench.networks import analytic
+from jslds_bench.networks._shared.format import network_bytes, read_network
+from jslds_bench.networks._shared.normal_forms import mixing
+from jslds_bench.networks._shared.populations import fixed_points_of_unit
 from jslds_bench.networks.analytic import LEAST, Analytic
-from jslds_bench.networks.format import network_bytes, read_network
-from jslds_bench.networks.normal_forms import mixing
-from jslds_bench.networks.populations import fixed_points_of_unit
+from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.tasks.context_integration import ContextIntegration
 from jslds_bench.tasks.nbit_memory import NBitMemory
 from jslds_bench.tasks.perturbations import Perturbations

@@ -15,10 +15,15 @@ from hypothesis import strategies as st
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.jslds import expansion_point
 from jslds_bench.errors import UsageError
+from jslds_bench.networks._shared.format import check_shapes, network_bytes, read_network
+from jslds_bench.networks._shared.modules import (
+    ExpansionNetwork,
+    LinearReadout,
+    RecurrentCell,
+    initial_parameters,
+)
 from jslds_bench.networks.checkpoint import Checkpoint
 from jslds_bench.networks.cotrained import CoTrained
-from jslds_bench.networks.format import check_shapes, network_bytes, read_network
-from jslds_bench.networks.modules import ExpansionNetwork, LinearReadout, RecurrentCell, initial_parameters
 from jslds_bench.networks.standard import Standard
 from jslds_bench.tasks.nbit_memory import NBitMemory
 from jslds_bench.types import Network

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jslds_bench.errors import UsageError
+from jslds_bench.networks._shared.released import read_released
 from jslds_bench.networks.checkpoint import Checkpoint
-from jslds_bench.networks.released import read_released
 from jslds_bench.tasks.nbit_memory import NBitMemory
 
 N, U, M = 4, 2, 1  # state, inputs, outputs
@@ -132,7 +132,7 @@ def global_of(module: str, name: str) -> bytes:
         "numpy._core.multiarray.ndarray",
         "numpy.ndarray.tofile",
         "_codecs.encode",
-        "jslds_bench.plugins.load",
+        "jslds_bench.entries.plugins.load",
     ],
 )
 def test_every_other_name_is_refused(name, path):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jslds_bench.records.store import Record, Value, write_json, write_record
 from jslds_bench.report import write_report
-from jslds_bench.store import Record, Value, write_json, write_record
 
 N, T, E = 16, 25, 4
 LEVELS = {"jslds": 0.04, "fixed_points": 0.25, "taylor_at_state": 0.1, "persistence": 0.5}

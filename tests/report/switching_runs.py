@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jslds_bench.store import Record, Value, write_record
+from jslds_bench.records.store import Record, Value, write_record
 
 Arrays = dict[str, np.ndarray]
 

@@ -14,7 +14,7 @@ import pytest
 
 from jslds_bench import store
 from jslds_bench.report import write_leaderboard, write_report
-from jslds_bench.report.rundata import load_data
+from jslds_bench.report.data.run import load_data
 
 SCRIPT = Path(__file__).with_name("large_run.py")
 

@@ -17,8 +17,8 @@ import pytest
 from jslds_bench import cli
 from jslds_bench.errors import UsageError
 from jslds_bench.report import write_leaderboard
-from jslds_bench.report.board import build_board, front, methods
-from jslds_bench.report.rundata import load_data
+from jslds_bench.report.board.board import build_board, front, methods
+from jslds_bench.report.data.run import load_data
 
 MACHINE = {"machine": "x86_64", "cpu": "a CPU", "cores": 2, "threads": 1, "device": "cpu: cpu"}
 

@@ -14,18 +14,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from switching_runs import fit_series, memory_arrays
 
+from jslds_bench.records.store import write_record
 from jslds_bench.report import write_report
-from jslds_bench.report.arrays import check_arrays
-from jslds_bench.report.figures_fit import Curve, Trace, k_curve, traces
-from jslds_bench.report.figures_flow import Field, Plane, _area, _arrows, flows
-from jslds_bench.report.figures_modes import Track, _pieces, tracks
-from jslds_bench.report.modes import read_modes
+from jslds_bench.report.data.arrays import check_arrays
+from jslds_bench.report.data.modes import read_modes
+from jslds_bench.report.data.run import load_data
+from jslds_bench.report.figures.fit import Curve, Trace, k_curve, traces
+from jslds_bench.report.figures.flow import Field, Plane, _area, _arrows, flows
+from jslds_bench.report.figures.modes import Track, _pieces, tracks
+from jslds_bench.report.figures.picture import draw
 from jslds_bench.report.page import plans
-from jslds_bench.report.picture import draw
-from jslds_bench.report.plan import Plan
-from jslds_bench.report.rundata import load_data
+from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import MODE_COLORS, MODE_THEME, MUTED, PAPER, Style, theme
-from jslds_bench.store import write_record
 
 DEFICIENCIES = {
     "normal": np.eye(3),

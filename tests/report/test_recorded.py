@@ -8,13 +8,13 @@ import pytest
 from matplotlib.text import Text
 from switching_runs import recorded_record, write_recorded
 
+from jslds_bench.records.store import load_run, write_json
 from jslds_bench.report import build_table, markdown_table, write_report
+from jslds_bench.report.data.run import load_data
+from jslds_bench.report.data.summary import NETWORK_HEADLINE, RECORDED_HEADLINE
 from jslds_bench.report.facts import key_lines
 from jslds_bench.report.page import plans
-from jslds_bench.report.rundata import load_data
 from jslds_bench.report.style import theme
-from jslds_bench.report.summary import NETWORK_HEADLINE, RECORDED_HEADLINE
-from jslds_bench.store import load_run, write_json
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,12 @@ import pytest
 from matplotlib.text import Text
 
 from jslds_bench.errors import UsageError
+from jslds_bench.records.store import read_arrays, record_path, write_record
 from jslds_bench.report import write_report
+from jslds_bench.report.data.run import load_data
 from jslds_bench.report.page import plans
-from jslds_bench.report.plan import Plan
-from jslds_bench.report.rundata import load_data
+from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import theme
-from jslds_bench.store import read_arrays, record_path, write_record
 
 VOID = {"meta", "br", "wbr", "hr", "img", "link", "input"}
 

@@ -24,19 +24,19 @@ from spike_runs import (
 )
 from switching_runs import write_recorded
 
+from jslds_bench.records.store import Record, load_run, write_record
 from jslds_bench.report import build_table, write_report
-from jslds_bench.report.arrays import SHAPES, check_arrays
+from jslds_bench.report.data.arrays import SHAPES, check_arrays
+from jslds_bench.report.data.run import RunData, load_data
+from jslds_bench.report.data.summary import SPIKES_HEADLINE
 from jslds_bench.report.facts import key_lines
-from jslds_bench.report.figures_rotations import Rotations, angles, disc, matches, pairs, panels, strips
-from jslds_bench.report.figures_rotations import rotations as draw_rotations
-from jslds_bench.report.figures_spikes import Curve, Trial, jpc_planes, ramp, rates
+from jslds_bench.report.figures.rotations import Rotations, angles, disc, matches, pairs, panels, strips
+from jslds_bench.report.figures.rotations import rotations as draw_rotations
+from jslds_bench.report.figures.spikes import Curve, Trial, jpc_planes, ramp, rates
 from jslds_bench.report.page import plans, render
-from jslds_bench.report.plan import Plan
-from jslds_bench.report.rundata import RunData, load_data
+from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import CONDITION_COLORS, INK, THEME, Style, theme
-from jslds_bench.report.summary import SPIKES_HEADLINE
 from jslds_bench.report.table import ARROWS
-from jslds_bench.store import Record, load_run, write_record
 
 SYNTHETIC = "Synthetic spikes with planted rotations; the paper&#39;s own 2,296 trials need the DANDI file"
 WHERE = "spiking_rotations+data+"

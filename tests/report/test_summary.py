@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from jslds_bench.report.summary import number, summarise
+from jslds_bench.report.data.summary import number, summarise
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jslds_bench.records.store import load_run
 from jslds_bench.report import build_table, format_table, markdown_table
-from jslds_bench.report.summary import NETWORK_HEADLINE
-from jslds_bench.store import load_run
+from jslds_bench.report.data.summary import NETWORK_HEADLINE
 
 
 def test_numbers_equal_a_pandas_computation(synthetic_run):

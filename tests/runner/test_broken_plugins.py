@@ -10,7 +10,7 @@ import pytest
 import jslds_bench
 from jslds_bench.cli.listing import listed
 from jslds_bench.errors import BrokenPlugin, UsageError
-from jslds_bench.store import read_records
+from jslds_bench.records.store import read_records
 from jslds_bench.suite import broken, jobs, load_plugins, load_suite, validate
 from jslds_bench.types import MODELS
 

@@ -15,9 +15,9 @@ import pytest
 
 import jslds_bench.metrics  # noqa: F401  (registers them)
 from jslds_bench.errors import UsageError
-from jslds_bench.progress import ProgressBoard
+from jslds_bench.records.store import load_run, read_arrays, read_record, read_records, record_paths
 from jslds_bench.runner import run_suite
-from jslds_bench.store import load_run, read_arrays, read_record, read_records, record_paths
+from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.types import METRICS
 
 PLUGIN = Path(__file__).with_name("misbehaving.py")

@@ -6,9 +6,9 @@ import pytest
 
 from jslds_bench.errors import UsageError
 from jslds_bench.switching import arhmm, fitting, initialise, model
+from jslds_bench.switching.float64 import enable_float64
 from jslds_bench.switching.model import FitSettings, Spec
 from jslds_bench.switching.parameters import Data
-from jslds_bench.switching.precision import enable_float64
 
 KEY = jax.random.key(0)
 ONE = FitSettings(max_iterations=3, init_iterations=3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jslds_bench.switching import gaussian_chain as gc
-from jslds_bench.switching.precision import enable_float64
+from jslds_bench.switching.float64 import enable_float64
 
 T, D = 7, 3
 moments, log_normaliser = jax.jit(gc.moments), jax.jit(gc.log_normaliser)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jslds_bench.switching import hmm
-from jslds_bench.switching.precision import enable_float64
+from jslds_bench.switching.float64 import enable_float64
 
 T, K = 6, 3
 posterior, viterbi, entropy = jax.jit(hmm.posterior), jax.jit(hmm.viterbi), jax.jit(hmm.entropy)

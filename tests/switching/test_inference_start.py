@@ -6,9 +6,9 @@ import pytest
 
 from jslds_bench.switching.checks import check_data
 from jslds_bench.switching.fitting import Fit
+from jslds_bench.switching.float64 import enable_float64
 from jslds_bench.switching.inference import _from_emissions, _start
 from jslds_bench.switching.parameters import Emission, Spec
-from jslds_bench.switching.precision import enable_float64
 from jslds_bench.switching.systems import known_switching
 
 

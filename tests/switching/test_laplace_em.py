@@ -6,8 +6,8 @@ import pytest
 
 from jslds_bench.switching import gaussian_chain as gc
 from jslds_bench.switching import laplace_em as em
+from jslds_bench.switching.float64 import enable_float64
 from jslds_bench.switching.parameters import Belief, Data, Emission, Gate, Initial, Linear, Params, Spec
-from jslds_bench.switching.precision import enable_float64
 
 
 def kalman_log_likelihood(y, u, a, v, b, q, m, s, c, d, r):

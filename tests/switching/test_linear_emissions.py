@@ -7,8 +7,8 @@ import pytest
 
 from jslds_bench.switching import emissions as em
 from jslds_bench.switching import linear as li
+from jslds_bench.switching.float64 import enable_float64
 from jslds_bench.switching.parameters import Emission, Linear, Prior
-from jslds_bench.switching.precision import enable_float64
 
 R, D, U, K, N = 30, 2, 1, 2, 3
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from jslds_bench.switching import arhmm, initialise
 from jslds_bench.switching import gaussian_chain as gc
 from jslds_bench.switching import laplace_em as em
+from jslds_bench.switching.float64 import enable_float64
 from jslds_bench.switching.parameters import Data, Emission, Spec
-from jslds_bench.switching.precision import enable_float64
 
 B, T, D, U, N, K = 20, 50, 2, 1, 6, 3  # the shapes of the fixtures: compiled once for all
 moments = jax.jit(jax.vmap(gc.moments))

@@ -7,8 +7,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from jslds_bench.switching import transitions as tr
+from jslds_bench.switching.float64 import enable_float64
 from jslds_bench.switching.parameters import Gate, Prior, Spec
-from jslds_bench.switching.precision import enable_float64
 
 R, D, U, K = 40, 3, 2, 4
 

@@ -13,8 +13,8 @@ from nwb_files import HAND_TIMES, TRIALS, UNITS, hand_velocity, write_nwb
 from jslds_bench import nwb
 from jslds_bench.errors import UsageError
 from jslds_bench.nwb import cut, read_session, window
-from jslds_bench.spike_types import SpikeTask
 from jslds_bench.tasks.mc_maze import MCMaze, held_out_share
+from jslds_bench.types.spikes import SpikeTask
 
 KEY = jax.random.key(0)
 

@@ -1,0 +1,234 @@
+"""The one training loop, the losses of eq. 9, and the two recipes.
+
+Every trainer draws fresh trials on the device at each step and runs whole chunks of steps inside one
+compiled scan; between chunks the host looks at the loss, reports progress and stops on divergence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jslds_bench.dynamics.jslds import CoStates, co_rollout
+from jslds_bench.dynamics.rollout import rollout
+from jslds_bench.errors import Diverged, UsageError
+from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Progress, Readout, Trials, silent
+from jslds_bench.types.networks import LossWeights, Setup
+
+CHUNK = 100
+RecipeName = Literal["fast", "paper"]
+Terms = dict[str, jax.Array]
+Loss = Callable[[Any, Trials], tuple[jax.Array, Terms]]
+
+
+class Parameters(NamedTuple):
+    """Everything that training may change: θ (cell), h_0, the readout, and φ where there is an E."""
+
+    theta: CellParams
+    h0: Float[Array, " N"]
+    readout: Readout
+    phi: ExpansionParams | None
+
+
+def task_error(readout: Readout, states: Float[Array, "B T N"], trials: Trials) -> Float[Array, ""]:
+    """Mean squared error of the readout over trials, scored steps and outputs."""
+    per_step = jnp.mean((readout(states) - trials.targets) ** 2, axis=(0, 2))
+    return jnp.sum(per_step * trials.mask) / jnp.sum(trials.mask)
+
+
+def network_loss(cell: Cell, weights: LossWeights) -> Loss:
+    """L_RNN + l2·‖θ‖²: the task alone (eq. 9 with λ_JSLDS = λ_e = λ_a = 0)."""
+
+    def loss(p: Parameters, trials: Trials) -> tuple[jax.Array, Terms]:
+        states = rollout(cell, p.theta, _start(p.h0, trials), trials.inputs)
+        terms = {"rnn": task_error(p.readout, states, trials)}
+        return terms["rnn"] + weights.l2 * _squares(p.theta), terms
+
+    return loss
+
+
+def co_training_terms(p: Parameters, states: CoStates, trials: Trials) -> Terms:
+    """The terms of eq. 9: task errors of network and JSLDS, R_e (eq. 7) and R_a (eq. 8).
+
+    R_e and R_a are means over trials, steps and units, not the paper's sums: the published λ go with means.
+    """
+    return {
+        "rnn": task_error(p.readout, states.h, trials),
+        "jslds": task_error(p.readout, states.a, trials),
+        "e": jnp.mean((states.e - states.f_e) ** 2),
+        "a": jnp.mean((states.a - states.h) ** 2),
+    }
+
+
+def co_training_loss(cell: Cell, weights: LossWeights) -> Loss:
+    """λ_RNN L_RNN + λ_JSLDS L_JSLDS + λ_e R_e + λ_a R_a + l2·‖θ, φ‖².
+
+    Reference: Smith et al. (2021), eq. 9.
+    """
+
+    def loss(p: Parameters, trials: Trials) -> tuple[jax.Array, Terms]:
+        assert p.phi is not None
+        h0 = _start(p.h0, trials)
+        states = co_rollout(cell, p.theta, p.phi, h0, trials.inputs, trials.u_star)
+        terms = co_training_terms(p, states, trials)
+        total = sum(getattr(weights, name) * value for name, value in terms.items())
+        return total + weights.l2 * _squares((p.theta, p.phi)), terms
+
+    return loss
+
+
+def expansion_loss(cell: Cell, weights: LossWeights, frozen: Parameters) -> Loss:
+    """The same as `co_training_loss` with φ alone to learn; θ, h_0 and the readout stay `frozen`."""
+    full = co_training_loss(cell, weights._replace(rnn=0.0))
+
+    def loss(phi: ExpansionParams, trials: Trials) -> tuple[jax.Array, Terms]:
+        return full(frozen._replace(phi=phi), trials)
+
+    return loss
+
+
+def _start(h0: Float[Array, " N"], trials: Trials) -> Float[Array, "B N"]:
+    return jnp.broadcast_to(h0, (trials.inputs.shape[0], h0.shape[0]))
+
+
+def _squares(tree: Any) -> jax.Array:
+    return sum((jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)), jnp.zeros(()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How to train: the optimiser for a given number of steps, that number, and the batch size."""
+
+    name: RecipeName
+    n_steps: int
+    batch: int
+    optimizer: Callable[[int], optax.GradientTransformation]
+
+
+def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alone: bool = False) -> Recipe:
+    """The recipe `name` for a task's set-up, with `n_steps` in place of its own length if given.
+
+    `alone`: for a network on its task alone, rather than with an expansion network.
+
+    ``paper``: Adam (b1 0.9, b2 0.999, eps 0.1), rate 0.02·0.9999^step, global-norm clip 10, batch 256.
+    ``fast``: batch 64, clip 1, a cosine to zero after a short warm-up. Co-training: Muon (peak rate 0.01) on
+    the recurrent and expansion matrices, Adam (0.003) on the rest. Alone: Adam (0.001); with Muon or at
+    higher rates the context task's network tends to a solution that oscillates from step to step, which no
+    expansion about a fixed point can follow and the paper's recipe does not produce.
+
+    Raises:
+        UsageError: `n_steps` below 1.
+    """
+    if n_steps is not None and n_steps < 1:
+        raise UsageError(f"n_steps is {n_steps}, expected at least 1")
+    if name == "paper":
+        return Recipe(name, n_steps or setup.paper_steps, 256, lambda _: _paper_optimizer())
+    if alone:
+        return Recipe(name, n_steps or setup.fast_steps_alone, 64, _fast_optimizer_alone)
+    return Recipe(name, n_steps or setup.fast_steps, 64, _fast_optimizer)
+
+
+def _paper_optimizer() -> optax.GradientTransformation:
+    rate = optax.exponential_decay(0.02, transition_steps=1, decay_rate=0.9999)
+    return optax.chain(optax.clip_by_global_norm(10.0), optax.adam(rate, b1=0.9, b2=0.999, eps=0.1))
+
+
+def _cosine(peak: float, n_steps: int) -> optax.Schedule:
+    """From a tenth of `peak` up to it within at most 100 steps, then down to zero at `n_steps`."""
+    warm_up = min(100, max(1, n_steps // 10))
+    return optax.warmup_cosine_decay_schedule(peak / 10, peak, warm_up, max(n_steps, warm_up + 1))
+
+
+def _fast_optimizer_alone(n_steps: int) -> optax.GradientTransformation:
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(_cosine(1e-3, n_steps)))
+
+
+def _fast_optimizer(n_steps: int) -> optax.GradientTransformation:
+    def chosen(x: jax.Array) -> Any:
+        # Input and readout matrices have too few rows to orthogonalise: they are left to Adam.
+        return optax.contrib.MuonDimensionNumbers() if x.ndim == 2 and min(x.shape) > 8 else None
+
+    muon = optax.contrib.muon(
+        _cosine(1e-2, n_steps),
+        adam_learning_rate=_cosine(3e-3, n_steps),
+        muon_weight_dimension_numbers=lambda params: jax.tree.map(chosen, params),
+    )
+    return optax.chain(optax.clip_by_global_norm(1.0), muon)
+
+
+def train(
+    loss: Loss,
+    params: Any,
+    sample: Callable[[PRNGKeyArray, int], Trials],
+    recipe: Recipe,
+    key: PRNGKeyArray,
+    progress: Progress = silent,
+) -> tuple[Any, dict[str, np.ndarray]]:
+    """`train_batches` on fresh trials at every step: ``sample(fold_in(key, i), recipe.batch)`` at step i."""
+    return train_batches(loss, params, lambda key, step: sample(key, recipe.batch), recipe, key, progress)
+
+
+def train_batches(
+    loss: Callable[[Any, Any], tuple[jax.Array, Terms]],
+    params: Any,
+    batch: Callable[[PRNGKeyArray, jax.Array], Any],
+    recipe: Recipe,
+    key: PRNGKeyArray,
+    progress: Progress = silent,
+    validate: Callable[[Any], jax.Array] | None = None,
+) -> tuple[Any, dict[str, np.ndarray]]:
+    """`params` after ``recipe.n_steps`` updates, and the history of the loss.
+
+    Args:
+        loss: (params, batch) → (total, its terms).
+        batch: (key, step) → what the loss is computed on; step i gets fold_in(key, i).
+        validate: a loss on data that is not trained on, looked at after every chunk: the parameters where it
+            was least are the ones returned.
+
+    Returns:
+        The trained parameters, and per chunk of at most `CHUNK` steps the mean of the total and of each
+        term, with the number of steps done: ``{"step": [n], "loss": [n], "rnn": [n], …}`` ("validation"
+        where it is looked at).
+
+    Raises:
+        Diverged: the loss is no longer finite.
+    """
+    optimizer = recipe.optimizer(recipe.n_steps)
+
+    def update(state: Any, step: jax.Array) -> tuple[Any, Terms]:
+        params, opt = state
+        data = batch(jax.random.fold_in(key, step), step)
+        (total, terms), grads = jax.value_and_grad(loss, has_aux=True)(params, data)
+        updates, opt = optimizer.update(grads, opt, params)
+        return (optax.apply_updates(params, updates), opt), {"loss": total, **terms}
+
+    run_chunk = jax.jit(lambda state, steps: jax.lax.scan(update, state, steps))
+    state = (params, jax.jit(optimizer.init)(params))
+    history: list[dict[str, float]] = []
+    best = math.inf, params
+    unseen = None if validate is None else jax.jit(validate)
+    for start in range(0, recipe.n_steps, CHUNK):
+        steps = np.arange(start, min(start + CHUNK, recipe.n_steps))
+        state, terms = run_chunk(state, steps)
+        means = {name: float(np.mean(values)) for name, values in terms.items()}
+        if not all(map(math.isfinite, means.values())):
+            raise Diverged(
+                f"training diverged within steps {start + 1}–{start + len(steps)}: "
+                + ", ".join(f"{name} {value:.3g}" for name, value in means.items())
+            )
+        if unseen is not None:
+            means["validation"] = float(unseen(state[0]))
+            if means["validation"] < best[0]:
+                best = means["validation"], state[0]
+        history.append({"step": float(start + len(steps)), **means})
+        progress(start + len(steps), recipe.n_steps, f"loss {means['loss']:.2e}")
+    chosen = state[0] if unseen is None else best[1]
+    return chosen, {name: np.array([h[name] for h in history]) for name in history[0]}

@@ -1,0 +1,184 @@
+"""Registries of the benchmark's entries: register by decorator, look up by name, suggest near names.
+
+An entry is a frozen dataclass: its fields are its parameters, their defaults the reference values, so
+that a suite's ``key = value`` lines can be validated before anything runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib.metadata
+import math
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from jslds_bench.errors import BrokenPlugin, UsageError
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+
+def nearest(word: str, words: list[str]) -> str:
+    """``; did you mean 'x'?`` for the closest of `words`, or the empty string when none is close."""
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+class Registry(Generic[T]):
+    """Named entry classes of one kind (tasks, networks, models or metrics).
+
+    Entries come from this package, from entry points of the group ``jslds_bench.<kind>s``, and from
+    plug-in files that the user names. An entry point is imported only when its name is asked for.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, Any] = {}
+
+    def register(self, name: str) -> Callable[[type[C]], type[C]]:
+        """Class decorator: make the dataclass available as `name`; a second entry of a name is refused."""
+
+        def add(entry: type[C]) -> type[C]:
+            if name in self._entries and self._entries[name] is not entry:
+                raise UsageError(
+                    f"{self.kind} {name!r} is registered twice (by {self._entries[name].__module__} "
+                    f"and {entry.__module__}): rename one of them"
+                )
+            if not dataclasses.is_dataclass(entry):
+                raise UsageError(
+                    f"{self.kind} {name!r} must be a dataclass, so that its fields are its parameters"
+                )
+            entry.name = name  # type: ignore[attr-defined]
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def names(self) -> list[str]:
+        """All registered names, in alphabetical order."""
+        return sorted({*self._entries, *self._entry_points()})
+
+    def registered(self) -> list[str]:
+        """The names whose entries have been imported: all but the entry points that nobody has named."""
+        return sorted(self._entries)
+
+    def package(self, name: str) -> str:
+        """Where the entry point `name` points to."""
+        return self._entry_points()[name].value
+
+    def forget(self, module: str) -> None:
+        """Drops the entries of a module, one that failed half-way through its import."""
+        self._entries = {n: e for n, e in self._entries.items() if e.__module__ != module}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def get(self, name: str) -> type[T]:
+        """The entry class called `name`.
+
+        Raises:
+            UsageError: no such name (the message suggests the nearest).
+            BrokenPlugin: it belongs to a package that does not import.
+        """
+        if name not in self._entries and name in (points := self._entry_points()):
+            try:
+                self.register(name)(points[name].load())
+            except UsageError:
+                raise
+            except (Exception, SystemExit) as error:
+                raise BrokenPlugin(
+                    f"{self.kind} {name!r} of package {points[name].value!r} could not be imported: "
+                    + " ".join(f"{type(error).__name__}: {error}".split())
+                ) from error
+        if name not in self._entries:
+            raise UsageError(
+                f"unknown {self.kind} {name!r}{nearest(name, self.names())} "
+                f"(known: {', '.join(self.names())})"
+            )
+        return self._entries[name]
+
+    def make(self, name: str, parameters: Mapping[str, Any]) -> T:
+        """An instance of entry `name` with `parameters`, each checked for name and type.
+
+        Raises:
+            UsageError: an unknown parameter, a value of the wrong type, or one that the entry refuses.
+        """
+        entry = self.get(name)
+        known = {f.name: f for f in dataclasses.fields(entry) if f.init}  # type: ignore[arg-type]
+        hints = typing.get_type_hints(entry)
+        values = {}
+        for key, value in parameters.items():
+            if key not in known:
+                raise UsageError(
+                    f"{self.kind} {name!r} has no parameter {key!r}{nearest(key, list(known))} "
+                    f"(it has: {', '.join(known) or 'none'})"
+                )
+            values[key] = _checked(value, hints[key], f"parameter {key!r} of {self.kind} {name!r}")
+        try:
+            return entry(**values)
+        except TypeError as error:
+            missing = [
+                k
+                for k, f in known.items()
+                if k not in values
+                and f.default is dataclasses.MISSING
+                and f.default_factory is dataclasses.MISSING
+            ]
+            raise UsageError(f"{self.kind} {name!r} needs {', '.join(missing) or error}") from error
+
+    def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
+        return {e.name: e for e in importlib.metadata.entry_points(group=f"jslds_bench.{self.kind}s")}
+
+
+def _checked(value: Any, hint: Any, what: str) -> Any:
+    """`value` if it is an instance of the type `hint` (an int serves as a float; a list as a tuple)."""
+    union = typing.get_origin(hint) in (types.UnionType, typing.Union)  # `Literal[…] | None` is the latter
+    options = typing.get_args(hint) if union else (hint,)
+    choices: list[Any] = []
+    for option in options:
+        if option is types.NoneType and value is None:
+            return value
+        origin = typing.get_origin(option) or option
+        if origin is typing.Literal:
+            choices += typing.get_args(option)
+            if any(value == c and type(value) is type(c) for c in choices):
+                return value
+            continue
+        if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
+            return _finite(value, what)
+        if origin is int and isinstance(value, bool):
+            continue
+        if origin is tuple and isinstance(value, list | tuple):
+            return tuple(value)
+        if isinstance(value, origin):
+            return value
+    if choices:
+        raise UsageError(
+            f"{what} is {value!r}{nearest(str(value), [str(c) for c in choices])} "
+            f"(expected one of {', '.join(map(repr, choices))})"
+        )
+    expected = " or ".join("none" if o is types.NoneType else getattr(o, "__name__", str(o)) for o in options)
+    raise UsageError(f"{what} is {value!r} ({type(value).__name__}), expected {expected}")
+
+
+def _finite(value: float, what: str) -> float:
+    """`value` as a float; no parameter means anything at NaN, infinity or 10**400."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise UsageError(f"{what} is {number}, expected a finite number")
+    return number
+
+
+TASKS: Registry[Any] = Registry("task")
+NETWORKS: Registry[Any] = Registry("network")
+MODELS: Registry[Any] = Registry("model")
+METRICS: Registry[Any] = Registry("metric")

@@ -1,0 +1,1 @@
+"""What several model entries are made of; no entries."""

@@ -1,0 +1,284 @@
+"""What `lds`, `slds` and `rslds` share: a switching system fitted to a network's states, or to data.
+
+The states are known, so the fit is an autoregressive HMM on their principal components: no posterior over
+states is needed, and EM is exact.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jslds_bench.dynamics.rollout import trajectories
+from jslds_bench.errors import UsageError
+from jslds_bench.models._shared.recorded_system import RecordedSystem
+from jslds_bench.models._shared.spiking_system import TOLERANCE, SpikingSystem
+from jslds_bench.switching import model as switching
+from jslds_bench.switching.initialise import pca
+from jslds_bench.switching.parameters import TransitionKind
+from jslds_bench.switching.rollout import advance, reveal, step_mode
+from jslds_bench.switching.selection import Curve, select_modes
+from jslds_bench.switching.transitions import gate_logits
+from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
+from jslds_bench.types.modes import ModePoints
+from jslds_bench.types.networks import NetworkSource, Task
+from jslds_bench.types.recordings import RecordedTask, Recording
+from jslds_bench.types.spikes import SpikeTask, SpikeTrials
+
+_RANK = 1e-10
+"""Variance, relative to the largest, under which a component of float32 states counts as none."""
+_SPIKE_MODES = 4
+
+
+class Memory(NamedTuple):
+    """What a chain remembers: the belief about the last mode before its outcome, and what led there."""
+
+    belief: jax.Array  # p(z_t | up to t−1), [K]
+    started: jax.Array
+    before: jax.Array  # x_{t−1}, [D]
+    u: jax.Array  # u_t, [U]
+    predicted: jax.Array  # the state that was predicted for t, [N]
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["params", "mean", "loadings"],
+    meta_fields=["reads_x"],
+    drop_fields=["fitted", "curve"],
+)
+@dataclasses.dataclass(frozen=True)
+class SwitchingSystem:
+    """ĥ_t = h̄ + W x_t with x_t = A_k x_{t−1} + V_k u_t + b_k, x_{t−1} = Wᵀ(h_{t−1} − h̄), k the likeliest.
+
+    W holds the leading principal components of the states. A recurrent-only gate picks k from x_{t−1} and
+    u_t. A chain keeps a belief: shown a state of the network it learns from it which mode it was in; fed its
+    own prediction it learns nothing, and goes by the mode it took (a gate that reads x) or by the marginal
+    of its chain (one that does not).
+    """
+
+    reads_x: bool
+    params: Any  # of `switching.parameters.Params`
+    mean: jax.Array  # [N]
+    loadings: jax.Array  # [N, D]
+    fitted: switching.Fit | None = None
+    curve: Curve | None = None
+
+    @property
+    def _chain(self) -> bool:
+        return self.params.gate.log_p.shape[0] > 1
+
+    @property
+    def _fit(self) -> switching.Fit:
+        assert self.fitted is not None
+        return self.fitted
+
+    def _down(self, h: Any) -> Any:
+        return (h - self.mean) @ self.loadings
+
+    def _up(self, x: Any) -> Any:
+        return self.mean + x @ self.loadings.T
+
+    def init(self, h0: Any, u_star: Any) -> Carry:
+        if not self._chain:
+            return ()
+        belief = jax.nn.softmax(self.params.initial.log_pi)
+        return Memory(belief, jnp.array(False), self._down(h0), jnp.zeros_like(u_star), h0)
+
+    def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
+        x = self._down(h)
+        if not self._chain:
+            mode = jnp.argmax(gate_logits(self.params.gate, x, u)[0])
+            return carry, self._up(advance(self.params.linear, mode, x, u))
+        belief = step_mode(self.params, self._updated(carry, h, x), x, u)
+        ahead = self._up(advance(self.params.linear, jnp.argmax(belief), x, u))
+        return Memory(belief, jnp.array(True), x, u, ahead), ahead
+
+    def _updated(self, memory: Memory, h: Any, x: Any) -> Any:
+        """The belief about the last mode, now that the state it led to is there."""
+        own = memory.belief
+        if self.reads_x:
+            own = jax.nn.one_hot(jnp.argmax(own), len(own), dtype=own.dtype)
+        shown = reveal(self.params, memory.belief, memory.before, memory.u, x)
+        after = jnp.where(jnp.all(h == memory.predicted), own, shown)
+        return jnp.where(memory.started, after, memory.belief)
+
+    def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear | None:
+        """The mode in force, expanded about its fixed point under u*; None where the gate needs the past."""
+        if self._chain:
+            return None
+        (a, v, b, _), gate = self.params.linear, self.params.gate
+        mode = jnp.argmax(gate_logits(gate, self._down(h), u)[0])
+        # a ridge of rounding size: a mode with an eigenvalue of 1 has no point, but still a local system
+        gap = jnp.eye(a.shape[1]) - a[mode]
+        rhs = v[mode] @ u_star + b[mode]
+        point = jnp.linalg.solve(gap.T @ gap + 1e-6 * jnp.eye(len(gap)), gap.T @ rhs)
+        e = self._up(point)
+        back = self._down(e)
+        c = self._up(a[mode] @ back + rhs)
+        w = self.loadings
+        return LocalLinear(e, u_star, w @ a[mode] @ w.T, w @ v[mode], c)
+
+    def fixed_points(self, u_star: Any) -> np.ndarray | None:
+        """The real ones: those of modes that the gate picks at their own point; None where there is none."""
+        found = self.mode_points(u_star)
+        return found.points[found.real].astype(np.float32) if found.real.any() else None
+
+    # Beyond a linearisation: what the figures and the oracle ask (`mode_types.Switching`), in float64
+
+    def _latent(self, h: Any) -> np.ndarray:
+        return (np.asarray(h, np.float64) - np.asarray(self.mean)) @ np.asarray(self.loadings)
+
+    def _states(self, x: Any) -> np.ndarray:
+        return np.asarray(self.mean) + np.asarray(x) @ np.asarray(self.loadings).T
+
+    @property
+    def n_modes(self) -> int:
+        """K."""
+        return self._fit.spec.n_modes
+
+    def project(self, h: Any) -> np.ndarray:
+        """The nearest states that the model can represent."""
+        return self._states(self._latent(h))
+
+    def mode_points(self, u_star: Any) -> ModePoints:
+        """Each mode's fixed point under `u_star`, real or virtual."""
+        found = switching.fixed_points(self._fit, u_star)
+        return found._replace(points=self._states(found.points))
+
+    def smoothed_modes(self, states: Any, inputs: Any) -> np.ndarray:
+        """The likeliest mode at each step given all of the network's own states."""
+        found = switching.infer(self._fit, self._latent(states), _from_zero(inputs))
+        return found.modes[:, 1:].argmax(axis=-1)
+
+    def free_modes(self, h0: Any, inputs: Any) -> np.ndarray:
+        """The mode that each step of the free run takes."""
+        return switching.forecast(self._fit, self._starts(h0, inputs), inputs).modes
+
+    def follow(self, h0: Any, inputs: Any, modes: Any) -> np.ndarray:
+        """The free run that takes the given modes."""
+        return self._states(switching.follow(self._fit, self._starts(h0, inputs), inputs, modes))
+
+    def _starts(self, h0: Any, inputs: Any) -> np.ndarray:
+        return np.tile(self._latent(h0), (len(inputs), 1))
+
+    def by_mode(self, h: Any, u: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """The next states under each mode, and the mode that a recurrent-only gate picks."""
+        ahead, chosen = switching.next_by_mode(self._fit, self._latent(h), u)
+        return self._states(ahead), chosen
+
+    def fit_series(self) -> dict[str, list[float]]:
+        out = {"objective": self._fit.objective.tolist()}
+        if self.curve is not None:
+            out |= {
+                "n_modes_tried": self.curve.n_modes.tolist(),
+                "n_modes_free_run_error": self.curve.free_run_error.tolist(),
+                "n_modes_likelihood": self.curve.likelihood.tolist(),
+                "n_modes_likelihood_error": self.curve.likelihood_error.tolist(),
+                "n_modes_chosen": [self.curve.n_modes[self.curve.chosen].item()],
+            }
+        return out
+
+
+def _from_zero(inputs: Any) -> np.ndarray:
+    """Inputs with a row for t = 0, which drives nothing."""
+    inputs = np.asarray(inputs, np.float64)
+    return np.concatenate([np.zeros_like(inputs[:, :1]), inputs], axis=1)
+
+
+class SwitchingModel:
+    """What the entries are besides their parameters; each is a frozen dataclass with these fields.
+
+    Raises:
+        UsageError: numbers of modes, dimensions, restarts or iterations that mean nothing.
+    """
+
+    transitions: ClassVar[TransitionKind]
+    n_modes: Sequence[int]
+    n_latent: int
+    restarts: int
+    max_iterations: int
+    most_trials: int
+
+    def __post_init__(self) -> None:
+        whole = all(isinstance(k, int) and k >= 1 for k in self.n_modes)
+        if not self.n_modes or not whole or self.n_latent < 1:
+            raise UsageError(
+                "n_modes must be whole numbers of at least 1 and n_latent at least 1, "
+                f"got {list(self.n_modes)} and {self.n_latent}"
+            )
+        if self.most_trials < 1:
+            raise UsageError(f"most_trials is {self.most_trials}, expected at least 1")
+        self._settings()
+
+    def _settings(self, **more: Any) -> switching.FitSettings:
+        return switching.FitSettings(self.restarts, self.max_iterations, **more)
+
+    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
+        return None
+
+    def fit(
+        self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
+    ) -> SwitchingSystem:
+        """A switching system on the principal components of the network's states h_0 … h_T, and its inputs.
+
+        Of several K, the one chosen on the last quarter of the trials (`selection.select_modes`) and fitted
+        to the others; a single K is fitted to all trials.
+        """
+        states = trajectories(network, trials.inputs).astype(np.float64)
+        rows = states.reshape(-1, network.n_state)
+        variances = pca(rows, 1).variances
+        # Components that hold rounding errors alone would be regressed on with coefficients of any size.
+        rank = int(np.sum(variances > _RANK * variances.max()))
+        basis = pca(rows, min(self.n_latent, max(rank, 1)))
+        x, u = (states - basis.mean) @ basis.loadings, _from_zero(trials.inputs)
+        spec = switching.Spec(self.n_modes[0], transitions=self.transitions)
+        how: Any = {"key": key, "settings": self._settings(), "progress": progress}
+        if len(self.n_modes) == 1:
+            curve, fitted = None, switching.fit(spec, x, u, **how)
+        else:
+            cut = len(x) - len(x) // 4
+            curve = select_modes(spec, self.n_modes, (x[:cut], u[:cut]), (x[cut:], u[cut:]), **how)
+            fitted = curve.best
+        params, mean, loadings = jax.tree.map(
+            lambda a: jnp.asarray(a, jnp.float32), (fitted.params, basis.mean, basis.loadings)
+        )
+        return SwitchingSystem(fitted.spec.recurrent, params, mean, loadings, fitted, curve)
+
+    def fit_recording(
+        self, task: RecordedTask, recording: Recording, key: jax.Array, progress: Progress = silent
+    ) -> RecordedSystem:
+        """A switching system behind emissions, of the D and (unless ours is 1) the K of the task's set-up."""
+        spec = switching.Spec(
+            1 if self.n_modes == (1,) else task.setup.n_modes,
+            None if recording.emissions == "identity" else task.setup.n_latent,
+            self.transitions,
+            recording.emissions,
+        )
+        data = recording.observations, recording.inputs
+        fitted = switching.fit(spec, *data, key=key, settings=self._settings(), progress=progress)
+        return RecordedSystem(fitted, recording)
+
+    def fit_spikes(
+        self, task: SpikeTask, trials: SpikeTrials, key: jax.Array, progress: Progress = silent
+    ) -> SpikingSystem:
+        """A switching system behind Poisson emissions of all units, without inputs, of the task's D.
+
+        K is the greatest of `n_modes` that is at most 4, or else the least; of more than `most_trials` trials
+        so many are drawn.
+        """
+        few = [k for k in self.n_modes if k <= _SPIKE_MODES]
+        n_modes = max(few) if few else min(self.n_modes)
+        draw, start = jax.random.split(key)
+        order = np.asarray(jax.random.permutation(draw, len(trials.counts)))
+        counts = trials.counts[np.sort(order[: self.most_trials])]
+        spec = switching.Spec(n_modes, task.n_latent, self.transitions, "poisson")
+        settings = self._settings(tolerance=TOLERANCE)
+        return SpikingSystem.of(
+            switching.fit(spec, counts, key=start, settings=settings, progress=progress), trials
+        )

@@ -1,0 +1,1 @@
+"""What several network entries are made of; no entries."""

@@ -1,0 +1,184 @@
+"""This project's own network files: an npz of plain arrays with a JSON description, read without pickles."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.errors import UsageError
+from jslds_bench.types.core import Affine, Cell, FixedPoints, Layer, Network, Readout
+
+SCHEMA = 1
+_TRUTH = ("points", "eigenvalues", "u_star")
+
+
+def network_bytes(network: Network) -> bytes:
+    """The file's content; equal networks give equal bytes."""
+    arrays: dict[str, Any] = {
+        "h0": network.h0,
+        "readout.w": network.readout.w,
+        "readout.b": network.readout.b,
+    }
+    for i, stage in enumerate(network.params):
+        arrays |= {f"stage{i}.{part}": getattr(stage, part) for part in "wvb"}
+    for i, layer in enumerate(network.expansion or ()):
+        arrays |= {f"expansion{i}.{part}": getattr(layer, part) for part in "wb"}
+    arrays |= {f"history.{name}": values for name, values in network.history.items()}
+    for i, known in enumerate(network.truth or ()):
+        arrays |= {f"truth{i}.{part}": getattr(known, part) for part in _TRUTH}
+    about = {
+        "format": "jslds-bench network",
+        "schema": SCHEMA,
+        "cell": network.cell.name,
+        "kind": network.kind,
+        "n_expansion": len(network.expansion or ()),
+    }
+    if network.truth is not None:
+        about["n_truth"] = len(network.truth)
+    arrays["about"] = np.array(json.dumps(about, sort_keys=True))
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **{k: np.asarray(a) for k, a in arrays.items()})
+    return buffer.getvalue()
+
+
+DAMAGE: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+"""All that reading a damaged zip file of arrays may raise."""
+
+
+def read_network(path: Path) -> Network:
+    """The network stored at `path`, in float32.
+
+    Raises:
+        UsageError: missing, truncated, not such a file, of another schema, or with arrays that do not fit.
+    """
+    try:
+        arrays = _arrays(path)
+        about = json.loads(str(arrays.pop("about")))
+    except FileNotFoundError:
+        raise UsageError(f"no checkpoint at {path}") from None
+    except DAMAGE as error:
+        raise UsageError(f"{path} is not a jslds-bench checkpoint, or is damaged: {error}") from error
+    cell, kind, n_expansion = _description(about, path)
+
+    def take(name: str) -> jax.Array:
+        if name not in arrays:
+            raise UsageError(f"checkpoint {path} lacks the array {name!r}")
+        return real(arrays[name], f"{path}: {name}")
+
+    network = Network(
+        cell,
+        tuple(Affine(*(take(f"stage{i}.{p}") for p in "wvb")) for i in range(len(cell.widths))),
+        take("h0"),
+        Readout(take("readout.w"), take("readout.b")),
+        tuple(Layer(*(take(f"expansion{i}.{p}") for p in "wb")) for i in range(n_expansion)) or None,
+        kind,
+        {k.removeprefix("history."): a for k, a in arrays.items() if k.startswith("history.")},
+        _truth(arrays, about, path),
+    )
+    check_shapes(network, str(path))
+    return network
+
+
+def _truth(
+    arrays: dict[str, np.ndarray], about: dict[str, Any], path: Path
+) -> tuple[FixedPoints, ...] | None:
+    """The network's known fixed points, where the file has them."""
+    count = about.get("n_truth")
+    if count is None:
+        return None
+    if not isinstance(count, int) or not 0 <= count <= 1000:
+        raise UsageError(f"checkpoint {path} has n_truth {count!r}, expected a small number")
+    truth = []
+    for i in range(count):
+        try:
+            points, values, u_star = (arrays[f"truth{i}.{part}"] for part in _TRUTH)
+        except KeyError as error:
+            raise UsageError(f"checkpoint {path} lacks the array {error}") from None
+        if points.dtype != np.float64 or values.dtype != np.complex128 or u_star.dtype != np.float32:
+            raise UsageError(f"{path}: truth{i} has arrays of other types than this version writes")
+        truth.append(known_points(points, values, u_star))
+    return tuple(truth)
+
+
+def known_points(points: np.ndarray, eigenvalues: np.ndarray, u_star: Any) -> FixedPoints:
+    """Fixed points that no search found: q = 0, no candidates."""
+    unstable = (np.abs(eigenvalues) > 1 + 1e-3).sum(axis=-1)
+    return FixedPoints(points, np.zeros(len(points)), eigenvalues, unstable, u_star, 0, 0)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as stream:
+        with zipfile.ZipFile(stream) as archive:
+            if (member := archive.testzip()) is not None:
+                raise ValueError(f"{member} does not have its checksum")
+        stream.seek(0)
+        with np.load(stream, allow_pickle=False) as members:
+            return {name: members[name] for name in members.files}
+
+
+def _description(about: Any, path: Path) -> tuple[Cell, str, int]:
+    """Cell, kind and number of expansion layers."""
+    about = about if isinstance(about, dict) else {}
+    if about.get("format") != "jslds-bench network" or about.get("schema") != SCHEMA:
+        raise UsageError(
+            f"{path} holds {about.get('format')!r} with schema {about.get('schema')!r}; this version reads "
+            f"'jslds-bench network' with schema {SCHEMA}"
+        )
+    cell, kind, n_expansion = (about.get(key) for key in ("cell", "kind", "n_expansion"))
+    if not isinstance(cell, str) or not isinstance(kind, str):
+        raise UsageError(f"checkpoint {path} has cell {cell!r} and kind {kind!r}, expected two names")
+    if not isinstance(n_expansion, int) or not 0 <= n_expansion <= 100:
+        raise UsageError(f"checkpoint {path} has n_expansion {n_expansion!r}, expected a small number")
+    try:
+        return get_cell(cell), kind, n_expansion
+    except UsageError as error:
+        raise UsageError(f"checkpoint {path}: {error}") from error
+
+
+def real(array: Any, what: str) -> jax.Array:
+    """`array` in float32; raises UsageError if it does not hold real numbers."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        held = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise UsageError(f"{what} holds {held}, expected real numbers")
+    with np.errstate(over="ignore"):  # what becomes infinite is refused by `check_shapes`
+        return jnp.asarray(array.astype(np.float32))
+
+
+def check_shapes(network: Network, what: str) -> None:
+    """Raises UsageError unless all shapes follow from N, U, O and the cell, and all numbers are finite."""
+    sized = (network.h0, network.params[0].v, network.readout.b)
+    n, u, o = (x.shape[0] if x.ndim else 1 for x in sized)
+    expected: list[tuple[str, Any, tuple[int, ...]]] = [
+        ("h0", network.h0, (n,)),
+        ("readout weights", network.readout.w, (n, o)),
+        ("readout bias", network.readout.b, (o,)),
+    ]
+    for i, (stage, width) in enumerate(zip(network.params, network.cell.widths, strict=True)):
+        shapes = ((n, width * n), (u, width * n), (width * n,))
+        expected += [(f"stage {i} {p}", getattr(stage, p), s) for p, s in zip("wvb", shapes, strict=True)]
+    for i, layer in enumerate(network.expansion or ()):
+        expected += [(f"expansion layer {i} w", layer.w, (n, n)), (f"expansion layer {i} b", layer.b, (n,))]
+    for i, known in enumerate(network.truth or ()):
+        p = len(known.points)
+        of_truth = zip(_TRUTH, ((p, n), (p, n), (u,)), strict=True)
+        expected += [(f"truth {i} {part}", getattr(known, part), s) for part, s in of_truth]
+    for name, array, shape in expected:
+        if array.shape != shape:
+            raise UsageError(
+                f"{what}: {name} has shape {array.shape}, expected {shape} for N={n}, U={u}, O={o}"
+            )
+        if not np.isfinite(np.asarray(array)).all():
+            raise UsageError(f"{what}: {name} holds numbers that are not finite")

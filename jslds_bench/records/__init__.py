@@ -1,0 +1,1 @@
+"""Records: what became of each job, on disk, with where it came from."""

@@ -1,0 +1,1 @@
+"""A run as the report reads it: records, arrays, summaries."""

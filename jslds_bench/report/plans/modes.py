@@ -1,0 +1,203 @@
+"""Figures of switching models: their modes in the plane, how K was chosen, how the fit went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jslds_bench.report.data.arrays import Arrays
+from jslds_bench.report.data.modes import Modes, read_modes
+from jslds_bench.report.data.run import Key, RunData
+from jslds_bench.report.data.spaces import PLANE
+from jslds_bench.report.figures.fit import Curve, Trace, k_curve, traces
+from jslds_bench.report.figures.flow import Field, Plane, flows, has_regions
+from jslds_bench.report.figures.modes import Track, mode_spectrum, tracks
+from jslds_bench.report.plans.plan import MAX_MODELS, Plan, all_models, file_name
+from jslds_bench.report.style import plain
+
+MAX_PANELS = 9  # of a figure of flows
+MAX_VISITED = 80  # states drawn in the panel of one mode
+MAX_TRIALS = 4  # drawn in one panel
+MAX_POINTS = 2000  # states drawn in one panel
+TRIED = ("n_modes_tried", "n_modes_free_run_error", "n_modes_likelihood", "n_modes_likelihood_error")
+SLICE = " The flow is that within the plane; states off it are projected onto it."
+
+
+def mode_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
+    """The K curve and the objective of all switching models of a network, then each model's modes.
+
+    What the records do not hold is left out without a word, for most models have no modes; what is of the
+    wrong shape is named.
+    """
+    models = data.best_models(task, network, MAX_MODELS)
+    yield from _fit_plans(data, task, network, models)
+    for model in models:
+        key = (task, network, model)
+        arrays = data.example(key)
+        modes = read_modes(arrays)
+        group = f"Modes of {model}" + ("" if data.recorded(task) else f" on the network {network}")
+        for name, caption, note, build in _figures(data, key, arrays, modes) if modes else ():
+            yield Plan(("task", task), file_name(*key, name), caption, build, note, group)
+        if ill := [n for n in arrays.notes if n.startswith(("mode", "flow"))]:
+            note = f"some of the modes of {model}: {'; '.join(ill)}"
+            yield Plan(("task", task), file_name(*key, "ill_shaped"), "", None, note, group)
+
+
+def _fit_plans(data: RunData, task: str, network: str, models: list[str]) -> Iterator[Plan]:
+    where = "" if data.recorded(task) else f", {plain(network, 18)}"
+    heading, group = f"{plain(task, 20)}{where}: ", all_models(data, task, network)
+    curves, lines = [], []
+    for model in models:
+        for record in data.records[task, network, model]:
+            style = data.styles[model]
+            tried, *scores = (np.asarray(record.series.get(name, ()), float) for name in TRIED)
+            if tried.size and all(score.size == tried.size for score in scores):
+                chosen = record.series.get("n_modes_chosen") or [np.nan]
+                curves.append(Curve(style, tried, scores[0], scores[1], scores[2], chosen[0]))
+            if len(record.series.get("objective", ())) > 1 and not data.spiking(task):
+                lines.append(Trace(style, np.asarray(record.series["objective"], float)))
+    if curves:
+        caption = (
+            "How the number of modes was chosen, one line per model and seed: error of the free run and "
+            "likelihood (± standard error) on held-out trials; a triangle is a free run that diverged."
+        )
+        yield Plan(
+            ("task", task), file_name(task, network, "k_curve"), caption,
+            lambda: k_curve(heading + "number of modes", curves), "", group,
+        )  # fmt: skip
+    if lines:
+        caption = (
+            "The objective of EM (bound or likelihood, plus log prior) by iteration, one line per model and "
+            "seed, of the restart that was kept. Right: how far each iteration was from the last."
+        )
+        yield Plan(
+            ("task", task), file_name(task, network, "objective"), caption,
+            lambda: traces(heading + "EM", lines), "", group,
+        )  # fmt: skip
+
+
+Made = tuple[str, str, str, Callable[[], Figure]]
+
+
+def _figures(data: RunData, key: Key, a: Arrays, modes: Modes) -> Iterator[Made]:
+    recorded = data.recorded(key[0])
+    labels = ("state 1", "state 2") if recorded else PLANE
+    heading = f"{plain(key[2], 20)}: "
+    panels, cut = _tracks(data, key, a, modes)
+    if panels:
+        caption = (
+            "Left: the true states, coloured by the true mode. Right: the states that the model infers, "
+            "coloured by its most likely mode, in the true mode's colour where the two are matched."
+            if recorded
+            else "Left: the network's own states, coloured by the model's most likely mode given the whole "
+            "trial. Right: the model running freely, coloured by the mode it used. Squares are starts."
+        )
+        yield (
+            "modes",
+            caption + " Percentages are of the example trials' steps.",
+            cut,
+            lambda: tracks(heading + "states by mode", panels, modes, labels),
+        )
+    if "mode_eigenvalues" in a:
+        caption = "Eigenvalues of each mode's dynamics, with the unit circle: inside it the mode is stable."
+        yield (
+            "mode_eigenvalues",
+            caption,
+            "",
+            lambda: mode_spectrum(heading + "eigenvalues of the modes", a["mode_eigenvalues"], modes),
+        )
+    if "flow" in a and _is_grid(a.found.get("flow_at")):
+        fields, plane = [_field(a, mode) for mode in modes.order if mode < len(a["flow"])], _plane(a)
+        shown = MAX_PANELS - has_regions(plane, modes)
+        left_out = len(fields) - shown
+        note = f"{left_out} modes that are used less have no panel" if left_out > 0 else ""
+        yield (
+            "flow",
+            _flow_caption(a) + SLICE + ("" if recorded else " The input is the first u*."),
+            note,
+            lambda: flows(heading + "flow of each mode", fields[:shown], plane, modes, labels),
+        )
+
+
+def _tracks(data: RunData, key: Key, a: Arrays, modes: Modes) -> tuple[list[Track], str]:
+    """The panels of example trials, and what had to be cut for length."""
+    if data.recorded(key[0]):
+        agreement = "" if modes.agreement is None else f"{100 * modes.agreement:.1f} % in the true mode"
+        found = "modes_inferred_path" if "modes_inferred_path" in a else "modes_path"
+        kinds = [
+            ("true states and modes", "", "modes_path", "modes_true", modes.true_color),
+            ("inferred states and modes", agreement, found, "modes_inferred", modes.color),
+        ]
+    else:
+        error = f"free-run error {data.summary(key, 'relative_error').text}"
+        kinds = [
+            ("network, inferred modes", "", "modes_path", "modes_inferred", modes.color),
+            ("free run, modes it used", error, "modes_free_path", "modes_free", modes.color),
+        ]
+    kinds = [k for k in kinds if not a.missing(k[2], k[3])]
+    if not kinds or not a[kinds[0][2]].size:
+        return [], ""
+    n_trials, n_steps = a[kinds[0][2]].shape[:2]
+    trials = min(n_trials, MAX_TRIALS, max(MAX_POINTS // n_steps, 1))
+    steps = min(n_steps, MAX_POINTS // trials)
+    cut = f"Drawn: {trials} of {n_trials} example trials" + (
+        f", {steps} steps of each" if steps < n_steps else ""
+    )
+    panels = [Track(n, t, a[s][:trials, :steps], a[m][:trials, :steps], c) for n, t, s, m, c in kinds]
+    return panels, cut if (trials, steps) != (n_trials, n_steps) else ""
+
+
+def _field(a: Arrays, mode: int) -> Field:
+    known = not a.missing("mode_points", "mode_real")
+    return Field(
+        mode,
+        a["flow"][mode],
+        _visited(a, mode),
+        a["mode_points"][mode] if known else None,
+        bool(a["mode_real"][mode]) if known else False,
+    )
+
+
+def _is_grid(at: np.ndarray | None) -> bool:
+    """Whether these points [G, 2] are a square of at least 2 × 2 with some extent."""
+    if at is None or len(at) < 4 or math.isqrt(len(at)) ** 2 != len(at):
+        return False
+    return bool(np.isfinite(at).all() and (np.ptp(at, axis=0) > 0).all())
+
+
+def _visited(a: Arrays, mode: int) -> np.ndarray:
+    """States x_{t−1} of the example trials whose z_t is `mode`, evenly thinned, [V, 2]."""
+    if a.missing("modes_path", "modes_inferred"):
+        return np.zeros((0, 2))
+    return _thin(a["modes_path"][:, :-1][a["modes_inferred"][:, 1:] == mode], MAX_VISITED)
+
+
+def _plane(a: Arrays) -> Plane:
+    """The grid, the modes picked there, and some of the states that were visited."""
+    states = a.found.get("modes_path")
+    return Plane(a["flow_at"], a.found.get("flow_mode"), None if states is None else _thin(states, 160))
+
+
+def _thin(states: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the states [*, 2], evenly spread over their order."""
+    flat = states.reshape(-1, 2)
+    return flat[:: -(-len(flat) // most) or 1]
+
+
+def _flow_caption(a: Arrays) -> str:
+    arrows = "Lengths of arrows go with the square root of the step."
+    if len(a["flow"]) == 1:
+        return f"One step of the model from each point of the plane. {arrows}"
+    if "flow_mode" not in a:
+        return (
+            f"One step under each mode, the busiest first. {arrows} The model's chain does not read the "
+            "state: any mode can act anywhere."
+        )
+    return (
+        "Which mode the gate picks, and one step under each mode, the busiest first: strong and tinted where "
+        f"the gate picks the mode. {arrows} Crosses are fixed points: filled if the gate picks the mode "
+        "there too (real), hollow if not (virtual); a triangle points to one outside."
+    )

@@ -1,0 +1,112 @@
+"""Figures of one network with all its models: outputs, trajectories, points, eigenvalues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jslds_bench.report.data.arrays import Arrays
+from jslds_bench.report.data.run import Key, RunData
+from jslds_bench.report.data.spaces import PLANE, project
+from jslds_bench.report.figures.spectrum import Spectrum, spectra
+from jslds_bench.report.figures.states import Cloud, Path, Scene, scenes
+from jslds_bench.report.plans.paper import outputs_figure
+from jslds_bench.report.plans.plan import MAX_MODELS, Plan, all_models, file_name, lacking
+from jslds_bench.report.style import INK, MUTED, marker, plain, stroke
+
+Examples = list[tuple[Key, Arrays]]
+
+
+def network_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
+    """Four figures of a network's models, at most `MAX_MODELS` of them, and notes on what is missing."""
+    models = data.best_models(task, network, MAX_MODELS)
+    left_out = len(data.models_of(task, network)) - len(models)
+    pairs = [((task, network, m), data.example((task, network, m))) for m in models]
+    more = f"{left_out} models of larger error are not drawn" if left_out else ""
+    heading = f"{plain(task, 20)}, {plain(network, 18)}: "
+    for name, caption, needs, build in (
+        ("outputs", "Outputs on example trials: network, target (grey), and every model running freely.",
+         ("example_states", "example_free_run", "readout_w", "readout_b"), _outputs),
+        ("trajectories", "One trial in the plane of the network's first two principal components: network, "
+         "model running freely (line) and one-step predictions (dots).",
+         ("example_states", "example_free_run", "pca_mean", "pca_axes"), _trajectories),
+        ("points", "Numerical fixed points of the network (plain crosses), the points that the model takes "
+         "for fixed points (+ in its colour) and those it expanded about (open circles), in the same plane.",
+         ("example_states", "pca_mean", "pca_axes"), _points),
+        ("eigenvalues", "Eigenvalues of each model's local system at one point per distinct u*, and the "
+         "network's own (open circles), with the unit circle.",
+         ("eigenvalues",), _eigenvalues),
+    ):  # fmt: skip
+        usable = [(key, a) for key, a in pairs if not a.missing(*needs)]
+        notes = [f"{key[2]}: {why}" for key, a in pairs if (why := lacking(a, *needs))]
+        note = "; ".join([n for n in (more, *notes) if n])
+        draw = (lambda b=build, u=usable, h=heading: b(data, h, u)) if usable else None
+        yield Plan(
+            ("task", task), file_name(task, network, name), caption, draw,
+            note if draw else f"{name}: {note or 'no records'}", all_models(data, task, network),
+        )  # fmt: skip
+
+
+def _outputs(data: RunData, heading: str, usable: Examples) -> Figure:
+    """Models whose example trials are another seed's than the first model's cannot share its panels."""
+    states = usable[0][1]["example_states"]
+    same = [(k, a) for k, a in usable if np.array_equal(a["example_states"], states)]
+    n_contexts = np.unique(usable[0][1].found.get("example_u_star", 0)).size
+    return outputs_figure(data, heading + "outputs", same, 2 if n_contexts == 1 else 1)
+
+
+def _trajectories(data: RunData, heading: str, usable: Examples) -> Figure:
+    panels = []
+    for key, a in usable:
+        style = data.styles[key[2]]
+        paths = [Path(style, project(a, a["example_free_run"][0]))]
+        if "example_one_step" in a:
+            paths.append(Path(style, project(a, a["example_one_step"][0]), dots=True))
+        note = f"free-run error {data.summary(key, 'relative_error').text}"
+        panels.append(Scene(key[2], note, project(a, a["example_states"][:1]), paths))
+    legend = [
+        stroke(INK, "network"),
+        stroke(MUTED, "model, free-run"),
+        marker(".", MUTED, "model, one-step", filled=True),
+    ]
+    return scenes(heading + "one trial", panels, PLANE, legend)
+
+
+def _points(data: RunData, heading: str, usable: Examples) -> Figure:
+    kinds = {
+        "model_points": ("+", "model's fixed point"),
+        "expansion": ("o", "expansion point"),
+        "network_points": ("x", "network's fixed point"),
+    }
+    panels, present = [], set()
+    for key, a in usable:
+        own = data.styles[key[2]].color
+        clouds = []
+        for name, (symbol, words) in kinds.items():
+            if name in a and len(a[name]):
+                color = INK if name == "network_points" else own
+                clouds.append(Cloud(project(a, a[name]), symbol, color, words))
+                present.add(name)
+        counts = ", ".join(f"{len(c.points)}{c.symbol.replace('o', '○').replace('x', '×')}" for c in clouds)
+        panels.append(Scene(key[2], counts or "no points", project(a, a["example_states"]), [], clouds))
+    legend = [stroke(MUTED, "network, example trials", width=0.6)]
+    legend += [
+        marker(s, INK if n == "network_points" else MUTED, w) for n, (s, w) in kinds.items() if n in present
+    ]
+    return scenes(heading + "points", panels, PLANE, legend)
+
+
+def _eigenvalues(data: RunData, heading: str, usable: Examples) -> Figure:
+    panels = [
+        Spectrum(
+            key[2],
+            f"eigenvalue error {data.summary(key, 'eigenvalue_error').text}",
+            data.styles[key[2]],
+            a["eigenvalues"],
+            a.found.get("network_eigenvalues"),
+        )
+        for key, a in usable
+    ]
+    return spectra(heading + "eigenvalues", panels)

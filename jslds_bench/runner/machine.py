@@ -1,0 +1,127 @@
+"""Where a number came from: commit, versions, machine, threads, flags, and how fast the machine is."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from jslds_bench.version import __version__
+
+PACKAGE = Path(__file__).resolve().parents[1]
+LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
+
+
+def environment() -> dict[str, Any]:
+    """The environment as plain JSON values. Starts JAX's backend, to name its device.
+
+    Keys: version, commit (None in a wheel), dirty, python, jax … scipy, platform, machine, cpu, cores,
+    threads (cores that this process may use), device, xla_flags, x64.
+    """
+    import jax
+
+    device = jax.devices()[0]
+    return {
+        "version": __version__,
+        **_checkout(),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in LIBRARIES},
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": _usable_cores(),
+        "device": f"{device.platform}: {device.device_kind}",
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "x64": bool(jax.config.read("jax_enable_x64")),
+    }
+
+
+def gemm_rate(n: int = 1024, repeats: int = 5) -> float:
+    """FLOP/s of float32 products [n, n] × [n, n], the best of `repeats`: 2 n³ / seconds."""
+    import jax
+    import jax.numpy as jnp
+
+    a, b = jax.random.normal(jax.random.key(0), (2, n, n), jnp.float32)
+    product = jax.jit(jnp.matmul)
+    jax.block_until_ready(product(a, b))
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(product(a, b))
+        seconds.append(time.perf_counter() - start)
+    return 2 * n**3 / min(seconds)
+
+
+@functools.cache
+def code_digest(*modules: str) -> str:
+    """Hash of the source bytes of modules or subpackages of this package ("training", "dynamics", …).
+
+    For cache keys: a changed byte in what made a result makes another key.
+
+    Raises:
+        ValueError: no such module.
+    """
+    digest = hashlib.sha256()
+    for module in sorted(set(modules)):
+        base = PACKAGE.joinpath(*module.split("."))
+        files = sorted(base.rglob("*.py")) if base.is_dir() else [base.with_suffix(".py")]
+        if not files or not files[0].is_file():
+            raise ValueError(f"jslds_bench has no module {module!r}")
+        for file in files:
+            source = file.read_bytes()
+            digest.update(f"{file.relative_to(PACKAGE).as_posix()}\0{len(source)}\0".encode() + source)
+    return digest.hexdigest()[:16]
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def _checkout() -> dict[str, Any]:
+    """Commit and dirty flag of the checkout that the package runs from; None for both in a wheel.
+
+    A wheel installed into an environment that lies inside some other repository is not of its commit, so
+    the checkout must be the package's own folder.
+    """
+    if not (PACKAGE.parent / ".git").exists():
+        return {"commit": None, "dirty": None}
+    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    return {"commit": commit, "dirty": None if status is None else bool(status)}
+
+
+def _git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(PACKAGE.parent), *words], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def _usable_cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

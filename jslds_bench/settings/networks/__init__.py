@@ -1,0 +1,1 @@
+"""Networks: models describe a frozen network."""

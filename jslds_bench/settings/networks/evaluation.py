@@ -1,0 +1,241 @@
+"""One fitted model on the evaluation trials: everything that metrics and figures read, as host arrays.
+
+Pure of files and clocks. The trials of a (task, seed) are drawn here, once and the same for every model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from jslds_bench.dynamics.fixed_points import (
+    SearchSettings,
+    find_fixed_points,
+    rms_radius,
+    search_starts,
+)
+from jslds_bench.dynamics.linearize import jacobians, speeds
+from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
+from jslds_bench.errors import Unsupported
+from jslds_bench.types.core import FixedPoints, Linearization, Network, Trials
+from jslds_bench.types.modes import Switching
+from jslds_bench.types.networks import Evaluation, Task
+
+N_SAMPLES = 64
+N_FIT_TRIALS = 512
+N_REFERENCE_TRIALS = 32
+
+
+PEEKED = "the model asked for the evaluation trials, which it may not see"
+_SEALS: list[list[str]] = []
+
+
+@contextmanager
+def sealed() -> Iterator[list[str]]:
+    """While it lasts, the evaluation trials cannot be drawn; the list has an item for each attempt."""
+    asked: list[str] = []
+    _SEALS.append(asked)
+    try:
+        yield asked
+    finally:
+        _SEALS.pop()
+
+
+def purpose_key(seed: int, purpose: str) -> PRNGKeyArray:
+    """The random key of one purpose of a replicate: all draws of a job derive from (seed, purpose).
+
+    Raises:
+        Unsupported: the evaluation trials are asked for while they are `sealed`.
+    """
+    if purpose == "evaluation" and _SEALS:
+        for asked in _SEALS:
+            asked.append(purpose)
+        raise Unsupported(PEEKED)
+    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(purpose.encode()))
+
+
+def read_only(tree: Any) -> Any:
+    """The tree's arrays on the host, with writing forbidden."""
+
+    def freeze(x: Any) -> np.ndarray:
+        array = np.array(x)
+        array.flags.writeable = False
+        return array
+
+    return jax.tree.map(freeze, tree)
+
+
+def copied(network: Network) -> Network:
+    """The network with arrays of its own: whatever a model does to them, the original stays as it is."""
+    parts = (network.params, network.h0, network.readout, network.expansion, network.history)
+    params, h0, readout, expansion, history = jax.tree.map(lambda x: x.copy(), parts)
+    return dataclasses.replace(
+        network, params=params, h0=h0, readout=readout, expansion=expansion, history=history
+    )
+
+
+def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:
+    """Trials for "evaluation", "fit" or "reference": disjoint draws, read-only."""
+    return read_only(_sample(task, purpose_key(seed, purpose), n_trials))
+
+
+def context_of(u_stars: Any, u_star: Any) -> np.ndarray:
+    """Index of each u* among the distinct ones, [B]."""
+    gaps = np.sum((np.asarray(u_star)[:, None] - np.asarray(u_stars)[None]) ** 2, axis=-1)
+    return np.argmin(gaps, axis=1)
+
+
+def reference_points(task: Task, network: Network, seed: int) -> list[FixedPoints]:
+    """The network's fixed and slow points per distinct u*: its truth, where it has one, or else a search.
+
+    The search starts from visited states, from expansion points where the network has an expansion network,
+    and from copies of both with noise of 0.1 RMS radii. It depends on no model and on no evaluation trial.
+    """
+    known = network.truth or ()
+    if known and np.array_equal([points.u_star for points in known], task.expansion_inputs()):
+        return list(known)
+    trials = draw_trials(task, seed, "reference", N_REFERENCE_TRIALS * len(task.expansion_inputs()))
+    states = trajectories(network, trials.inputs)[:, 1:]
+    contexts = context_of(task.expansion_inputs(), trials.u_star)
+    found = []
+    for k, u_star in enumerate(task.expansion_inputs()):
+        visited = search_starts(network, states[contexts == k].reshape(-1, network.n_state))
+        key = jax.random.fold_in(purpose_key(seed, "reference noise"), k)
+        scale = 0.1 * rms_radius(visited) / network.n_state**0.5
+        noisy = visited + scale * np.asarray(jax.random.normal(key, visited.shape))
+        found.append(find_fixed_points(network, np.concatenate([visited, noisy]), u_star, SearchSettings()))
+    return found
+
+
+def evaluate(
+    task: Task,
+    network: Network,
+    model: Linearization,
+    trials: Trials,
+    reference: list[FixedPoints],
+    seed: int,
+) -> Evaluation:
+    """`model` on `trials`: free run from h_0, one step ahead, its points, its linear systems at samples."""
+    u_stars = np.asarray(task.expansion_inputs())
+    states = trajectories(network, trials.inputs)
+    run = on_model(free_run, model)(network.h0, trials.inputs, trials.u_star)
+    ahead = on_model(one_step, model)(states, trials.inputs, trials.u_star)
+    found = [model.fixed_points(u) for u in u_stars]
+    has_points = all(points is not None and len(points) for points in found)
+    h, u, star, contexts = samples(trials, states, u_stars, seed)
+    a, e = local_systems(model, h, u, star)
+    projected, oracle_run = _with_modes(model, network, trials, states)
+    return Evaluation(
+        trials=trials,
+        readout=read_only(network.readout),
+        states=read_only(states),
+        free_run=read_only(_with_start(network, run)),
+        one_step=read_only(ahead),
+        u_stars=u_stars,
+        found=[np.asarray(points) for points in found] if has_points else None,
+        found_q=[_speeds64(network, p, u) for p, u in zip(found, u_stars, strict=True)]
+        if has_points
+        else None,
+        reference=reference,
+        jacobians=np.asarray(_jacobians(network, h, u)),
+        local=a,
+        local_e=e,
+        sample_u_star=contexts,
+        projected=projected,
+        oracle_run=oracle_run,
+    )
+
+
+def _with_modes(
+    model: Linearization, network: Network, trials: Trials, states: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Of a switching model: the states as it can represent them, and the free run along inferred modes."""
+    if not isinstance(model, Switching):
+        return None, None
+    projected = read_only(model.project(states))
+    if model.n_modes == 1:
+        return projected, None
+    modes = model.smoothed_modes(states, trials.inputs)
+    run = model.follow(network.h0, trials.inputs, modes)
+    return projected, read_only(_with_start(network, run))
+
+
+def samples(trials: Trials, states: Any, u_stars: Any, seed: int) -> tuple[Any, Any, Any, Any]:
+    """Visited (h_{t−1}, u_t, u*) and the index of u*, at random trials and steps, the same for all."""
+    n_trials, n_steps = trials.inputs.shape[:2]
+    flat = jax.random.randint(purpose_key(seed, "samples"), (N_SAMPLES,), 0, n_trials * n_steps)
+    i, t = np.unravel_index(np.asarray(flat), (n_trials, n_steps))
+    star = trials.u_star[i]
+    return states[i, t], trials.inputs[i, t], star, context_of(u_stars, star)
+
+
+def local_systems(model: Linearization, h: Any, u: Any, star: Any) -> tuple[Any, Any]:
+    """The model's A and e at samples, [S, N, N] and [S, N]; None, None where it has no linear system."""
+    if jax.eval_shape(model.local, h[0], u[0], star[0]) is None:
+        return None, None
+    local = on_model(local_at, model)(h, u, star)
+    return np.asarray(local.A), np.asarray(local.e)
+
+
+def local_at(model: Linearization, h: Any, u: Any, star: Any) -> Any:
+    """The model's linear systems at a batch of states."""
+    return jax.vmap(model.local)(h, u, star)
+
+
+def on_model(function: Callable[..., Any], model: Linearization) -> Callable[..., Any]:
+    """``jit(function)`` with `model` as its first argument.
+
+    A model that is a pytree is passed as one, so that equal shapes share a compilation; any other is
+    closed over.
+    """
+    if jax.tree_util.all_leaves([model]):
+        return jax.jit(lambda *args: function(model, *args))
+    compiled = _JITTED.setdefault(function, jax.jit(function))
+    return lambda *args: compiled(model, *args)
+
+
+def compiled(function: Callable[..., Any], model: Linearization, *args: Any) -> Callable[[], Any]:
+    """``function(model, *args)`` traced and compiled anew, ready to be called again and again."""
+    if jax.tree_util.all_leaves([model]):
+        run = jax.jit(lambda *a: function(model, *a)).lower(*args).compile()
+        return lambda: run(*args)
+    # A function of its own, since JAX remembers what it has compiled for one that it has seen.
+    run = jax.jit(lambda *a: function(*a)).lower(model, *args).compile()
+    return lambda: run(model, *args)
+
+
+_JITTED: dict[Callable[..., Any], Any] = {}
+
+
+def _speeds64(network: Network, points: Any, u_star: Any) -> np.ndarray:
+    with jax.enable_x64(True):
+        params, at, u = jax.tree.map(
+            lambda x: jnp.asarray(np.asarray(x, np.float64)), (network.params, points, u_star)
+        )
+        return np.asarray(speeds(network.cell, params, at, u))
+
+
+def _with_start(network: Network, states: Any) -> np.ndarray:
+    h0 = np.broadcast_to(np.asarray(network.h0), (states.shape[0], 1, states.shape[-1]))
+    return np.concatenate([h0, np.asarray(states)], axis=1)
+
+
+_sample = jax.jit(lambda task, key, n_trials: task.sample(key, n_trials), static_argnums=(0, 2))
+_jit_jacobians = jax.jit(jacobians, static_argnums=0)
+
+
+def _jacobians(network: Network, h: Any, u: Any) -> Any:
+    return _jit_jacobians(network.cell, network.params, h, u)
+
+
+def n_diverged(evaluation: Evaluation) -> int:
+    """Trials whose free run leaves the finite numbers."""
+    return int((~np.isfinite(evaluation.free_run).all(axis=(1, 2))).sum())

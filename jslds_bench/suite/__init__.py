@@ -1,0 +1,41 @@
+"""Suites: what to run."""
+
+from jslds_bench.suite.resolve import (
+    DATA,
+    Entry,
+    Job,
+    Suite,
+    broken,
+    check_seeds,
+    dump,
+    jobs,
+    load_plugins,
+    load_suite,
+    parse_seeds,
+    registries,
+    select,
+    suite_names,
+    unsupported,
+    validate,
+    with_data,
+)
+
+__all__ = [
+    "DATA",
+    "Entry",
+    "Job",
+    "Suite",
+    "broken",
+    "check_seeds",
+    "dump",
+    "jobs",
+    "load_plugins",
+    "load_suite",
+    "parse_seeds",
+    "registries",
+    "select",
+    "suite_names",
+    "unsupported",
+    "validate",
+    "with_data",
+]

@@ -1,0 +1,242 @@
+"""The TOML grammar of suites: text → Suite and back, with every check that needs no registry."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jslds_bench.entries.registry import nearest
+from jslds_bench.errors import UsageError
+from jslds_bench.records.store import slug
+
+SCHEMA = 1
+MAX_SEED = 2**32 - 1
+KINDS = ("tasks", "networks", "models")
+_TOP = ("schema", "name", "seeds", "metrics", "n_trials", "plugins", "recipe", *KINDS)
+RESTRICTIONS = {"tasks": (), "networks": ("tasks",), "models": ("networks", "tasks")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One ``[[tasks]]``, ``[[networks]]`` or ``[[models]]`` table of a suite.
+
+    Attributes:
+        name: the registry name.
+        label: what records and tables call it.
+        parameters: the remaining keys; a relative ``path`` has been resolved.
+        networks, tasks: labels that it is restricted to; None: all.
+        place: where it stands in its file, for messages.
+        broken: why it cannot be made, although the suite is right: its plug-in does not import.
+    """
+
+    name: str
+    label: str
+    parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+    networks: tuple[str, ...] | None = None
+    tasks: tuple[str, ...] | None = None
+    place: str = dataclasses.field(default="", compare=False, repr=False)
+    broken: str | None = dataclasses.field(default=None, compare=False, repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """What to run: every model on every network on every task for every seed, less the restrictions.
+
+    Attributes:
+        networks: empty where the tasks are recorded data, which models are fitted to directly.
+        n_trials: evaluation trials per task and seed.
+        metrics: names; None: all that apply.
+        plugins: absolute paths of plug-in files, loaded by `validate`.
+        recipe: the training recipe of networks that take one and do not say their own.
+        path: the file that it was read from.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    tasks: tuple[Entry, ...]
+    networks: tuple[Entry, ...]
+    models: tuple[Entry, ...]
+    metrics: tuple[str, ...] | None = None
+    n_trials: int = 1024
+    plugins: tuple[str, ...] = ()
+    recipe: str | None = None
+    path: Path | None = dataclasses.field(default=None, compare=False)
+
+    @property
+    def where(self) -> str:
+        """How messages call this suite: its file, from here where that is shorter."""
+        return f"suite {self.name!r}" if self.path is None else shown(self.path)
+
+
+def parse(content: Mapping[str, Any], path: Path) -> Suite:
+    """The suite that parsed TOML `content` describes; relative paths in it start at the folder of `path`."""
+    where = shown(path)
+    if content.get("schema") != SCHEMA:
+        got = f"schema = {content['schema']!r}" if "schema" in content else "no schema"
+        raise UsageError(
+            f"{where}: has {got}, this version reads schema = {SCHEMA}: "
+            f"write `schema = {SCHEMA}` at the top, or use the version that the file was written for"
+        )
+    for key in content:
+        if key not in _TOP:
+            raise UsageError(
+                f"{where}: unknown key {key!r}{nearest(key, list(_TOP))} (known: {', '.join(_TOP)})"
+            )
+    for key in ("name", "seeds", "tasks", "models"):
+        if key not in content:
+            example = f"a [[{key}]] table" if key in KINDS else f"`{key} = …`"
+            raise UsageError(f"{where}: {key!r} is missing: add {example}")
+    plugins = _texts(content["plugins"], f"{where}: plugins") if "plugins" in content else ()
+    suite = Suite(
+        name=_text(content["name"], f"{where}: name"),
+        seeds=check_seeds(content["seeds"], where),
+        metrics=_texts(content["metrics"], f"{where}: metrics") if "metrics" in content else None,
+        n_trials=_positive(content.get("n_trials", 1024), f"{where}: n_trials"),
+        plugins=tuple(_resolved(plugin, path, f"{where}: plugins") for plugin in plugins),
+        recipe=_text(content["recipe"], f"{where}: recipe") if "recipe" in content else None,
+        path=path,
+        **{kind: _entries(content[kind], kind, path) if kind in content else () for kind in KINDS},
+    )
+    for kind, restrictions in RESTRICTIONS.items():
+        for entry in getattr(suite, kind):
+            for to in restrictions:
+                _check_labels(getattr(entry, to) or (), getattr(suite, to), f"{where}: {entry.place}: {to}")
+    return suite
+
+
+def dump(suite: Suite) -> str:
+    """`suite` as TOML text that loads to an equal suite, wherever the text is kept."""
+    lines = [f"schema = {SCHEMA}", f"name = {as_toml(suite.name)}", f"seeds = {as_toml(suite.seeds)}"]
+    lines.append(f"n_trials = {suite.n_trials}")
+    for key in ("metrics", "plugins", "recipe"):
+        if getattr(suite, key) not in (None, ()):
+            lines.append(f"{key} = {as_toml(getattr(suite, key))}")
+    for kind in KINDS:
+        for entry in getattr(suite, kind):
+            lines += ["", f"[[{kind}]]", f"name = {as_toml(entry.name)}"]
+            if entry.label != entry.name:
+                lines.append(f"label = {as_toml(entry.label)}")
+            limits = {to: getattr(entry, to) for to in RESTRICTIONS[kind] if getattr(entry, to) is not None}
+            lines += [f"{as_key(k)} = {as_toml(v)}" for k, v in {**limits, **entry.parameters}.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _entries(tables: Any, kind: str, path: Path) -> tuple[Entry, ...]:
+    where = shown(path)
+    if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
+        raise UsageError(f"{where}: {kind} must be one or more [[{kind}]] tables, with a `name` each")
+    entries: dict[str, Entry] = {}
+    for number, table in enumerate(tables, start=1):
+        entry = _entry(table, kind, f"[[{kind}]] {number}", path)
+        # Some file systems ignore case, and labels become file names.
+        if (other := entries.get(entry.label.casefold())) is not None:
+            raise UsageError(
+                f"{where}: {entry.place} and {other.place} are both called {entry.label!r}: "
+                "give one of them another `label`"
+            )
+        entries[entry.label.casefold()] = entry
+    return tuple(entries.values())
+
+
+def _entry(table: dict[str, Any], kind: str, place: str, path: Path) -> Entry:
+    where = f"{shown(path)}: {place}"
+    if "name" not in table:
+        raise UsageError(f"{where}: `name` is missing: say which of the registered {kind} it is")
+    parameters = dict(table)
+    name = _text(parameters.pop("name"), f"{where}: name")
+    label = _text(parameters.pop("label", name), f"{where}: label")
+    if len(slug(label)) > 200:
+        raise UsageError(f"{where}: label is too long for a file name ({len(label)} characters): shorten it")
+    limits: dict[str, Any] = {
+        to: _texts(parameters.pop(to), f"{where}: {to}") for to in RESTRICTIONS[kind] if to in parameters
+    }
+    for key, value in parameters.items():
+        if not _plain(value):
+            raise UsageError(
+                f"{where}: {key} is {value}: dates and times are no parameters; quote it if it is text"
+            )
+    if isinstance(parameters.get("path"), str):
+        parameters["path"] = _resolved(parameters["path"], path, f"{where}: path")
+    return Entry(name, label, parameters, place=place, **limits)
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return all(_plain(v) for v in (value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str | bool | int | float)
+
+
+def _check_labels(words: Iterable[str], entries: tuple[Entry, ...], where: str) -> None:
+    labels = [e.label for e in entries]
+    for word in words:
+        if word not in labels:
+            raise UsageError(
+                f"{where}: no label {word!r}{nearest(word, labels)} (the suite has: {', '.join(labels)})"
+            )
+
+
+def check_seeds(seeds: Any, where: str) -> tuple[int, ...]:
+    """`seeds` as a tuple, if it is a list of distinct integers that JAX takes as seeds; UsageError if not."""
+    expected = f"expected a list of distinct integers from 0 to {MAX_SEED}, as in `seeds = [0, 1, 2]`"
+    if not isinstance(seeds, list) or not seeds:
+        raise UsageError(f"{where}: seeds is {seeds!r}, {expected}")
+    for i, seed in enumerate(seeds):
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+            raise UsageError(f"{where}: seeds holds {seed!r}, {expected}")
+        if seed in seeds[:i]:
+            raise UsageError(f"{where}: seeds holds {seed} twice, {expected}")
+    return tuple(seeds)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise UsageError(f"{where} is {value!r}, expected a line of text in quotes")
+    return value
+
+
+def _texts(values: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(values, list) or not values or not all(isinstance(v, str) for v in values):
+        raise UsageError(f'{where} is {values!r}, expected a list of texts, as in ["a", "b"]')
+    if twice := [v for i, v in enumerate(values) if v in values[:i]]:
+        raise UsageError(f"{where} holds {twice[0]!r} twice: leave one out")
+    return tuple(values)
+
+
+def _positive(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UsageError(f"{where} is {value!r}, expected a whole number of at least 1")
+    return value
+
+
+def _resolved(text: str, suite_path: Path, where: str) -> str:
+    if not text or "\0" in text:
+        raise UsageError(f"{where} is {text!r}, expected the path of a file")
+    return os.path.abspath(suite_path.absolute().parent / os.path.expanduser(text))
+
+
+def shown(path: Path) -> str:
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def as_toml(value: Any) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{as_key(k)} = {as_toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(as_toml(v) for v in value) + "]"
+    return repr(value)
+
+
+def as_key(key: str) -> str:
+    """A key as TOML writes it."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key, re.ASCII) else as_toml(key)

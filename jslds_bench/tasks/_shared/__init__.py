@@ -1,0 +1,1 @@
+"""What several task entries are made of; no entries."""

@@ -1,0 +1,136 @@
+"""What the entries and evaluations of the setting `networks` answer; letters of shapes as in `core`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from jslds_bench.types.core import FixedPoints, Linearization, Network, Progress, Readout, Trials, silent
+
+
+class LossWeights(NamedTuple):
+    """The λ of eq. 9 and the l2 coefficient. R_e and R_a are means over trials, steps and units."""
+
+    rnn: float = 1.0
+    jslds: float = 1.0
+    e: float = 100.0
+    a: float = 10.0
+    l2: float = 0.0
+
+
+class Setup(NamedTuple):
+    """A task's reference set-up: cell, N and λ of the paper, and the lengths of the training recipes.
+
+    `fast_steps` are for co-training, `fast_steps_alone` for a network by itself, whose steps cost a fifth.
+    """
+
+    cell: str
+    n_state: int
+    weights: LossWeights
+    paper_steps: int
+    fast_steps: int
+    fast_steps_alone: int
+
+
+@runtime_checkable
+class Task(Protocol):
+    """Makes trials. Entries are frozen dataclasses whose fields are the parameters.
+
+    ``SMOKE`` holds the parameters of the tiny version that the smoke suite and the tests use.
+    """
+
+    name: str
+    SMOKE: dict[str, Any]
+
+    @property
+    def n_inputs(self) -> int: ...
+    @property
+    def n_outputs(self) -> int: ...
+    @property
+    def n_steps(self) -> int: ...
+    @property
+    def setup(self) -> Setup: ...
+
+    def sample(self, key: PRNGKeyArray, n_trials: int) -> Trials:
+        """`n_trials` fresh trials, drawn from `key`; jittable for static `n_trials`."""
+        ...
+
+    def expansion_inputs(self) -> Float[Array, "K U"]:
+        """The distinct u* that trials of this task can have."""
+        ...
+
+
+@runtime_checkable
+class NetworkSource(Protocol):
+    """Makes a network for a task: by training it or by reading it. Entries are frozen dataclasses."""
+
+    name: str
+
+    def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
+        """The network; all randomness derives from `key`."""
+        ...
+
+    def sources(self) -> dict[str, Any]:
+        """What decides the result besides parameters, task, seed and code (a file's hash, say)."""
+        ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A way to describe a network's dynamics locally linearly: the thing being benchmarked."""
+
+    name: str
+
+    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
+        """Why this model cannot serve the pair, or None; asked before anything is trained."""
+        ...
+
+    def fit(
+        self, task: Task, network: Network, trials: Trials, key: PRNGKeyArray, progress: Progress = silent
+    ) -> Linearization:
+        """Fit to a frozen network on the training `trials` (evaluation trials are never seen here)."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """One fitted model on the evaluation trials: what metrics read. Host arrays, read-only, S samples.
+
+    Attributes:
+        trials: the evaluation trials, the same for every model of a (task, seed).
+        readout: the network's output map.
+        states: the network's own states h_0 … h_T, [B, T+1, N].
+        free_run: the model's states from h_0 on its own predictions, [B, T+1, N].
+        one_step: the model's prediction of h_t from the true h_{t−1}, t = 1 … T, [B, T, N].
+        u_stars: the task's distinct u*, [K, U].
+        found: what the model takes for fixed points, per distinct u*; None: it has none.
+        found_q: q = ½‖F − h‖² at those points, in float64.
+        reference: the network's own fixed points per distinct u*: its truth, or else what a numerical search
+            from many starts finds.
+        jacobians: ∂F/∂h at sampled visited (h_{t−1}, u_t), [S, N, N].
+        local: the model's A at the same samples, or None.
+        local_e: the points e that the model expanded about there, [S, N], or None.
+        sample_u_star: the index of each sample's u*, [S].
+        projected: the nearest to `states` that a model of fewer dimensions can represent, or None.
+        oracle_run: the free run along the modes inferred from `states`, [B, T+1, N]; None: it has no modes.
+        timings: seconds and rates measured by the runner, by metric name.
+    """
+
+    trials: Trials
+    readout: Readout
+    states: Float[Any, "B T1 N"]
+    free_run: Float[Any, "B T1 N"]
+    one_step: Float[Any, "B T N"]
+    u_stars: Float[Any, "K U"]
+    found: list[Any] | None
+    found_q: list[Any] | None
+    reference: list[FixedPoints]
+    jacobians: Float[Any, "S N N"]
+    local: Float[Any, "S N N"] | None
+    local_e: Float[Any, "S N"] | None
+    sample_u_star: Int[Any, " S"]
+    projected: Float[Any, "B T1 N"] | None = None
+    oracle_run: Float[Any, "B T1 N"] | None = None
+    timings: dict[str, float] = dataclasses.field(default_factory=dict)
