@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
 
         return run_suite
     if name == "load_run":
-        from jslds_bench.records.store import load_run
+        from jslds_bench.records.table import load_run
 
         return load_run
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 import jslds_bench
-from jslds_bench import cli, store
+from jslds_bench import cli
 from jslds_bench.cli import verbs
+from jslds_bench.records import store
 
 COMMAND = [sys.executable, "-m", "jslds_bench"]
 ENV = {**os.environ, "PYTHONPATH": str(Path(jslds_bench.__file__).parents[1]), "COLUMNS": "100"}

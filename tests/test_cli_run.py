@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import jslds_bench
-from jslds_bench import store
+from jslds_bench.records import store
 
 PLUGIN = '''
 """A network without training, and models that misbehave: quick to run, slow or broken on demand."""

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from jslds_bench import figure_arrays as fa
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.models.persistence import Persistence
+from jslds_bench.settings.networks import arrays as fa
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.tasks.context_integration import ContextIntegration
 

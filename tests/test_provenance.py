@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jslds_bench import provenance
+from jslds_bench.runner import machine as provenance
 
 
 @pytest.fixture(scope="module")

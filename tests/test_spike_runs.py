@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nwb_files import TRIALS, write_nwb
 
-from jslds_bench.records.store import load_run
+from jslds_bench.records.table import load_run
 
 TINY = {"n_encoder": 4, "n_generator": 6, "n_factors": 3, "n_steps": 20, "batch": 8, "n_samples": 2}
 ENTRIES = {

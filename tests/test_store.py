@@ -12,13 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jslds_bench import store
 from jslds_bench.errors import UsageError
+from jslds_bench.records import store
+from jslds_bench.records.record import Record, Value
 from jslds_bench.records.store import (
-    COLUMNS,
-    Record,
-    Value,
-    load_run,
     read_arrays,
     read_json,
     read_record,
@@ -29,6 +26,7 @@ from jslds_bench.records.store import (
     write_json,
     write_record,
 )
+from jslds_bench.records.table import COLUMNS, load_run
 
 GOLDEN = Path(__file__).parent / "golden" / "schema-1"
 

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jslds_bench import training
+from jslds_bench.dynamics import training
 from jslds_bench.dynamics.training import (
     Parameters,
     co_training_loss,

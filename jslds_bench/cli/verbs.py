@@ -26,7 +26,8 @@ REGRESSION = FINDING
 
 def run(arguments: Namespace) -> int:
     """Run a suite, print its table and the path of its report."""
-    from jslds_bench.records.store import load_run, slug
+    from jslds_bench.records.store import slug
+    from jslds_bench.records.table import load_run
     from jslds_bench.runner.progress import ProgressBoard
     from jslds_bench.suite import jobs, load_plugins, validate, with_data
 
@@ -216,7 +217,8 @@ def baseline(arguments: Namespace) -> int:
 def export(arguments: Namespace) -> int:
     """Write a run's values in another format."""
     from jslds_bench.cli.export import encode
-    from jslds_bench.records.store import load_run, write_atomic
+    from jslds_bench.records.store import write_atomic
+    from jslds_bench.records.table import load_run
 
     kind = one_of(arguments.format, FORMATS, "format")
     if kind == "parquet" and not arguments.output and sys.stdout.isatty():

@@ -15,7 +15,8 @@ from jslds_bench.compare.tolerance import RULES, Tolerance
 from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
 from jslds_bench.records.provenance import fingerprint
-from jslds_bench.records.store import Record, Value, read_json, read_records
+from jslds_bench.records.record import Record, Value
+from jslds_bench.records.store import read_json, read_records
 
 SCHEMA = 1
 ORIGIN = ("version", "commit", "dirty", "jax", "jaxlib", "started")

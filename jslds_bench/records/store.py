@@ -23,66 +23,19 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 
 from jslds_bench.errors import UsageError
+from jslds_bench.records.record import Record, Value
+from jslds_bench.records.upgrade import from_schema_1
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SCHEMA = 1
-Status = Literal["ok", "failed", "diverged", "timeout", "unsupported"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Value:
-    """One metric's outcome. `value` is None where it is not available, and `reason` then says why.
-
-    Infinities and NaN are kept: a diverged error is inf, never dropped.
-    """
-
-    value: float | None
-    unit: str
-    better: str
-    reason: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Record:
-    """What became of one job.
-
-    Attributes:
-        suite, task, network, model: labels; together with `seed` they name the job.
-        parameters: entry name and parameters of task, network and model, as resolved.
-        status: ok, or what went wrong; `reason` then says it in one line.
-        values: metric name → Value.
-        series: metric-like sequences for figures, e.g. error by horizon (name → list of floats).
-        detail: other facts worth keeping (loss history's last values, counts of fixed points …).
-        environment: commit, versions, device, threads (provenance.environment()).
-        digest: hash of everything that decides the job's outcome; a resumed run trusts only equal ones.
-    """
-
-    suite: str
-    task: str
-    network: str
-    model: str
-    seed: int
-    parameters: dict[str, Any]
-    status: Status
-    reason: str | None
-    values: dict[str, Value]
-    series: dict[str, list[float]]
-    detail: dict[str, Any]
-    environment: dict[str, Any]
-    digest: str
-
-    @property
-    def key(self) -> tuple[str, str, str, int]:
-        return (self.task, self.network, self.model, self.seed)
+SCHEMA = 2
+READABLE = (1, SCHEMA)
+"""Schemas that this version reads; older content is brought up to date by `upgrade`."""
 
 
 def slug(label: str) -> str:
@@ -144,7 +97,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         raise UsageError(f"{what} {path} cannot be read: {error}; delete it to have it made anew") from error
     if not isinstance(body, dict):
         raise UsageError(f"{what} {path} is no JSON object; delete it to have it made anew")
-    if body.get("schema") != SCHEMA:
+    if body.get("schema") not in READABLE:
         raise UsageError(
             f"{what} {path} has schema {body.get('schema')!r}, this version reads schema {SCHEMA}: "
             "use the version that wrote it, or choose another folder"
@@ -167,8 +120,10 @@ def write_record(run: Path, record: Record, arrays: Mapping[str, np.ndarray]) ->
 def read_record(path: Path) -> Record:
     """The record at `path`; raises UsageError as `read_json` does."""
     body = read_json(path, "record")
-    body.pop("schema")
+    schema = body.pop("schema")
     try:
+        if schema == 1:
+            body = from_schema_1(body)
         body["values"] = {k: Value(**v) for k, v in body["values"].items()}
         return Record(**body)
     except (TypeError, AttributeError, KeyError) as error:
@@ -205,48 +160,6 @@ def read_records(run: Path) -> Iterator[Record]:
     read_json(run / "run.json", "run")
     for path in record_paths(run):
         yield read_record(path)
-
-
-COLUMNS = (
-    "suite",
-    "task",
-    "network",
-    "model",
-    "seed",
-    "metric",
-    "value",
-    "unit",
-    "better",
-    "status",
-    "reason",
-)
-
-
-def load_run(path: str | Path) -> pd.DataFrame:
-    """A run as a tidy table, one row per value, with the columns of `COLUMNS`.
-
-    A job without values (failed, timed out, unsupported) has one row with an empty metric. `value` is NaN
-    where a metric is not available; `reason` says why.
-
-    Raises:
-        UsageError: no run at `path`, or a damaged record.
-    """
-    return table_of(read_records(Path(path)))
-
-
-def table_of(records: Iterable[Record]) -> pd.DataFrame:
-    """`records` as the table that `load_run` gives."""
-    import pandas as pd
-
-    rows: list[tuple[Any, ...]] = []
-    for record in records:
-        head = (record.suite, record.task, record.network, record.model, record.seed)
-        for name, v in record.values.items():
-            value = math.nan if v.value is None else v.value
-            rows.append((*head, name, value, v.unit, v.better, record.status, v.reason or record.reason))
-        if not record.values:
-            rows.append((*head, None, math.nan, None, None, record.status, record.reason))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from jslds_bench.records.store import Record
+from jslds_bench.records.record import Record
 from jslds_bench.report.data.run import RunData
 from jslds_bench.report.data.summary import number
 

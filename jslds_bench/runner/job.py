@@ -20,7 +20,7 @@ import numpy as np
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS, Registry
 from jslds_bench.errors import Diverged, Unsupported, UsageError
-from jslds_bench.records.store import Record, Status, Value
+from jslds_bench.records.record import Record, Status, Value
 from jslds_bench.runner import cache
 from jslds_bench.runner.machine import code_digest, gemm_rate
 from jslds_bench.settings.networks import evaluation as ev
@@ -140,7 +140,10 @@ def blank_record(
     job: Job, status: Status, reason: str | None, environment: dict[str, Any], digest: str
 ) -> Record:
     """A record without values: what is written for a job that did not come to an end."""
-    return Record(job.suite, *job.key, parameters(job), status, reason, {}, {}, {}, environment, digest)
+    setting = "networks" if job.network is not DATA else "recordings"
+    return Record(
+        job.suite, *job.key, parameters(job), status, reason, {}, {}, {}, environment, digest, setting
+    )
 
 
 def prepare(job: Job, environment: dict[str, Any], fresh: bool, progress: Progress) -> AnyPrepared:

@@ -13,15 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from jslds_bench.errors import UsageError
-from jslds_bench.records.store import (
-    SCHEMA,
-    Status,
-    read_json,
-    read_record,
-    record_path,
-    write_json,
-    write_record,
-)
+from jslds_bench.records.record import Status
+from jslds_bench.records.store import SCHEMA, read_json, read_record, record_path, write_json, write_record
 from jslds_bench.runner.pool import Pool, Worker
 from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.suite import DATA, Job, Suite, broken, dump, jobs, load_suite, unsupported, validate

@@ -14,7 +14,8 @@ import pytest
 from jslds_bench.compare.sides import Metric, Results, Side
 from jslds_bench.compare.tolerance import Tolerance
 from jslds_bench.records.provenance import fingerprint
-from jslds_bench.records.store import Record, Value, write_json, write_record
+from jslds_bench.records.record import Record, Value
+from jslds_bench.records.store import write_json, write_record
 
 METRICS = {
     "relative_error": ("1", "lower"),

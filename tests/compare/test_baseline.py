@@ -14,7 +14,7 @@ from jslds_bench import cli, report, runner
 from jslds_bench.compare import compare, read_side, write_baseline
 from jslds_bench.compare.sides import baseline_folder
 from jslds_bench.errors import UsageError
-from jslds_bench.records.store import Value
+from jslds_bench.records.record import Value
 from jslds_bench.runner import RunResult
 
 

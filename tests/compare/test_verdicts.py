@@ -12,7 +12,7 @@ from jslds_bench.compare import closing_lines, compare
 from jslds_bench.compare.sides import Metric, Results, Side
 from jslds_bench.compare.tolerance import Tolerance
 from jslds_bench.errors import UsageError
-from jslds_bench.records.store import Value
+from jslds_bench.records.record import Value
 
 INF, NAN = math.inf, math.nan
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jslds_bench.records.store import Record, Value, write_json, write_record
+from jslds_bench.records.record import Record, Value
+from jslds_bench.records.store import write_json, write_record
 from jslds_bench.report import write_report
 
 N, T, E = 16, 25, 4

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import example_arrays, make_record, write_meta
 
-from jslds_bench import store
+from jslds_bench.records import store
 
 N_MODELS, N_SEEDS = 30, 84
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from jslds_bench.analysis.jpca import jpca
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles
-from jslds_bench.records.store import Record, Value, write_record
+from jslds_bench.records.record import Record, Value
+from jslds_bench.records.store import write_record
 
 Arrays = dict[str, np.ndarray]
 PLANTED = (2.0, 1.3, 0.6)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jslds_bench.records.store import Record, Value, write_record
+from jslds_bench.records.record import Record, Value
+from jslds_bench.records.store import write_record
 
 Arrays = dict[str, np.ndarray]
 

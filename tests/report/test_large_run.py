@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jslds_bench import store
+from jslds_bench.records import store
 from jslds_bench.report import write_leaderboard, write_report
 from jslds_bench.report.data.run import load_data
 

@@ -8,7 +8,8 @@ import pytest
 from matplotlib.text import Text
 from switching_runs import recorded_record, write_recorded
 
-from jslds_bench.records.store import load_run, write_json
+from jslds_bench.records.store import write_json
+from jslds_bench.records.table import load_run
 from jslds_bench.report import build_table, markdown_table, write_report
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.data.summary import NETWORK_HEADLINE, RECORDED_HEADLINE

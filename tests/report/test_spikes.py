@@ -24,7 +24,9 @@ from spike_runs import (
 )
 from switching_runs import write_recorded
 
-from jslds_bench.records.store import Record, load_run, write_record
+from jslds_bench.records.record import Record
+from jslds_bench.records.store import write_record
+from jslds_bench.records.table import load_run
 from jslds_bench.report import build_table, write_report
 from jslds_bench.report.data.arrays import SHAPES, check_arrays
 from jslds_bench.report.data.run import RunData, load_data

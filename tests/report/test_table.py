@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jslds_bench.records.store import load_run
+from jslds_bench.records.table import load_run
 from jslds_bench.report import build_table, format_table, markdown_table
 from jslds_bench.report.data.summary import NETWORK_HEADLINE
 

@@ -15,7 +15,8 @@ import pytest
 
 import jslds_bench.metrics  # noqa: F401  (registers them)
 from jslds_bench.errors import UsageError
-from jslds_bench.records.store import load_run, read_arrays, read_record, read_records, record_paths
+from jslds_bench.records.store import read_arrays, read_record, read_records, record_paths
+from jslds_bench.records.table import load_run
 from jslds_bench.runner import run_suite
 from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.types import METRICS

@@ -12,7 +12,7 @@ import numpy as np
 
 from jslds_bench.analysis import stats
 from jslds_bench.records.provenance import fingerprint
-from jslds_bench.records.store import Record
+from jslds_bench.records.record import Record
 from jslds_bench.report.data.run import RunData
 from jslds_bench.report.data.summary import Summary, summarise, summarise_records
 from jslds_bench.report.style import Style, model_styles

@@ -11,7 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from jslds_bench.records.store import Record, read_json, read_record, record_paths, table_of
+from jslds_bench.records.record import Record
+from jslds_bench.records.store import read_json, read_record, record_paths
+from jslds_bench.records.table import table_of
 from jslds_bench.report.data.arrays import Arrays, load_arrays
 from jslds_bench.report.data.summary import Summary, summarise_records
 from jslds_bench.report.style import Style, model_styles

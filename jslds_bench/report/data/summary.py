@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from jslds_bench.records.numbers import number
-from jslds_bench.records.store import Record
+from jslds_bench.records.record import Record
 
 NETWORK_HEADLINE = (
     "relative_error",
