@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from jslds_bench.records.provenance import fingerprint
-from jslds_bench.runner.machine import LIBRARIES, environment, gemm_rate
+from jslds_bench.runner.clock import gemm_rate
+from jslds_bench.runner.machine import LIBRARIES, environment
 
 
 def examine(out: Path) -> tuple[list[list[str]], bool]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import UsageError
-from jslds_bench.suite import Suite, jobs, load_suite, registries, suite_names
+from jslds_bench.suite import Suite, grid, load_suite, registries, suite_names
 from jslds_bench.suite.toml import as_toml
 
 
@@ -71,7 +71,7 @@ def _size(suite: Suite) -> str:
     sizes = {"task": suite.tasks, "network": suite.networks, "model": suite.models, "seed": suite.seeds}
     sizes = {what: items for what, items in sizes.items() if items}
     counts = [f"{len(items)} {what}{'' if len(items) == 1 else 's'}" for what, items in sizes.items()]
-    return f"{' × '.join(counts)}: {len(jobs(suite))} jobs"
+    return f"{' × '.join(counts)}: {len(list(grid(suite)))} jobs"
 
 
 def _suite(suite: Suite) -> str:
@@ -125,12 +125,12 @@ def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
     """Which networks a model serves, at everything's default parameters, and why not the others."""
     if _needs_parameters(entry):
         return ""
-    from jslds_bench.types.recordings import FitsRecordings, RecordedTask
+    from jslds_bench.types.recordings import FitsRecordings, ObservedTask
     from jslds_bench.types.spikes import FitsSpikes, SpikeTask
 
     known = map(kinds["tasks"].get, kinds["tasks"].registered())
     tasks = [task() for task in known if not _needs_parameters(task)]
-    tasks = [task for task in tasks if not isinstance(task, RecordedTask | SpikeTask)]
+    tasks = [task for task in tasks if not isinstance(task, ObservedTask | SpikeTask)]
     lines = ["Serves networks:"]
     for name in kinds["networks"].registered():
         network = kinds["networks"].get(name)

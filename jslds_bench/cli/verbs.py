@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jslds_bench.compare import Side
-    from jslds_bench.suite import Job, Suite
+    from jslds_bench.suite import Job, Resolved, Suite
 
 OK, FINDING, SOME_FAILED, USAGE = 0, 1, 2, 3
 REGRESSION = FINDING
@@ -29,31 +29,28 @@ def run(arguments: Namespace) -> int:
     from jslds_bench.records.store import slug
     from jslds_bench.records.table import load_run
     from jslds_bench.runner.progress import ProgressBoard
-    from jslds_bench.suite import jobs, load_plugins, validate, with_data
+    from jslds_bench.suite import resolve
+    from jslds_bench.suite.toml import TABLES
 
     for option, value in (("--workers", arguments.workers), ("--timeout", arguments.timeout)):
         if value is not None and not value > 0:
             raise UsageError(f"{option} is {value}, expected more than 0")
     chosen = _chosen(arguments)
-    for failure in load_plugins(chosen.plugins):
-        complain(f"{failure}; the run goes on without it")
-    if arguments.data is not None:
-        chosen = with_data(chosen, arguments.data)
-    suite = validate(chosen)
-    if arguments.recipe and not any("recipe" in network.parameters for network in suite.networks):
-        raise UsageError(
-            f"--recipe {arguments.recipe}: no chosen network of {suite.where} is trained by a recipe"
-        )
+    plan = resolve(chosen)
+    suite = plan.suite
+    out = Path(arguments.out) if arguments.out else Path("reports") / slug(suite.name)
+    trained = (entry for kind in TABLES for entry in getattr(suite, kind))
+    if arguments.recipe and not any("recipe" in entry.parameters for entry in trained):
+        raise UsageError(f"--recipe {arguments.recipe}: nothing in {suite.where} is trained by a recipe")
     if arguments.dry_run:
-        return _dry_run(suite)
+        return _dry_run(plan, out, resume=not arguments.no_resume)
     from jslds_bench.runner import run_suite
 
     baseline = _baseline_for(arguments.check, suite)
-    out = Path(arguments.out) if arguments.out else Path("reports") / slug(suite.name)
-    board = ProgressBoard(len(jobs(suite)), title=f"{suite.name}, to {out}", quiet=arguments.quiet)
+    board = ProgressBoard(len(plan.jobs), title=f"{suite.name}, to {out}", quiet=arguments.quiet)
     try:
         result = run_suite(
-            suite,
+            plan,
             out,
             workers=arguments.workers,
             timeout=arguments.timeout,
@@ -107,29 +104,47 @@ def _failures(values: pd.DataFrame, most: int = 10) -> list[str]:
 
 
 def _chosen(arguments: Namespace) -> Suite:
-    from jslds_bench.suite import load_suite, parse_seeds, select
+    """The suite that the arguments name, with their plug-ins' models, and then what they choose of it."""
+    from jslds_bench.suite import load_plugins, load_suite, parse_seeds, select, with_data, with_plugin_models
 
     suite = load_suite(arguments.suite)
-    named = (os.path.abspath(os.path.expanduser(plugin)) for plugin in arguments.plugin)
+    named = [os.path.abspath(os.path.expanduser(plugin)) for plugin in arguments.plugin]
     plugins = tuple(dict.fromkeys([*suite.plugins, *named]))
     suite = dataclasses.replace(suite, plugins=plugins, recipe=arguments.recipe or suite.recipe)
+    if plugins:
+        for failure in load_plugins(plugins):
+            complain(f"{failure}; the run goes on without it")
+        suite = with_plugin_models(suite, named)
     seeds = None if arguments.seeds is None else parse_seeds(arguments.seeds)
-    return select(suite, arguments.task, arguments.network, arguments.model, seeds)
+    suite = select(suite, arguments.task, arguments.network, arguments.model, seeds)
+    return suite if arguments.data is None else with_data(suite, arguments.data)
 
 
-def _dry_run(suite: Suite) -> int:
-    from jslds_bench.suite import broken, jobs, unsupported
+def _dry_run(plan: Resolved, out: Path, resume: bool) -> int:
+    """List what a run would do with each job, and whether it has its network."""
+    from jslds_bench.runner import cache
+    from jslds_bench.runner.machine import worker_environment
+    from jslds_bench.runner.run import finished_before
+
+    environment = worker_environment()
 
     def state(job: Job) -> str:
-        if reason := broken(job):
-            return f"failed: {reason}"
-        return f"unsupported: {reason}" if (reason := unsupported(job)) else "to run"
+        if job.failure or job.refusal:
+            return f"failed: {job.failure}" if job.failure else f"unsupported: {job.refusal}"
+        if resume and finished_before(out, job, complain):
+            return "kept"
+        if not job.network_digest:
+            return "to run"
+        made = resume and cache.holds(cache.network_key(job.network_digest, environment))
+        return f"to run, network {'cached' if made else 'to be made'}"
 
-    states = {job.key[:3]: state(job) for job in jobs(suite) if job.seed == suite.seeds[0]}
-    rows = [[*job.key[:3], str(job.seed), states[job.key[:3]]] for job in jobs(suite)]
+    rows = [[*map(str, job.key), state(job)] for job in plan.jobs]
     say(table(["task", "network", "model", "seed", "state"], rows))
-    n_unsupported = sum(row[-1].startswith("unsupported") for row in rows)
-    say(f"\n{suite.name}: {len(rows)} jobs, {n_unsupported} of them unsupported; nothing was run")
+    counts = {
+        word: sum(row[-1].startswith(word) for row in rows) for word in ("to run", "kept", "unsupported")
+    }
+    said = ", ".join(f"{n} {word}" for word, n in counts.items())
+    say(f"\n{plan.suite.name}: {len(rows)} jobs: {said}; nothing was run")
     return OK
 
 

@@ -13,6 +13,7 @@ from jslds_bench.contract.cases import SEED, Case, smoke
 from jslds_bench.contract.compiling import compilations
 from jslds_bench.contract.words import attempt
 from jslds_bench.networks._shared.format import network_bytes
+from jslds_bench.settings.draws import own_copy, purpose_key, read_only, sealed
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.suite import Suite
 from jslds_bench.types.core import Linearization, Trials
@@ -85,12 +86,12 @@ def fit_to(model: Model, case: Case, secret: int | None = None) -> Subject:
 
 def _watched(model: Model, case: Case) -> tuple[Linearization | None, list[str]]:
     """The fitted model, and what it did that it may not do."""
-    network, trials = ev.copied(case.network), ev.read_only(case.trials)
+    network, trials = own_copy(case.network), read_only(case.trials)
     before = network_bytes(network), _bytes(trials), jax.config.read("jax_enable_x64")
-    key = ev.purpose_key(SEED, "model")
+    key = purpose_key(SEED, "model")
     faults: list[str] = []
     progress = _Progress()
-    with ev.sealed() as asked:
+    with sealed() as asked:
         fitted, error = attempt(model.fit, case.task, network, trials, key, progress)
     if error is not None and not asked:
         faults.append(f"it raised {error}")

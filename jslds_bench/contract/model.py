@@ -15,6 +15,7 @@ from jslds_bench.contract.peeking import peeking_faults
 from jslds_bench.contract.words import gap, listed
 from jslds_bench.dynamics.linearize import apply_local
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
+from jslds_bench.settings.draws import sealed
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.types.core import Linearization
 
@@ -194,6 +195,6 @@ FIRST = ("shapes", "program")
 
 def model_faults(rule: str, subject: Subject) -> list[str]:
     """How the subject breaks `rule`, one of `RULES`, in words; after its fit, too, it must not peek."""
-    with ev.sealed() as asked:
+    with sealed() as asked:
         found = listed(RULES[rule](subject))
     return ["after its fit it asks for the evaluation trials"] if asked else found

@@ -9,12 +9,12 @@ import numpy as np
 
 from jslds_bench.contract.cases import SEED, smoke
 from jslds_bench.settings.recordings.evaluation import draw_recordings
-from jslds_bench.types.recordings import RecordedTask, Recording
+from jslds_bench.types.recordings import ObservedTask, Recording
 
 
 def is_recorded(task: Any) -> bool:
     """Whether a task is recorded data."""
-    return isinstance(task, RecordedTask)
+    return isinstance(task, ObservedTask)
 
 
 def shape_faults(name: str) -> Iterator[str]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.metadata
 import os
 import platform
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -43,45 +41,9 @@ def environment() -> dict[str, Any]:
     }
 
 
-def gemm_rate(n: int = 1024, repeats: int = 5) -> float:
-    """FLOP/s of float32 products [n, n] × [n, n], the best of `repeats`: 2 n³ / seconds."""
-    import jax
-    import jax.numpy as jnp
-
-    a, b = jax.random.normal(jax.random.key(0), (2, n, n), jnp.float32)
-    product = jax.jit(jnp.matmul)
-    jax.block_until_ready(product(a, b))
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(product(a, b))
-        seconds.append(time.perf_counter() - start)
-    return 2 * n**3 / min(seconds)
-
-
-@functools.cache
-def code_digest(*modules: str) -> str:
-    """Hash of the source bytes of modules or subpackages of this package ("training", "dynamics", …).
-
-    For cache keys: a changed byte in what made a result makes another key.
-
-    Raises:
-        ValueError: no such module.
-    """
-    digest = hashlib.sha256()
-    for module in sorted(set(modules)):
-        base = PACKAGE.joinpath(*module.split("."))
-        files = sorted(base.rglob("*.py")) if base.is_dir() else [base.with_suffix(".py")]
-        if not files or not files[0].is_file():
-            raise ValueError(f"jslds_bench has no module {module!r}")
-        for file in files:
-            source = file.read_bytes()
-            digest.update(f"{file.relative_to(PACKAGE).as_posix()}\0{len(source)}\0".encode() + source)
-    return digest.hexdigest()[:16]
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def worker_environment() -> dict[str, Any]:
+    """The environment as a worker has it, which owns one core."""
+    return {**environment(), "threads": 1 if hasattr(os, "sched_getaffinity") else os.cpu_count()}
 
 
 def _version(library: str) -> str | None:

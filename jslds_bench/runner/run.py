@@ -7,19 +7,21 @@ import dataclasses
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jslds_bench import settings
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
 from jslds_bench.records.store import SCHEMA, read_json, read_record, record_path, write_json, write_record
+from jslds_bench.runner.outcome import blank_record
 from jslds_bench.runner.pool import Pool, Worker
 from jslds_bench.runner.progress import ProgressBoard
-from jslds_bench.suite import DATA, Job, Suite, broken, dump, jobs, load_suite, unsupported, validate
-
-Key = tuple[str, str, str, int]
+from jslds_bench.suite import Job, Key, Resolved, Suite, dump, load_suite, parse, resolve
+from jslds_bench.suite.choosing import united
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,7 @@ class RunResult:
 
 
 def run_suite(
-    suite: Suite | str,
+    suite: Suite | Resolved | str,
     out: str | Path | None = None,
     *,
     workers: int | None = None,
@@ -45,7 +47,7 @@ def run_suite(
     """Runs every job of `suite` and writes its record under `out`; finished ones of an earlier run are kept.
 
     Args:
-        suite: a suite, or the name or path of one.
+        suite: a suite, resolved or not, or the name or path of one.
         out: the run folder; by default ``reports/<suite name>``.
         workers: processes, each with a core of its own; by default one per core.
         timeout: seconds after which a job is stopped (making its network counts by itself).
@@ -56,15 +58,16 @@ def run_suite(
         UsageError: the suite is wrong, or the folder cannot be used. Failing jobs raise nothing: they
             become records.
     """
-    suite = validate(load_suite(suite) if isinstance(suite, str) else suite)
-    out = Path(out if out is not None else Path("reports") / suite.name).absolute()
-    board = ProgressBoard(len(jobs(suite))) if progress is None else progress
+    suite = load_suite(suite) if isinstance(suite, str) else suite
+    plan = resolve(suite) if isinstance(suite, Suite) else suite
+    out = Path(out if out is not None else Path("reports") / plan.suite.name).absolute()
+    board = ProgressBoard(len(plan.jobs)) if progress is None else progress
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}, expected at least 1")
     if timeout is not None and timeout <= 0:
         raise UsageError(f"timeout is {timeout} s, expected more than 0")
     with _locked(out):
-        run = _Run(suite, out, timeout, resume, board)
+        run = _Run(plan, out, timeout, resume, board)
         try:
             return run.all(workers)
         finally:
@@ -95,13 +98,11 @@ class _Run:
     """One call of `run_suite`."""
 
     def __init__(
-        self, suite: Suite, out: Path, timeout: float | None, resume: bool, board: ProgressBoard
+        self, plan: Resolved, out: Path, timeout: float | None, resume: bool, board: ProgressBoard
     ) -> None:
-        from jslds_bench.runner.job import digest  # imports JAX: only once the suite is known good
-
-        self.suite, self.out, self.timeout, self.resume, self.board = suite, out, timeout, resume, board
-        self.jobs: dict[Key, Job] = {job.key: job for job in jobs(suite)}
-        self.digests = {key: digest(job, suite.plugins) for key, job in self.jobs.items()}
+        self.suite, self.out, self.timeout, self.resume, self.board = plan.suite, out, timeout, resume, board
+        self.jobs: dict[Key, Job] = {job.key: job for job in plan.jobs}
+        self.asked = plan.suite  # of this folder, by this run and earlier ones
         self.statuses: dict[Key, str] = {}
         self.kept = 0
         self.environment: dict[str, Any] = {}
@@ -131,6 +132,7 @@ class _Run:
                     "another --out"
                 )
             self.environment = earlier.get("environment", {})
+            self.asked = united(self.suite, _earlier_suite(earlier, self.out))
         self._describe(finished=False)
 
     def _describe(self, finished: bool) -> None:
@@ -143,7 +145,7 @@ class _Run:
             {
                 "schema": SCHEMA,
                 "suite": self.suite.name,
-                "suite_text": dump(self.suite),
+                "suite_text": dump(self.asked),
                 "environment": self.environment,
                 "started": self.began,
                 "finished": now if finished else None,
@@ -160,36 +162,24 @@ class _Run:
         """
         groups: dict[tuple[str, str, int, str], list[Key]] = {}
         for key, job in self.jobs.items():
-            if self.resume and self._finished_before(key):
+            if self.resume and finished_before(self.out, job, self.board.note):
                 self.statuses[key] = "ok"
                 self.kept += 1
                 self.board.job_done(key, "kept")
-            elif (reason := broken(job)) is not None:
-                self._record(key, "failed", reason)
-            elif (reason := unsupported(job)) is not None:
-                self._record(key, "unsupported", reason)
+            elif job.failure is not None:
+                self._record(key, "failed", job.failure)
+            elif job.refusal is not None:
+                self._record(key, "unsupported", job.refusal)
             else:
-                # Data are drawn or read in seconds: their jobs need not wait for each other.
-                alone = job.model.label if job.network is DATA else ""
+                # What is quickly prepared is prepared anew for each job: they need not wait for each other.
+                alone = "" if settings.of(job.setting).shares else job.model.label
                 groups.setdefault((job.task.label, job.network.label, job.seed, alone), []).append(key)
         co_trained_last = sorted(groups.values(), key=lambda g: self.jobs[g[0]].network.name == "cotrained")
         return co_trained_last[::-1]
 
-    def _finished_before(self, key: Key) -> bool:
-        """Whether an ok record with the same digest exists. A damaged one is run again."""
-        try:
-            record = read_record(record_path(self.out, key))
-        except UsageError as error:
-            if record_path(self.out, key).exists():
-                self.board.note(f"runs again: {error}")
-            return False
-        return record.status == "ok" and record.digest == self.digests[key]
-
     def _record(self, key: Key, status: Status, reason: str | None) -> None:
         """Writes the record of a job that no worker could finish."""
-        from jslds_bench.runner.job import blank_record
-
-        record = blank_record(self.jobs[key], status, reason, self.environment, self.digests[key])
+        record = blank_record(self.jobs[key], status, reason, self.environment)
         write_record(self.out, record, {})
         self._done(key, status, reason)
 
@@ -222,9 +212,9 @@ class _Run:
                 worker.keys = [tuple(key) for key in event["keys"]]
                 worker.since = time.monotonic()
                 worker.label = worker.keys[0]
-                if event["what"] == "network":
+                if what := event.get("what"):
                     task, network, _, seed = worker.keys[0]
-                    worker.label = (task, network, "making the network", seed)
+                    worker.label = (task, network, what, seed)
                 else:
                     self.board.job_started(worker.keys[0])
             case "stage":
@@ -255,10 +245,10 @@ class _Run:
         worker.task = chosen[0][0]
         worker.since = time.monotonic()
         command = {
-            "suite": dump(self.suite),
+            "jobs": [dataclasses.asdict(self.jobs[key]) for key in worker.group],
+            "plugins": self.suite.plugins,
             "out": str(self.out),
             "fresh": not self.resume,
-            "keys": worker.group,
         }
         worker.send(command)
 
@@ -316,3 +306,23 @@ class _Run:
             groups.insert(0, rest)
         if groups:
             pool.start(worker.number)
+
+
+def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:
+    """Whether the folder `out` has an ok record of the job with its digest. A damaged one is run again."""
+    path = record_path(out, job.key)
+    try:
+        record = read_record(path)
+    except UsageError as error:
+        if path.exists():
+            note(f"runs again: {error}")
+        return False
+    return record.status == "ok" and record.digest == job.digest
+
+
+def _earlier_suite(meta: dict[str, Any], out: Path) -> Suite | None:
+    """What an earlier run of this folder was asked for; None where that cannot be read."""
+    try:
+        return parse(tomllib.loads(meta["suite_text"]), out / "run.json")
+    except (KeyError, TypeError, ValueError):
+        return None

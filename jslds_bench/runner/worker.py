@@ -1,10 +1,11 @@
 """A worker process, ``python -m jslds_bench.runner.worker CORE RUNNER``, driven by JSON lines on its pipes.
 
 One worker owns one core and one thread, so that a job's numbers do not depend on how many workers run. It
-reads {"suite", "out", "fresh", "keys"} lines, each naming jobs that share a network, and answers with events:
+reads {"jobs", "plugins", "out", "fresh"} lines, resolved jobs that share what is prepared for them, and
+answers with events:
 
     ready      once, with the environment
-    begin      the jobs that are now being worked on (all of a group while its network is made)
+    begin      the jobs that are now being worked on (all of a group, with a text, while its network is made)
     stage      done of total, with a text
     finished   one job's key, status and reason; its record is on disk
     quiet      asks for silence on the machine; answered by a line; ended by "loud"
@@ -20,8 +21,7 @@ import os
 import signal
 import sys
 import time
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -64,34 +64,49 @@ class Channel:
 
 def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Channel) -> None:
     """Works through the jobs of one command, all of one (task, network, seed)."""
+    from jslds_bench import settings
     from jslds_bench.records.store import write_record
-    from jslds_bench.runner.job import blank_record, digest, outcome, prepare, run_job
-    from jslds_bench.suite import DATA, jobs, validate
-    from jslds_bench.suite.toml import parse
+    from jslds_bench.runner import cache
+    from jslds_bench.runner.clock import timed
+    from jslds_bench.runner.job import prepare, run_job
+    from jslds_bench.runner.outcome import blank_record, outcome
+    from jslds_bench.suite import Job, load_plugins, registries
 
-    suite = validate(parse(tomllib.loads(command["suite"]), Path(command["out"]) / "run.json"))
-    wanted = {tuple(key) for key in command["keys"]}
-    group = [job for job in jobs(suite) if job.key in wanted]
-    out = Path(command["out"])
+    registries()
+    load_plugins(command["plugins"])
+    group = [Job.of(content) for content in command["jobs"]]
+    first, out = group[0], Path(command["out"])
+    setting = settings.of(first.setting)
+    key = cache.network_key(first.network_digest, environment)
 
-    def finish(job: Any, record: Any, arrays: Any) -> None:
+    def finish(job: Job, record: Any, arrays: Any) -> None:
         write_record(out, record, arrays)
         channel.send("finished", key=job.key, status=record.status, reason=record.reason)
 
-    channel.send("begin", keys=[job.key for job in group], what="network")
+    def keep(job: Job, make: Callable[[], Any]) -> tuple[Any, float, bool]:
+        kept = None if command["fresh"] else cache.load(key)
+        if kept is not None:
+            return *kept, True
+        network, seconds = timed(make)
+        cache.save(key, network, seconds)
+        return network, seconds, False
+
+    what = "drawing the data"
+    if setting.needs_network:
+        reading = not command["fresh"] and cache.holds(key)
+        what = f"{'reading' if reading else 'making'} the network"
+    channel.send("begin", keys=[job.key for job in group], what=what)
     try:
-        prepared = prepare(group[0], environment, command["fresh"], channel.stage)
+        prepared = prepare(first, setting, keep, channel.stage)
     except Exception as error:  # whatever the network's maker raises is the reason of all its jobs
         status, reason = outcome(error)
-        reason = reason if group[0].network is DATA else f"network: {reason}"
+        reason = f"network: {reason}" if setting.needs_network else reason
         for job in group:
-            record = blank_record(job, status, reason, environment, digest(job, suite.plugins))
-            finish(job, record, {})
+            finish(job, blank_record(job, status, reason, environment), {})
         return
     for job in group:
-        channel.send("begin", keys=[job.key], what="model")
-        mark = digest(job, suite.plugins)
-        finish(job, *run_job(job, prepared, environment, mark, channel.quiet, channel.stage))
+        channel.send("begin", keys=[job.key])
+        finish(job, *run_job(job, prepared, environment, channel.quiet, channel.stage))
 
 
 def die_with(runner: int) -> None:

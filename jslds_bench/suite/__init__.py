@@ -1,41 +1,34 @@
-"""Suites: what to run."""
+"""Suites: TOML files that name tasks, networks, models, metrics and seeds, checked and resolved to jobs.
 
-from jslds_bench.suite.resolve import (
-    DATA,
-    Entry,
-    Job,
-    Suite,
-    broken,
-    check_seeds,
-    dump,
-    jobs,
-    load_plugins,
-    load_suite,
-    parse_seeds,
-    registries,
-    select,
-    suite_names,
-    unsupported,
-    validate,
-    with_data,
-)
+Reading checks everything that the file alone decides; `resolve` checks names and parameters against the
+registries, which imports the entries and so JAX.
+"""
+
+from jslds_bench.suite.choosing import parse_seeds, select, with_data, with_plugin_models
+from jslds_bench.suite.job import Job, Key, Part
+from jslds_bench.suite.reading import NO_NETWORK, grid, load_suite, suite_names
+from jslds_bench.suite.resolve import Resolved, load_plugins, registries, resolve
+from jslds_bench.suite.toml import Entry, Suite, check_seeds, dump, parse
 
 __all__ = [
-    "DATA",
+    "NO_NETWORK",
     "Entry",
     "Job",
+    "Key",
+    "Part",
+    "Resolved",
     "Suite",
-    "broken",
     "check_seeds",
     "dump",
-    "jobs",
+    "grid",
     "load_plugins",
     "load_suite",
+    "parse",
     "parse_seeds",
     "registries",
+    "resolve",
     "select",
     "suite_names",
-    "unsupported",
-    "validate",
     "with_data",
+    "with_plugin_models",
 ]

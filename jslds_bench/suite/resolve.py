@@ -1,218 +1,60 @@
-"""Suites: TOML files that name tasks, networks, models, metrics and seeds, checked and expanded to jobs.
+"""A suite as jobs that can be run: every entry made once, its parameters, its setting and its digest known.
 
-Reading checks everything that the file alone decides (`suite_toml`); `validate` checks the names and
-parameters against the registries, which imports the entries and so JAX.
+What leaves here is plain data: a `Job` travels to a worker as JSON, and nothing of the suite is read again
+there.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import importlib
+import importlib.metadata
+import json
 import os
-import re
-import tomllib
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jslds_bench.entries.registry import Registry, nearest
+from jslds_bench.entries import registry as registered
+from jslds_bench.entries import sources
+from jslds_bench.entries.registry import Registry
 from jslds_bench.errors import BrokenPlugin, UsageError
-from jslds_bench.suite.toml import KINDS, RESTRICTIONS, Entry, Suite, check_seeds, dump, parse, shown
+from jslds_bench.suite.job import Job, Part
+from jslds_bench.suite.reading import NO_NETWORK, grid
+from jslds_bench.suite.toml import TABLES, Entry, Suite
 
-__all__ = [
-    "Entry",
-    "Job",
-    "Suite",
-    "broken",
-    "check_seeds",
-    "dump",
-    "jobs",
-    "load_plugins",
-    "load_suite",
-    "parse_seeds",
-    "registries",
-    "select",
-    "suite_names",
-    "unsupported",
-    "validate",
-    "with_data",
-]
+TEMPLATE = "jslds_bench.runner.job"
+MAKER = ("jslds_bench.settings.draws", "jslds_bench.networks._shared.format")
+"""What decides a trained network besides its entries: how its key is drawn, and how it is kept."""
+LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-    """One cell of the grid: what becomes one record."""
+class Resolved:
+    """A suite whose names and parameters are known good, and its jobs in running order."""
 
-    suite: str
-    task: Entry
-    network: Entry
-    model: Entry
-    seed: int
-    n_trials: int
-    metrics: tuple[str, ...] | None
-
-    @property
-    def key(self) -> tuple[str, str, str, int]:
-        return (self.task.label, self.network.label, self.model.label, self.seed)
+    suite: Suite
+    jobs: list[Job]
 
 
-DATA = Entry("data", "data")
-"""Stands for the network of jobs that have none: their task is recorded data."""
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    """An entry of the suite, made; `instance` is None, and `broken` says why, where its plug-in fails."""
 
-
-def suite_folder() -> Path:
-    """Where the package's own suites are: inside it in a wheel, beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    return inside if (inside := package / "_suites").is_dir() else package.parent / "suites"
-
-
-def suite_names() -> list[str]:
-    """The names of the package's own suites."""
-    return sorted(path.stem for path in suite_folder().glob("*.toml"))
-
-
-def load_suite(name_or_path: str | Path) -> Suite:
-    """The suite of that name, or in that file; checked as far as the file alone allows.
-
-    Raises:
-        UsageError: no such suite, not TOML, or something in it is wrong; the message says where.
-    """
-    text = str(name_or_path)
-    if text in suite_names():
-        path = suite_folder() / f"{text}.toml"
-    elif "/" in text or text.endswith(".toml") or os.path.isfile(text):
-        path = Path(os.path.abspath(os.path.expanduser(text)))
-    else:
-        known = suite_names()
-        raise UsageError(
-            f"unknown suite {text!r}{nearest(text, known)} "
-            f"(known: {', '.join(known) or 'none'}; or give the path of a .toml file)"
-        )
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(
-            f"no suite file at {shown(path)} (or name one of: {', '.join(suite_names())})"
-        ) from None
-    except OSError as error:
-        raise UsageError(f"suite file {shown(path)} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{shown(path)}: not UTF-8 text (byte {error.start}); a suite is a TOML file"
-        ) from None
-    except (ValueError, RecursionError) as error:  # the latter two: huge integers, absurd nesting
-        raise UsageError(f"{shown(path)}: not valid TOML: {error}") from None
-    suite = parse(content, path)
-    if not jobs(suite):
-        raise UsageError(f"{suite.where}: leaves no job to run: its restrictions exclude each other")
-    return suite
-
-
-def jobs(suite: Suite) -> list[Job]:
-    """The grid of `suite` in running order: by task, network, seed, model."""
-    return [
-        Job(suite.name, task, network, model, seed, suite.n_trials, suite.metrics)
-        for task in suite.tasks
-        for network in suite.networks or (DATA,)
-        if network.tasks is None or task.label in network.tasks
-        for seed in suite.seeds
-        for model in suite.models
-        if (model.tasks is None or task.label in model.tasks)
-        and (model.networks is None or network.label in model.networks)
-    ]
+    part: Part
+    instance: Any
+    broken: str | None
+    modules: tuple[str, ...]
+    sources: Any
 
 
 def registries() -> dict[str, Registry[Any]]:
     """The four registries, filled: "tasks", "networks", "models", "metrics". Imports JAX."""
-    for module in ("tasks", "networks", "models", "metrics"):
+    names = ("tasks", "networks", "models", "metrics")
+    for module in names:
         importlib.import_module(f"jslds_bench.{module}")
-    from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS
-
-    return {"tasks": TASKS, "networks": NETWORKS, "models": MODELS, "metrics": METRICS}
-
-
-def validate(suite: Suite) -> Suite:
-    """`suite`, all its names and parameters known good, its recipe given to the networks that take one.
-
-    An entry whose plug-in does not import is kept, and says so in `broken`: the others can be run.
-
-    Raises:
-        UsageError: an unknown name, label or parameter, a value that an entry refuses, or no such file.
-    """
-    registry, failures = registries(), load_plugins(suite.plugins)
-    for metric in suite.metrics or ():
-        _broken(
-            failures, f"{suite.where}: metrics", registry["metrics"], metric, registry["metrics"].get, metric
-        )
-    for kind in KINDS:
-        checked = []
-        for entry in getattr(suite, kind):
-            place = f"{suite.where}: {entry.place or entry.label}"
-            make = registry[kind].make
-            why = _broken(failures, place, registry[kind], entry.name, make, entry.name, entry.parameters)
-            file = entry.parameters.get("path")
-            if isinstance(file, str) and not os.path.exists(file):
-                raise UsageError(
-                    f"{place}: path: no file at {file} (relative paths start at the suite's folder)"
-                )
-            checked.append(dataclasses.replace(entry, broken=why))
-        changed: dict[str, Any] = {kind: tuple(checked)}
-        suite = dataclasses.replace(suite, **changed)
-    _check_tasks(suite, registry["tasks"])
-    return dataclasses.replace(suite, networks=_with_recipe(suite, registry["networks"]))
-
-
-def with_data(suite: Suite, data: str) -> Suite:
-    """`suite` with the file `data` as the ``path`` of every task that reads one; plug-ins are loaded before.
-
-    Raises:
-        UsageError: there is no such file, or no task reads one.
-    """
-    path = os.path.abspath(os.path.expanduser(data))
-    if not os.path.isfile(path):
-        raise UsageError(
-            f"--data {data}: {'is a folder, name a file' if os.path.isdir(path) else 'no such file'}"
-        )
-    registry = registries()["tasks"]
-    readers = {name for name in {task.name for task in suite.tasks} if _reads_file(registry, name)}
-    if not readers:
-        raise UsageError(f"--data {data}: no task of {suite.where} reads a file")
-    tasks = tuple(
-        dataclasses.replace(task, parameters={**task.parameters, "path": path})
-        if task.name in readers
-        else task
-        for task in suite.tasks
-    )
-    return dataclasses.replace(suite, tasks=tasks)
-
-
-def _reads_file(registry: Registry[Any], name: str) -> bool:
-    """Whether the entry has a ``path``; one that is not there or does not import is `validate`'s to tell."""
-    try:
-        return any(field.name == "path" for field in dataclasses.fields(registry.get(name)))
-    except UsageError:
-        return False
-
-
-def _check_tasks(suite: Suite, registry: Registry[Any]) -> None:
-    """Recorded data is for suites without networks, and other tasks for suites with them."""
-    from jslds_bench.types.recordings import RecordedTask
-    from jslds_bench.types.spikes import SpikeTask
-
-    for entry in suite.tasks:
-        if entry.broken is not None:
-            continue
-        recorded = isinstance(registry.make(entry.name, entry.parameters), RecordedTask | SpikeTask)
-        if recorded and suite.networks:
-            raise UsageError(
-                f"{suite.where}: {entry.place or entry.label}: {entry.name!r} is recorded data and needs no "
-                "network: move it to a suite without [[networks]]"
-            )
-        if not recorded and not suite.networks:
-            raise UsageError(
-                f"{suite.where}: {entry.place or entry.label}: {entry.name!r} needs a network: "
-                "add a [[networks]] table"
-            )
+    return {name: getattr(registered, name.upper()) for name in names}
 
 
 def load_plugins(files: Iterable[str]) -> list[str]:
@@ -232,124 +74,189 @@ def load_plugins(files: Iterable[str]) -> list[str]:
     return failures
 
 
-def broken(job: Job) -> str | None:
-    """Why one of the job's entries cannot be made, or None."""
-    return next((e.broken for e in (job.task, job.network, job.model) if e.broken), None)
+def resolve(suite: Suite) -> Resolved:
+    """The jobs of `suite`, its names and parameters known good, its recipe given to all that take one.
 
-
-def _broken(
-    failures: list[str], where: str, registry: Registry[Any], name: str, check: Any, *args: Any
-) -> str | None:
-    """Why a plug-in's entry `name` cannot be had, or None; UsageError where the suite itself is wrong."""
-    if failures and name not in registry:
-        return f"{registry.kind} {name!r} is not there: {'; '.join(failures)}"
-    try:
-        _located(where, check, *args)
-    except BrokenPlugin as error:
-        return str(error)
-    return None
-
-
-def _with_recipe(suite: Suite, registry: Registry[Any]) -> tuple[Entry, ...]:
-    if suite.recipe is None:
-        return suite.networks
-    networks = []
-    for entry in suite.networks:
-        if entry.broken is not None:
-            networks.append(entry)
-            continue
-        fields = {f.name for f in dataclasses.fields(registry.get(entry.name))}
-        if "recipe" in fields and "recipe" not in entry.parameters:
-            entry = dataclasses.replace(entry, parameters={**entry.parameters, "recipe": suite.recipe})
-            _located(f"{suite.where}: recipe", registry.make, entry.name, entry.parameters)
-        networks.append(entry)
-    return tuple(networks)
-
-
-def unsupported(job: Job) -> str | None:
-    """Why the job's model cannot serve its task and network, or None; needs no training."""
-    from jslds_bench.types.recordings import FitsRecordings
-    from jslds_bench.types.spikes import FitsSpikes, SpikeTask
-
-    registry = registries()
-    task, model = (
-        registry[kind].make(entry.name, entry.parameters)
-        for kind, entry in (("tasks", job.task), ("models", job.model))
-    )
-    if isinstance(task, SpikeTask):
-        return None if isinstance(model, FitsSpikes) else "it describes networks or recordings, not spikes"
-    if job.network is DATA:
-        return (
-            None
-            if isinstance(model, FitsRecordings)
-            else f"it describes {'networks' if hasattr(model, 'fit') else 'spikes'}, not recorded data"
-        )
-    return model.unsupported(task, registry["networks"].make(job.network.name, job.network.parameters))
-
-
-def select(
-    suite: Suite,
-    tasks: Sequence[str] | None = None,
-    networks: Sequence[str] | None = None,
-    models: Sequence[str] | None = None,
-    seeds: Iterable[int] | None = None,
-) -> Suite:
-    """The part of `suite` with these tasks, networks and models (by label, or else by name), and other seeds.
+    An entry whose plug-in does not import is kept, and its jobs say so: the others can be run.
 
     Raises:
-        UsageError: a word that the suite does not hold, a bad seed, or nothing left to run.
+        UsageError: an unknown name, label or parameter, a value that an entry refuses, no such file, or a
+            task that does not go with the suite's having networks or not.
     """
-    kept: dict[str, Any] = {}
-    for kind, words in zip(KINDS, (tasks, networks, models), strict=True):
-        entries: tuple[Entry, ...] = getattr(suite, kind)
-        if words is not None:
-            entries = _named(words, entries, f"{suite.where} has no {kind[:-1]}")
-        for to in RESTRICTIONS[kind]:
-            entries = _pruned(entries, to, {e.label for e in kept.get(to, ())})
-        kept[kind] = entries
-    chosen = dataclasses.replace(
-        suite, seeds=suite.seeds if seeds is None else check_seeds(list(seeds), "--seeds"), **kept
-    )
-    if not jobs(chosen):
-        raise UsageError(f"{suite.where}: the chosen tasks, networks and models leave no job to run")
-    return chosen
+    registry, failures = registries(), load_plugins(suite.plugins)
+    suite = _with_recipe(suite, registry)
+    made = {
+        kind: {e.label: _made(suite, registry[kind], e, failures) for e in getattr(suite, kind)}
+        for kind in TABLES
+    }
+    made["networks"][NO_NETWORK.label] = _Entry(Part("data", "data", {}), None, None, (), None)
+    _check_metrics(suite, registry["metrics"], failures)
+    kinds = {label: _setting_of(suite, entry) for label, entry in made["tasks"].items()}
+
+    @functools.cache
+    def metrics(setting: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The metrics of a setting, and the modules that hold them."""
+        from jslds_bench.settings import of
+        from jslds_bench.types.networks import reads
+
+        every = registry["metrics"]
+        names = suite.metrics
+        if names is None:
+            names = tuple(n for n in every.registered() if reads(every.get(n), of(setting).evaluation))
+        return names, tuple(every.get(n).__module__ for n in names if n in every.registered())
+
+    @functools.cache
+    def refusal(*labels: str) -> str | None:
+        entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
+        return _refusal(kinds[labels[0]], *(entry.instance for entry in entries))
+
+    jobs = []
+    for task, network, model, seed in grid(suite):
+        labels = (task.label, network.label, model.label)
+        entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
+        setting = kinds[task.label]
+        broken = next((e.broken for e in entries if e.broken), None)
+        names, modules = metrics(setting) if setting else ((), ())
+        job = Job(
+            suite.name,
+            setting,
+            entries[0].part,
+            entries[1].part,
+            entries[2].part,
+            seed=seed,
+            n_trials=suite.n_trials,
+            metrics=names,
+            origin=str(getattr(entries[0].instance, "origin", "")),
+            caption=str(getattr(entries[0].instance, "caption", "")),
+            failure=broken,
+            refusal=None if broken else refusal(*labels),
+        )
+        code = {*modules, *(m for e in entries for m in e.modules)}
+        code |= {f"jslds_bench.settings.{setting}", TEMPLATE} if setting else set()
+        jobs.append(dataclasses.replace(job, **_digests(job, entries, frozenset(code))))
+    return Resolved(suite, jobs)
 
 
-def _named(words: Sequence[str], entries: tuple[Entry, ...], complaint: str) -> tuple[Entry, ...]:
-    """The entries that `words` mean: a label that entry alone, another word all entries of that name."""
-    labels = {e.label for e in entries}
-    known = labels | {e.name for e in entries}
-    for word in words:
-        if word not in known:
-            raise UsageError(
-                f"{complaint} {word!r}{nearest(word, sorted(known))} "
-                f"(it has: {', '.join(e.label for e in entries)})"
-            )
-    return tuple(e for e in entries if e.label in words or (e.name in words and e.name not in labels))
+def _digests(job: Job, entries: list[_Entry], code: frozenset[str]) -> dict[str, Any]:
+    """Of everything that decides the job's outcome, and of everything that decides its network."""
+    maker = {
+        "entries": [(e.part.name, e.part.parameters, e.sources) for e in entries[:2]],
+        "seed": job.seed,
+        "code": _code(frozenset([*MAKER, *entries[0].modules, *entries[1].modules])),
+    }
+    outcome = {
+        "setting": job.setting,
+        "entries": [(e.part.name, e.part.parameters, e.sources) for e in entries],
+        "seed": job.seed,
+        "n_trials": job.n_trials,
+        "metrics": job.metrics,
+        "code": _code(code),
+        "libraries": _libraries(),
+    }
+    network = "" if job.network.label == NO_NETWORK.label else _hash(maker)
+    return {"digest": _hash(outcome), "network_digest": network}
 
 
-def _pruned(entries: tuple[Entry, ...], to: str, labels: set[str]) -> tuple[Entry, ...]:
-    """`entries` with their restriction `to` cut down to `labels`; without those that have nothing left."""
-    result = []
-    for entry in entries:
-        if (allowed := getattr(entry, to)) is not None:
-            left: dict[str, Any] = {to: tuple(x for x in allowed if x in labels)}
-            entry = dataclasses.replace(entry, **left)
-        if getattr(entry, to) != ():
-            result.append(entry)
-    return tuple(result)
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def parse_seeds(text: str) -> list[int]:
-    """The seeds that ``0,1,2`` or ``0-9`` or a mixture stands for."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,10})\s*(?:-\s*(\d{1,10})\s*)?", part, re.ASCII)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if last < first or last - first >= 10_000:
-            raise UsageError(f"--seeds {text!r}: {part.strip()!r} is no seed or range; write 0,1,2 or 0-9")
-        seeds.extend(range(first, last + 1))
-    return list(check_seeds(seeds, "--seeds"))
+@functools.cache
+def _libraries() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def _code(modules: frozenset[str]) -> str:
+    return sources.digest(sorted(modules))
+
+
+def _made(suite: Suite, registry: Registry[Any], entry: Entry, failures: list[str]) -> _Entry:
+    place = f"{suite.where}: {entry.place or entry.label}"
+    file = entry.parameters.get("path")
+    try:
+        if failures and entry.name not in registry:
+            raise BrokenPlugin(f"{registry.kind} {entry.name!r} is not there: {'; '.join(failures)}")
+        made = _located(place, registry.make, entry.name, entry.parameters)
+    except BrokenPlugin as error:
+        return _Entry(Part(entry.name, entry.label, entry.parameters), None, str(error), (), None)
+    if isinstance(file, str) and not os.path.exists(file):
+        raise UsageError(f"{place}: path: no file at {file} (relative paths start at the suite's folder)")
+    part = Part(entry.name, entry.label, dataclasses.asdict(made))
+    return _Entry(part, made, None, (type(made).__module__,), _sources(made))
+
+
+def _sources(made: Any) -> Any:
+    """What an entry reads, where it says: a file may change under its name.
+
+    Raises:
+        UsageError: such a file was not named, or cannot be read.
+    """
+    if not hasattr(made, "sources"):
+        return None
+    try:
+        return made.sources()
+    except UsageError:
+        raise
+    except Exception as error:  # of a plug-in: the job's own to fail with
+        return f"{type(error).__name__}: {error}"
+
+
+def _check_metrics(suite: Suite, registry: Registry[Any], failures: list[str]) -> None:
+    for name in suite.metrics or ():
+        if failures and name not in registry:
+            continue  # its plug-in does not import: the records say so
+        try:
+            _located(f"{suite.where}: metrics", registry.get, name)
+        except BrokenPlugin:
+            continue
+
+
+def _setting_of(suite: Suite, task: _Entry) -> str:
+    """The name of the setting that owns `task`, empty where it cannot be made."""
+    from jslds_bench.settings import every
+
+    if task.broken is not None:
+        return ""
+    where = f"{suite.where}: {task.part.label}: {task.part.name!r}"
+    setting = next((s for s in every() if s.owns(task.instance)), None)
+    if setting is None:
+        raise UsageError(f"{where} is a task of no setting: types.Task and its kin say what one must answer")
+    if setting.needs_network and not suite.networks:
+        raise UsageError(f"{where} needs a network: add a [[networks]] table")
+    if suite.networks and not setting.needs_network:
+        raise UsageError(f"{where} needs no network: move it to a suite without [[networks]]")
+    return setting.name
+
+
+def _refusal(setting: str, task: Any, network: Any, model: Any) -> str | None:
+    """Why the model cannot serve the task and network, or None; needs no training."""
+    from jslds_bench.settings import every, of
+
+    mine = of(setting)
+    if mine.serves(model):
+        return mine.why_unsupported(task, network, model)
+    others = " or ".join(s.about for s in every() if s.serves(model))
+    return f"it describes {others or 'nothing'}, not {mine.about}"
+
+
+def _with_recipe(suite: Suite, registry: Mapping[str, Registry[Any]]) -> Suite:
+    """`suite` with its recipe as a parameter of all entries that take one and do not say their own."""
+    if suite.recipe is None:
+        return suite
+
+    def given(kind: str, entry: Entry) -> Entry:
+        try:
+            fields = {f.name for f in dataclasses.fields(registry[kind].get(entry.name))}
+        except UsageError:  # told where the entry is made
+            return entry
+        if "recipe" not in fields or "recipe" in entry.parameters:
+            return entry
+        entry = dataclasses.replace(entry, parameters={**entry.parameters, "recipe": suite.recipe})
+        _located(f"{suite.where}: recipe", registry[kind].make, entry.name, entry.parameters)
+        return entry
+
+    changed: dict[str, Any] = {k: tuple(given(k, e) for e in getattr(suite, k)) for k in TABLES}
+    return dataclasses.replace(suite, **changed)
 
 
 def _located(where: str, check: Any, *args: Any) -> Any:

@@ -16,8 +16,8 @@ from jslds_bench.records.store import slug
 
 SCHEMA = 1
 MAX_SEED = 2**32 - 1
-KINDS = ("tasks", "networks", "models")
-_TOP = ("schema", "name", "seeds", "metrics", "n_trials", "plugins", "recipe", *KINDS)
+TABLES = ("tasks", "networks", "models")
+_TOP = ("schema", "name", "seeds", "metrics", "n_trials", "plugins", "recipe", *TABLES)
 RESTRICTIONS = {"tasks": (), "networks": ("tasks",), "models": ("networks", "tasks")}
 
 
@@ -89,7 +89,7 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
             )
     for key in ("name", "seeds", "tasks", "models"):
         if key not in content:
-            example = f"a [[{key}]] table" if key in KINDS else f"`{key} = …`"
+            example = f"a [[{key}]] table" if key in TABLES else f"`{key} = …`"
             raise UsageError(f"{where}: {key!r} is missing: add {example}")
     plugins = _texts(content["plugins"], f"{where}: plugins") if "plugins" in content else ()
     suite = Suite(
@@ -100,7 +100,7 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
         plugins=tuple(_resolved(plugin, path, f"{where}: plugins") for plugin in plugins),
         recipe=_text(content["recipe"], f"{where}: recipe") if "recipe" in content else None,
         path=path,
-        **{kind: _entries(content[kind], kind, path) if kind in content else () for kind in KINDS},
+        **{kind: _entries(content[kind], kind, path) if kind in content else () for kind in TABLES},
     )
     for kind, restrictions in RESTRICTIONS.items():
         for entry in getattr(suite, kind):
@@ -116,7 +116,7 @@ def dump(suite: Suite) -> str:
     for key in ("metrics", "plugins", "recipe"):
         if getattr(suite, key) not in (None, ()):
             lines.append(f"{key} = {as_toml(getattr(suite, key))}")
-    for kind in KINDS:
+    for kind in TABLES:
         for entry in getattr(suite, kind):
             lines += ["", f"[[{kind}]]", f"name = {as_toml(entry.name)}"]
             if entry.label != entry.name:

@@ -19,16 +19,15 @@ from jslds_bench.types.core import (
     silent,
 )
 from jslds_bench.types.modes import ModePoints, Switching
-from jslds_bench.types.networks import Evaluation, LossWeights, Model, NetworkSource, Setup, Task
+from jslds_bench.types.networks import Evaluation, LossWeights, Model, NetworkSource, Setup, Task, reads
 from jslds_bench.types.recordings import (
     Explanation,
     FitsRecordings,
+    ObservedTask,
     RecordedEvaluation,
     RecordedModel,
-    RecordedTask,
     Recording,
     RecordingSetup,
-    reads,
 )
 from jslds_bench.types.spikes import (
     FitsSpikes,
@@ -65,11 +64,11 @@ __all__ = [
     "Model",
     "Network",
     "NetworkSource",
+    "ObservedTask",
     "Progress",
     "Readout",
     "RecordedEvaluation",
     "RecordedModel",
-    "RecordedTask",
     "Recording",
     "RecordingSetup",
     "Rotations",

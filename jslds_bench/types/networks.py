@@ -134,3 +134,8 @@ class Evaluation:
     projected: Float[Any, "B T1 N"] | None = None
     oracle_run: Float[Any, "B T1 N"] | None = None
     timings: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+def reads(metric: Any, kind: type) -> bool:
+    """Whether a metric is computed from this class of evaluation: `Evaluation` unless it says another."""
+    return issubclass(kind, getattr(metric, "reads", Evaluation))

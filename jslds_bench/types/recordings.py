@@ -13,7 +13,6 @@ from jaxtyping import Complex, Float, Int, PRNGKeyArray
 
 from jslds_bench.types.core import Progress, silent
 from jslds_bench.types.modes import ModePoints
-from jslds_bench.types.networks import Evaluation
 
 
 class RecordingSetup(NamedTuple):
@@ -49,7 +48,7 @@ class Recording:
 
 
 @runtime_checkable
-class RecordedTask(Protocol):
+class ObservedTask(Protocol):
     """Recorded data instead of a task that a network learns: models are fitted to it directly.
 
     Entries are frozen dataclasses; ``SMOKE`` as for `Task`.
@@ -122,7 +121,7 @@ class FitsRecordings(Protocol):
     """A model entry that can be fitted to recorded data as well."""
 
     def fit_recording(
-        self, task: RecordedTask, recording: Recording, key: PRNGKeyArray, progress: Progress = silent
+        self, task: ObservedTask, recording: Recording, key: PRNGKeyArray, progress: Progress = silent
     ) -> RecordedModel:
         """Fit to the trials of `recording`, with the D and K of the task's set-up."""
         ...
@@ -152,9 +151,3 @@ class RecordedEvaluation:
     forecast: Float[Any, "M H N"]
     forecast_true: Float[Any, "M H N"]
     timings: dict[str, float] = dataclasses.field(default_factory=dict)
-
-
-def reads(metric: Any, kind: type) -> bool:
-    """Whether a metric is computed from this kind of evaluation: `Evaluation` unless it says another."""
-    found = getattr(metric, "reads", Evaluation)
-    return kind in (found if isinstance(found, tuple) else (found,))

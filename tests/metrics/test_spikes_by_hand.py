@@ -13,7 +13,7 @@ from jslds_bench.metrics.spikes import _ridge, condition_means, mean_r2
 from jslds_bench.suite import registries
 from jslds_bench.switching.scoring import rate_bits_per_spike
 from jslds_bench.tasks.spiking_rotations import SpikingRotations
-from jslds_bench.types.recordings import reads
+from jslds_bench.types.networks import reads
 from jslds_bench.types.spikes import Inferred, Rotations, SpikeEvaluation, SpikeTrials
 
 DT = 0.01

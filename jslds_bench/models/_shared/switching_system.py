@@ -28,7 +28,7 @@ from jslds_bench.switching.transitions import gate_logits
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.modes import ModePoints
 from jslds_bench.types.networks import NetworkSource, Task
-from jslds_bench.types.recordings import RecordedTask, Recording
+from jslds_bench.types.recordings import ObservedTask, Recording
 from jslds_bench.types.spikes import SpikeTask, SpikeTrials
 
 _RANK = 1e-10
@@ -251,7 +251,7 @@ class SwitchingModel:
         return SwitchingSystem(fitted.spec.recurrent, params, mean, loadings, fitted, curve)
 
     def fit_recording(
-        self, task: RecordedTask, recording: Recording, key: jax.Array, progress: Progress = silent
+        self, task: ObservedTask, recording: Recording, key: jax.Array, progress: Progress = silent
     ) -> RecordedSystem:
         """A switching system behind emissions, of the D and (unless ours is 1) the K of the task's set-up."""
         spec = switching.Spec(

@@ -39,7 +39,7 @@ def network_bytes(network: Network) -> bytes:
     about = {
         "format": "jslds-bench network",
         "schema": SCHEMA,
-        "cell": network.cell.name,
+        "cell": _cell_name(network.cell),
         "kind": network.kind,
         "n_expansion": len(network.expansion or ()),
     }
@@ -49,6 +49,19 @@ def network_bytes(network: Network) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **{k: np.asarray(a) for k, a in arrays.items()})
     return buffer.getvalue()
+
+
+def _cell_name(cell: Cell) -> str:
+    """The cell's name, if that is one of this package's cells; else one that no reader takes for such a one.
+
+    A plug-in's cell may bear a built-in's name: read back by that name, another network would come of it.
+    """
+    try:
+        if get_cell(cell.name) == cell:
+            return cell.name
+    except UsageError:
+        pass
+    return f"{cell.name} (of {getattr(cell.output, '__module__', 'a plug-in')})"
 
 
 DAMAGE: tuple[type[Exception], ...] = (

@@ -5,16 +5,12 @@ Pure of files and clocks. The trials of a (task, seed) are drawn here, once and 
 
 from __future__ import annotations
 
-import dataclasses
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray
 
 from jslds_bench.dynamics.fixed_points import (
     SearchSettings,
@@ -24,7 +20,7 @@ from jslds_bench.dynamics.fixed_points import (
 )
 from jslds_bench.dynamics.linearize import jacobians, speeds
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
-from jslds_bench.errors import Unsupported
+from jslds_bench.settings.draws import purpose_key, read_only
 from jslds_bench.types.core import FixedPoints, Linearization, Network, Trials
 from jslds_bench.types.modes import Switching
 from jslds_bench.types.networks import Evaluation, Task
@@ -32,54 +28,6 @@ from jslds_bench.types.networks import Evaluation, Task
 N_SAMPLES = 64
 N_FIT_TRIALS = 512
 N_REFERENCE_TRIALS = 32
-
-
-PEEKED = "the model asked for the evaluation trials, which it may not see"
-_SEALS: list[list[str]] = []
-
-
-@contextmanager
-def sealed() -> Iterator[list[str]]:
-    """While it lasts, the evaluation trials cannot be drawn; the list has an item for each attempt."""
-    asked: list[str] = []
-    _SEALS.append(asked)
-    try:
-        yield asked
-    finally:
-        _SEALS.pop()
-
-
-def purpose_key(seed: int, purpose: str) -> PRNGKeyArray:
-    """The random key of one purpose of a replicate: all draws of a job derive from (seed, purpose).
-
-    Raises:
-        Unsupported: the evaluation trials are asked for while they are `sealed`.
-    """
-    if purpose == "evaluation" and _SEALS:
-        for asked in _SEALS:
-            asked.append(purpose)
-        raise Unsupported(PEEKED)
-    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(purpose.encode()))
-
-
-def read_only(tree: Any) -> Any:
-    """The tree's arrays on the host, with writing forbidden."""
-
-    def freeze(x: Any) -> np.ndarray:
-        array = np.array(x)
-        array.flags.writeable = False
-        return array
-
-    return jax.tree.map(freeze, tree)
-
-
-def copied(network: Network) -> Network:
-    """The network with arrays of its own: whatever a model does to them, the original stays as it is."""
-    parts = (network.params, network.h0, network.readout, network.expansion, network.history)
-    params, h0, readout, expansion, history = jax.tree.map(lambda x: x.copy(), parts)
-    return dataclasses.replace(
-        network, params=params, h0=h0, readout=readout, expansion=expansion, history=history
-    )
 
 
 def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:

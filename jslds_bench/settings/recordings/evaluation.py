@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from jslds_bench.settings.draws import purpose_key, read_only
 from jslds_bench.settings.networks.arrays import N_EXAMPLES, grid, small
-from jslds_bench.settings.networks.evaluation import purpose_key, read_only
 from jslds_bench.switching.scoring import match_modes
 from jslds_bench.types.recordings import (
     Explanation,
+    ObservedTask,
     RecordedEvaluation,
     RecordedModel,
-    RecordedTask,
     Recording,
 )
 
@@ -25,7 +25,7 @@ HORIZON = 25
 MOST_SHOWN = 500  # steps of an example trial that figures get
 
 
-def draw_recordings(task: RecordedTask, seed: int) -> tuple[Recording, Recording]:
+def draw_recordings(task: ObservedTask, seed: int) -> tuple[Recording, Recording]:
     """Trials to fit to and held-out trials, read-only."""
     fit, held_out = task.record(purpose_key(seed, "recording"))
     return _frozen(fit), _frozen(held_out)

@@ -1,0 +1,156 @@
+"""Which code a result rests on: modules, and all that they import, as hashes of their files.
+
+Imports are read off the source, those inside functions included, so that nothing has to run. A module counts
+if it is of this package, of the package that the module that one starts from belongs to, or beside the
+plug-in file that it is. What every import executes on its way, the ``__init__`` of packages above, counts
+where it defines something; where it only imports others (to register them, say), nothing below can depend on
+it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+NAME = PACKAGE.name
+
+
+def digest(modules: Iterable[str], package: Path = PACKAGE) -> str:
+    """Hash of the contents of `modules` and of all that they import; a changed byte in one makes another."""
+    hasher = hashlib.sha256()
+    for name, file in sorted(closure(modules, package).items()):
+        hasher.update(f"{name}\0{_hash(file, *_stamp(file))}\0".encode())
+    return hasher.hexdigest()[:32]
+
+
+def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, Path]:
+    """`modules` and the modules that they import, transitively, with their files.
+
+    Args:
+        package: the folder that stands for this package (a copy, in tests).
+    """
+    found: dict[str, Path] = {}
+    for start in modules:
+        places = _Places(start, package)
+        todo = [start]
+        while todo:
+            name = todo.pop()
+            if name in found or (file := places.file(name)) is None:
+                continue
+            found[name] = file
+            todo += [other for wanted in imported(file, name) if (other := places.module(wanted))]
+        for name in list(found):
+            for above in _above(name):
+                file = places.file(above)
+                if file is not None and above not in found and _defines(file, *_stamp(file)):
+                    found[above] = file
+    return found
+
+
+class _Places:
+    """Where modules lie that count for what begins at the module `start`."""
+
+    def __init__(self, start: str, package: Path) -> None:
+        top = start.partition(".")[0]
+        self._roots = {NAME: package, top: package if top == NAME else _root(top)}
+        alone = start.startswith("jslds_bench_plugin_") or start == "__main__"
+        self._beside = self._roots[top].parent if alone else None
+
+    def file(self, name: str) -> Path | None:
+        """The file of module `name`, or None where it does not count."""
+        top, *rest = name.split(".")
+        root = self._roots.get(top)
+        if root is None and self._beside is not None:
+            beside = self._beside.joinpath(top)
+            root = beside if beside.is_dir() else beside.with_suffix(".py")
+        if root is None:
+            return None
+        if root.suffix == ".py":
+            return root if not rest and root.is_file() else None
+        path = root.joinpath(*rest)
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.is_file() and (rest or file.name == "__init__.py"):
+                return file
+        return None
+
+    def module(self, wanted: str) -> str | None:
+        """The module that ``a.b.c`` is: itself, or the one that it is a name of."""
+        while wanted:
+            if self.file(wanted) is not None:
+                return wanted
+            wanted = wanted.rpartition(".")[0]
+        return None
+
+
+def imported(file: Path, name: str) -> tuple[str, ...]:
+    """What the module `name` imports, as absolute dotted names: modules, or names in them."""
+    return _imported(file, name, *_stamp(file))
+
+
+@functools.lru_cache(maxsize=4096)
+def _imported(file: Path, name: str, *stamp: int) -> tuple[str, ...]:
+    here = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    names: list[str] = []
+    for node in _executed(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                up = here.split(".")[: len(here.split(".")) - node.level + 1]
+                base = ".".join([*up, base] if base else up)
+            names += [base if alias.name == "*" else f"{base}.{alias.name}" for alias in node.names]
+    return tuple(dict.fromkeys(names))
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a module without those that only type checkers look at."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            continue
+        yield node
+        yield from _executed(node)
+
+
+@functools.lru_cache(maxsize=1024)
+def _defines(file: Path, *stamp: int) -> bool:
+    """Whether a package's ``__init__`` does more than import, say what it is and what it exports."""
+
+    def idle(node: ast.stmt) -> bool:
+        exports = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        return exports or text or isinstance(node, ast.Import | ast.ImportFrom)
+
+    return not all(map(idle, ast.parse(file.read_bytes()).body))
+
+
+def _above(name: str) -> list[str]:
+    """a.b.c → a, a.b."""
+    parts = name.split(".")
+    return [".".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def _root(top: str) -> Path:
+    """The folder of a package, or the file of a module."""
+    file = getattr(sys.modules.get(top), "__file__", None)
+    if file is None and (spec := importlib.util.find_spec(top)) is not None:
+        file = spec.origin or Path(next(iter(spec.submodule_search_locations or ["."])), "__init__.py")
+    path = Path(file or top)
+    return path.parent if path.name == "__init__.py" else path
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Tells a file that was written again from the one before."""
+    about = file.stat()
+    return about.st_mtime_ns, about.st_size
+
+
+@functools.lru_cache(maxsize=4096)
+def _hash(file: Path, *stamp: int) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

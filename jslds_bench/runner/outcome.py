@@ -1,0 +1,42 @@
+"""What became of a job that gave no values, in words. No JAX."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+from jslds_bench.errors import Diverged, Unsupported, UsageError
+from jslds_bench.records.record import Record, Status
+from jslds_bench.suite.job import Job
+
+
+def blank_record(job: Job, status: Status, reason: str | None, environment: dict[str, Any]) -> Record:
+    """A record without values: what is written for a job that did not come to an end."""
+    return Record(
+        job.suite,
+        *job.key,
+        parameters=job.parameters,
+        status=status,
+        reason=reason,
+        values={},
+        series={},
+        detail={},
+        environment=environment,
+        digest=job.digest,
+        setting=job.setting,
+        origin=job.origin,
+        caption=job.caption,
+    )
+
+
+def outcome(error: BaseException) -> tuple[Status, str]:
+    """Status and one-line reason for what a job raised; unforeseen errors name their place."""
+    if isinstance(error, Diverged):
+        return "diverged", str(error)
+    if isinstance(error, Unsupported | UsageError):
+        return "failed", str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    text = " ".join(str(error).split())
+    return "failed", f"{type(error).__name__}{place}: {text[:300]}"

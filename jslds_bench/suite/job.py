@@ -1,0 +1,73 @@
+"""A job as plain data: what becomes one record."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from jslds_bench.entries.registry import Registry
+
+Key = tuple[str, str, str, int]
+"""What names a job within a run: the labels of task, network and model, and the seed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """An entry of a job: its registry name, its label, and all its parameters, defaults included."""
+
+    name: str
+    label: str
+    parameters: dict[str, Any]
+
+    def made(self, registry: Registry[Any]) -> Any:
+        """The entry with these parameters."""
+        fields = {f.name for f in dataclasses.fields(registry.get(self.name)) if f.init}
+        return registry.make(self.name, {k: v for k, v in self.parameters.items() if k in fields})
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One cell of the grid, resolved: what becomes one record.
+
+    Attributes:
+        setting: the name of its setting; empty where its task cannot be made.
+        network: `NO_NETWORK` where there is none.
+        metrics: the names of those to compute.
+        origin, caption: what the task says of its data.
+        digest: hash of everything that decides the outcome.
+        network_digest: hash of everything that decides the network, the machine and its libraries apart.
+        failure: why one of its entries cannot be made.
+        refusal: why its model does not serve it.
+    """
+
+    suite: str
+    setting: str
+    task: Part
+    network: Part
+    model: Part
+    seed: int
+    n_trials: int
+    metrics: tuple[str, ...]
+    origin: str
+    caption: str
+    digest: str = ""
+    network_digest: str = ""
+    failure: str | None = None
+    refusal: str | None = None
+
+    @property
+    def key(self) -> Key:
+        return (self.task.label, self.network.label, self.model.label, self.seed)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Names and parameters of its entries, as records keep them."""
+        parts = {"task": self.task, "network": self.network, "model": self.model}
+        return {kind: {"name": part.name, **part.parameters} for kind, part in parts.items()}
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Job:
+        """The job whose `dataclasses.asdict` came back from JSON."""
+        parts = {kind: Part(**content[kind]) for kind in ("task", "network", "model")}
+        return cls(**{**content, **parts, "metrics": tuple(content["metrics"])})
