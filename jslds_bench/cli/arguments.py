@@ -133,6 +133,13 @@ def _new() -> _Parser:
 def _check() -> _Parser:
     p = _parser("check", "Check the contract of an entry; one line for each finding, and 1 if there are any.")
     p.add_argument("name", metavar="NAME", help="a task, network, model or metric")
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a parameter that it is checked with, in place of SMOKE's (may be repeated)",
+    )
     p.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a Python file with entries")
     p.add_argument("--quiet", action="store_true", help="no progress")
     return p

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jslds_bench import contract
 from jslds_bench.entries import plugins
@@ -12,12 +14,18 @@ from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.suite import registries
 
 
-def check_lines(name: str, plugin_files: Sequence[str], quiet: bool) -> tuple[list[str], bool]:
+def check_lines(
+    name: str, plugin_files: Sequence[str], quiet: bool, settings: Sequence[str] = ()
+) -> tuple[list[str], bool]:
     """What there is to say about the entry called `name`, and whether it keeps its contract.
 
+    Args:
+        settings: parameters that it is checked with, as in ``n_state=8``.
+
     Raises:
-        UsageError: no such plug-in file, or nothing has that name.
+        UsageError: no such plug-in file, nothing has that name, or it does not take the parameters.
     """
+    parameters = dict(_setting(text) for text in settings)
     try:
         for file in plugin_files:
             plugins.load(file)
@@ -27,7 +35,7 @@ def check_lines(name: str, plugin_files: Sequence[str], quiet: bool) -> tuple[li
     lines: list[str] = []
     n_findings = 0
     for kind in kinds:
-        outcome = _watched(kind, name, quiet)
+        outcome = _watched(kind, name, quiet, parameters)
         n_findings += len(outcome.findings)
         lines += [str(finding) for finding in outcome.findings] + [f"({note})" for note in outcome.notes]
         if not outcome.findings:
@@ -47,14 +55,26 @@ def _kinds_of(name: str) -> list[str]:
     return kinds
 
 
-def _watched(kind: str, name: str, quiet: bool) -> contract.Outcome:
+def _setting(text: str) -> tuple[str, Any]:
+    """Key and value of ``key=value``: the value as in TOML, else as text; UsageError for another form."""
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not key or not equals:
+        raise UsageError(f"--set {text!r}: expected key=value, as in --set n_state=8")
+    try:
+        read = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return key, value
+    return key, read["value"] if len(read) == 1 else value
+
+
+def _watched(kind: str, name: str, quiet: bool, parameters: Mapping[str, Any]) -> contract.Outcome:
     board = ProgressBoard(quiet=quiet)
 
     def show(done: int, total: int, text: str) -> None:
         board.stage(0, (kind[:-1], name, 0), done, total, text)
 
     try:
-        return contract.check(kind, name, show)
+        return contract.check(kind, name, show, parameters=parameters)
     finally:
         board.close()
 

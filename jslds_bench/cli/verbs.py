@@ -260,7 +260,7 @@ def check(arguments: Namespace) -> int:
     """Print where an entry breaks its contract; 1 where it does."""
     from jslds_bench.cli.checking import check_lines
 
-    lines, sound = check_lines(arguments.name, arguments.plugin, arguments.quiet)
+    lines, sound = check_lines(arguments.name, arguments.plugin, arguments.quiet, arguments.set)
     for line in lines:
         say(line)
     return OK if sound else FINDING

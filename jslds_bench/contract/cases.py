@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
 import functools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from jslds_bench.contract.words import attempt
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.networks._shared.format import network_bytes
 from jslds_bench.settings.networks import evaluation as ev
@@ -57,8 +61,26 @@ def small_case(name: str) -> Case:
     return Case(name, task, source, network, ev.draw_trials(task, SEED, "fit", N_FIT_TRIALS))
 
 
+_GIVEN: contextvars.ContextVar[dict[tuple[str, str], Mapping[str, Any]]] = contextvars.ContextVar("given")
+
+
+@contextlib.contextmanager
+def given(kind: str, name: str, parameters: Mapping[str, Any]) -> Iterator[None]:
+    """While it lasts, every instance that a check makes of this entry has these parameters."""
+    token = _GIVEN.set({(kind, name): parameters})
+    try:
+        yield
+    finally:
+        _GIVEN.reset(token)
+
+
+def parameters_given(kind: str, name: str) -> Mapping[str, Any]:
+    """The parameters that whoever asked for the check gives this entry."""
+    return _GIVEN.get({}).get((kind, name), {})
+
+
 def smoke(kind: str, name: str, **more: Any) -> Any:
-    """A tiny instance of an entry: its `SMOKE` parameters, and those of `more` that it has.
+    """A tiny instance of an entry: its `SMOKE` parameters, those of `more` that it has, and those given.
 
     Raises:
         UsageError: it refuses them, or needs others.
@@ -66,7 +88,16 @@ def smoke(kind: str, name: str, **more: Any) -> Any:
     registry = registries()[kind]
     entry = registry.get(name)
     fields = {f.name for f in dataclasses.fields(entry)}
-    return registry.make(name, {**getattr(entry, "SMOKE", {}), **{k: more[k] for k in fields & more.keys()}})
+    parameters = {**getattr(entry, "SMOKE", {}), **{k: more[k] for k in fields & more.keys()}}
+    return registry.make(name, {**parameters, **parameters_given(kind, name)})
+
+
+def smoke_reading(kind: str, name: str, file: str) -> Any:
+    """A tiny instance of an entry; `file` is its `path` where it has that field and nothing else fills it."""
+    made, error = attempt(smoke, kind, name)
+    if error is None and getattr(made, "path", file) not in ("", None):
+        return made
+    return smoke(kind, name, path=file)
 
 
 def random_network(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jslds_bench.contract import metric, model, network, recording, spike_model, spiking, task
-from jslds_bench.contract.cases import CASES, checkpoint_file, small_case, smoke
+from jslds_bench.contract.cases import CASES, checkpoint_file, given, small_case, smoke, smoke_reading
 from jslds_bench.contract.entry import entry_faults
 from jslds_bench.contract.fitting import fit_to
 from jslds_bench.contract.words import Finding, attempt, listed, one_line
+from jslds_bench.errors import UsageError
 from jslds_bench.suite import registries
 from jslds_bench.types.core import Progress, silent
 from jslds_bench.types.networks import Evaluation, reads
@@ -43,16 +44,27 @@ def check(
     *,
     cases: Sequence[str] = CASES,
     secret: int | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """The contract of `kind` ("tasks", "networks", "models", "metrics") on the entry called `name`.
 
     Args:
         cases: the networks that models and metrics are checked on.
         secret: seed of the trials that a model is compared on; by default from the system's randomness.
+        parameters: of every instance that is made of the entry, in place of those of its SMOKE.
 
     Raises:
-        UsageError: there is no such entry.
+        UsageError: there is no such entry, or it cannot be made with `parameters`.
     """
+    with given(kind, name, parameters or {}):
+        if parameters:
+            _, error = attempt(smoke_reading, kind, name, "x")
+            if error is not None:
+                raise UsageError(f"{kind[:-1]} {name!r} cannot be made with {dict(parameters)}: {error}")
+        return _check(kind, name, progress, cases, secret)
+
+
+def _check(kind: str, name: str, progress: Progress, cases: Sequence[str], secret: int | None) -> Outcome:
     registries()[kind].get(name)
     rules = {"tasks": len(task.RULES), "networks": len(network.RULES)}
     rules["models"] = len(cases) * len(model.RULES)
@@ -95,7 +107,7 @@ class _Watch:
 def _check_task(name: str, watch: _Watch) -> None:
     made = smoke("tasks", name)
     if spiking.is_spiking(made):
-        if hasattr(made, "path"):
+        if not getattr(made, "path", True):
             watch.outcome.notes.append("it reads a file that the user names: only its form was checked")
             return
         for rule, check_spikes in spiking.RULES.items():
@@ -111,6 +123,9 @@ def _check_network(name: str, watch: _Watch) -> None:
         built, error = attempt(network.build, name, str(checkpoint_file(Path(folder))))
         if error is not None:
             watch.found("network", "build", f"raised {error}")
+            return
+        if isinstance(built, str):
+            watch.outcome.notes.append(built)
             return
         for rule, faults in network.RULES.items():
             watch.holds("network", rule, faults, built)

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from jslds_bench.contract.cases import smoke
+from jslds_bench.contract.cases import smoke_reading
 from jslds_bench.contract.words import attempt
 from jslds_bench.suite import registries
 
@@ -36,7 +36,7 @@ def entry_faults(kind: str, name: str) -> Iterator[str]:
         unexplained = [f.name for f in dataclasses.fields(entry) if f.name not in text]
         if unexplained:
             yield f"its docstring does not explain {', '.join(unexplained)}: list them under `Attributes:`"
-    made, error = attempt(lambda: smoke(kind, name, path="x"))
+    made, error = attempt(smoke_reading, kind, name, "x")
     if error is not None:
         yield f"it cannot be made from its defaults and SMOKE: {error}"
         return

@@ -35,7 +35,7 @@ def evaluation_of(model: str, case: Case) -> Evaluation:
 def value_of(name: str, evaluation: Evaluation) -> float | None:
     """The metric's value, or None where it is unsupported, for a reason of one line."""
     try:
-        value = registries()["metrics"].make(name, {}).compute(evaluation)
+        value = smoke("metrics", name).compute(evaluation)
     except Unsupported as error:
         if not one_line(str(error)):
             raise ValueError("its reason for being unsupported is not one line of text") from error

@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.contract.cases import smoke
+from jslds_bench.contract.cases import smoke, smoke_reading
 from jslds_bench.contract.words import attempt, gap
+from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.format import check_shapes, network_bytes
+from jslds_bench.suite import registries
 from jslds_bench.types.core import Network
 from jslds_bench.types.networks import NetworkSource, Task
 
@@ -21,7 +23,7 @@ KINDS = ("standard", "cotrained", "checkpoint", "analytic")
 
 @dataclasses.dataclass(frozen=True)
 class Built:
-    """A tiny network that an entry built for the tiny n-bit memory, and the progress that it reported."""
+    """A network that an entry built for a task, and the progress that it reported."""
 
     task: Task
     source: NetworkSource
@@ -29,12 +31,38 @@ class Built:
     reported: list[tuple[int, int]]
 
 
-def build(name: str, path: str) -> Built:
-    """The network of entry `name`; `path` is the file of an entry that reads one."""
-    task, seen = smoke("tasks", "nbit_memory"), []
-    source = smoke("networks", name, path=path)
+def build(name: str, path: str) -> Built | str:
+    """The network of entry `name` for the tiny n-bit memory; `path` is the file of an entry that names none.
+
+    An entry that names its own file has the sizes of that file: it is built for the first task that it does
+    not refuse. If it refuses every known task, the answer is the reason in words.
+    """
+    source = smoke_reading("networks", name, path)
+    if getattr(source, "path", path) == path:
+        return _built(source, smoke("tasks", "nbit_memory"))
+    refusals = []
+    for task in _tasks():
+        try:
+            return _built(source, task)
+        except UsageError as error:
+            refusals.append(str(error))
+    return f"not checked: it reads {source.path} and refuses every known task ({refusals[0]})"
+
+
+def _built(source: NetworkSource, task: Task) -> Built:
+    seen: list[tuple[int, int]] = []
     network = source.build(task, jax.random.key(0), lambda done, total, text: seen.append((done, total)))
     return Built(task, source, network, seen)
+
+
+def _tasks() -> Iterator[Task]:
+    """Every known task that networks learn, n-bit memory first: tiny, then as it is by default."""
+    registry = registries()["tasks"]
+    for name in sorted(registry.registered(), key=lambda name: name != "nbit_memory"):
+        for make, *parameters in ((smoke, "tasks", name), (registry.make, name, {})):
+            task, error = attempt(make, *parameters)
+            if error is None and isinstance(task, Task):
+                yield task
 
 
 def fit_faults(built: Built) -> Iterator[str]:

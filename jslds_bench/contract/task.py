@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from jslds_bench.contract.cases import smoke
+from jslds_bench.contract.cases import parameters_given, smoke
 from jslds_bench.contract.words import attempt, gap
 from jslds_bench.suite import registries
 from jslds_bench.types.core import Trials
@@ -63,7 +63,7 @@ def expansion_faults(name: str) -> Iterator[str]:
 
 def setup_faults(name: str) -> Iterator[str]:
     """The reference set-up is complete, and the tiny version is no longer than it."""
-    task, error = attempt(lambda: registries()["tasks"].make(name, {}))
+    task, error = attempt(registries()["tasks"].make, name, parameters_given("tasks", name))
     if error is not None:
         yield f"it cannot be made from its defaults: {error}"
         return
