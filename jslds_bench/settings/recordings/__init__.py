@@ -40,7 +40,7 @@ class Recordings(Setting[Shared, RecordedEvaluation]):
         return Shared(task, ev.draw_recordings(task, seed)[0])
 
     def given(self, shared: Shared) -> dict[str, Any]:
-        return {"recording": shared.recording}
+        return {"recording": ev.shown(shared.recording)}
 
     def fit(self, model: Any, task: Any, given: dict[str, Any], key: PRNGKeyArray, progress: Progress) -> Any:
         return model.fit_recording(task, *given.values(), key, progress)

@@ -31,6 +31,11 @@ def draw_recordings(task: ObservedTask, seed: int) -> tuple[Recording, Recording
     return _frozen(fit), _frozen(held_out)
 
 
+def shown(recording: Recording) -> Recording:
+    """What a model may see of trials, in arrays of their own: no truth about their origin."""
+    return Recording(*(read_only(x) for x in (recording.observations, recording.inputs)), recording.emissions)
+
+
 def _frozen(recording: Recording) -> Recording:
     arrays = {k: v for k, v in vars(recording).items() if isinstance(v, np.ndarray)}
     return Recording(**{**vars(recording), **{k: read_only(v) for k, v in arrays.items()}})
@@ -38,7 +43,7 @@ def _frozen(recording: Recording) -> Recording:
 
 def evaluate_recorded(model: RecordedModel, fit: Recording, held_out: Recording) -> RecordedEvaluation:
     """`model` on what it was fitted to and on held-out trials: modes, states, likelihood, forecasts."""
-    explained, unseen = model.explain(fit), model.explain(held_out)
+    explained, unseen = (model.explain(shown(part)) for part in (fit, held_out))
     found = model.mode_points()
     predicted, true = _forecasts(model, held_out, unseen)
     return RecordedEvaluation(

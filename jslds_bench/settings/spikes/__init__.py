@@ -40,7 +40,7 @@ class Spikes(Setting[Shared, SpikeEvaluation]):
         return Shared(task, ev.draw_spikes(task, seed)[0])
 
     def given(self, shared: Shared) -> dict[str, Any]:
-        return {"spikes": shared.fit}
+        return {"spikes": ev.shown(shared.fit)}
 
     def fit(self, model: Any, task: Any, given: dict[str, Any], key: PRNGKeyArray, progress: Progress) -> Any:
         return model.fit_spikes(task, *given.values(), key, progress)
