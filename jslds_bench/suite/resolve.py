@@ -17,8 +17,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jslds_bench.entries import registry as registered
-from jslds_bench.entries import sources
 from jslds_bench.entries.registry import Registry
+from jslds_bench.entries.sources import Sources
 from jslds_bench.errors import BrokenPlugin, UsageError
 from jslds_bench.suite.job import Job, Part
 from jslds_bench.suite.reading import NO_NETWORK, grid
@@ -105,6 +105,8 @@ def resolve(suite: Suite) -> Resolved:
             names = tuple(n for n in every.registered() if reads(every.get(n), of(setting).evaluation))
         return names, tuple(every.get(n).__module__ for n in names if n in every.registered())
 
+    code = functools.cache(Sources().digest)
+
     @functools.cache
     def refusal(*labels: str) -> str | None:
         entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
@@ -131,18 +133,19 @@ def resolve(suite: Suite) -> Resolved:
             failure=broken,
             refusal=None if broken else refusal(*labels),
         )
-        code = {*modules, *(m for e in entries for m in e.modules)}
-        code |= {f"jslds_bench.settings.{setting}", TEMPLATE} if setting else set()
-        jobs.append(dataclasses.replace(job, **_digests(job, entries, frozenset(code))))
+        template = {f"jslds_bench.settings.{setting}", TEMPLATE} if setting else set()
+        whole = code(frozenset([*modules, *template, *(m for e in entries for m in e.modules)]))
+        maker = code(frozenset([*MAKER, *entries[0].modules, *entries[1].modules]))
+        jobs.append(dataclasses.replace(job, **_digests(job, entries, whole, maker)))
     return Resolved(suite, jobs)
 
 
-def _digests(job: Job, entries: list[_Entry], code: frozenset[str]) -> dict[str, Any]:
+def _digests(job: Job, entries: list[_Entry], code: str, maker_code: str) -> dict[str, Any]:
     """Of everything that decides the job's outcome, and of everything that decides its network."""
     maker = {
         "entries": [(e.part.name, e.part.parameters, e.sources) for e in entries[:2]],
         "seed": job.seed,
-        "code": _code(frozenset([*MAKER, *entries[0].modules, *entries[1].modules])),
+        "code": maker_code,
     }
     outcome = {
         "setting": job.setting,
@@ -150,7 +153,7 @@ def _digests(job: Job, entries: list[_Entry], code: frozenset[str]) -> dict[str,
         "seed": job.seed,
         "n_trials": job.n_trials,
         "metrics": job.metrics,
-        "code": _code(code),
+        "code": code,
         "libraries": _libraries(),
     }
     network = "" if job.network.label == NO_NETWORK.label else _hash(maker)
@@ -164,10 +167,6 @@ def _hash(content: Any) -> str:
 @functools.cache
 def _libraries() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
-
-
-def _code(modules: frozenset[str]) -> str:
-    return sources.digest(sorted(modules))
 
 
 def _made(suite: Suite, registry: Registry[Any], entry: Entry, failures: list[str]) -> _Entry:
