@@ -92,7 +92,7 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
         return network, seconds, False
 
     what = "drawing the data"
-    if setting.needs_network:
+    if first.network_digest:
         reading = not command["fresh"] and cache.holds(key)
         what = f"{'reading' if reading else 'making'} the network"
     channel.send("begin", keys=[job.key for job in group], what=what)
@@ -100,7 +100,6 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
         prepared = prepare(first, setting, keep, channel.stage)
     except Exception as error:  # whatever the network's maker raises is the reason of all its jobs
         status, reason = outcome(error)
-        reason = f"network: {reason}" if setting.needs_network else reason
         for job in group:
             finish(job, blank_record(job, status, reason, environment), {})
         return

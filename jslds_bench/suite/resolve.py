@@ -32,10 +32,21 @@ LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
 @dataclasses.dataclass(frozen=True)
 class Resolved:
-    """A suite whose names and parameters are known good, and its jobs in running order."""
+    """A suite whose names and parameters are known good.
+
+    Attributes:
+        jobs: in running order.
+        modules, code: the modules that all digests begin at, and the digest of them all.
+    """
 
     suite: Suite
     jobs: list[Job]
+    modules: frozenset[str] = frozenset()
+    code: str = ""
+
+    def is_stale(self) -> bool:
+        """Whether code that the jobs rest on has changed since they were resolved."""
+        return Sources().digest(self.modules) != self.code
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +123,7 @@ def resolve(suite: Suite) -> Resolved:
         entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
         return _refusal(kinds[labels[0]], *(entry.instance for entry in entries))
 
-    jobs = []
+    jobs, starts = [], set(MAKER)
     for task, network, model, seed in grid(suite):
         labels = (task.label, network.label, model.label)
         entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
@@ -134,10 +145,11 @@ def resolve(suite: Suite) -> Resolved:
             refusal=None if broken else refusal(*labels),
         )
         template = {f"jslds_bench.settings.{setting}", TEMPLATE} if setting else set()
-        whole = code(frozenset([*modules, *template, *(m for e in entries for m in e.modules)]))
+        needed = frozenset([*modules, *template, *(m for e in entries for m in e.modules)])
+        starts |= needed
         maker = code(frozenset([*MAKER, *entries[0].modules, *entries[1].modules]))
-        jobs.append(dataclasses.replace(job, **_digests(job, entries, whole, maker)))
-    return Resolved(suite, jobs)
+        jobs.append(dataclasses.replace(job, **_digests(job, entries, code(needed), maker)))
+    return Resolved(suite, jobs, frozenset(starts), code(frozenset(starts)))
 
 
 def _digests(job: Job, entries: list[_Entry], code: str, maker_code: str) -> dict[str, Any]:
@@ -156,8 +168,7 @@ def _digests(job: Job, entries: list[_Entry], code: str, maker_code: str) -> dic
         "code": code,
         "libraries": _libraries(),
     }
-    network = "" if job.network.label == NO_NETWORK.label else _hash(maker)
-    return {"digest": _hash(outcome), "network_digest": network}
+    return {"digest": _hash(outcome), "network_digest": _hash(maker) if entries[1].instance else ""}
 
 
 def _hash(content: Any) -> str:
