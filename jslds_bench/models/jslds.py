@@ -72,9 +72,10 @@ class JSLDS:
     On a frozen network E alone is trained, with λ_JSLDS, λ_e and λ_a of eq. 9, and θ stays as it is.
 
     Attributes:
-        recipe: training recipe of E on a frozen network. n_steps: training steps of E on a frozen network, in
-        place of the recipe's: 1,500 for "fast", for "paper" as many as the paper trains the task's network
-        with. merge: expansion points closer than this, in RMS radii of the states, count as one.
+        recipe: training recipe of E on a frozen network.
+        n_steps: training steps of E on a frozen network, in place of the recipe's: 1,500 for "fast", and
+            for "paper" as many as the paper trains the task's network with.
+        merge: expansion points closer than this, in RMS radii of the states, count as one.
     """
 
     recipe: RecipeName = "fast"
