@@ -17,8 +17,8 @@ class Value:
     Infinities and NaN are kept: a diverged error is inf, never dropped.
 
     Attributes:
-        family, order, headline: what the metric says of its place in tables: what it belongs to, its rank (the
-            least comes first), and whether it is shown before one asks for all.
+        family, order, headline: what the metric says of its place in tables: what it belongs to, its rank
+            (the least comes first), and whether it is shown before one asks for all.
     """
 
     value: float | None

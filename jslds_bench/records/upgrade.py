@@ -1,7 +1,7 @@
 """Content of earlier schemas as this version has it.
 
-Schema 1 (versions before 0.2) told the kind of data by the label of the network and by which metrics there were,
-and left the order of metrics to the report.
+Schema 1 (versions before 0.2) told the kind of data by the label of the network and by which metrics there
+were, and left the order of metrics to the report.
 """
 
 from __future__ import annotations
