@@ -15,8 +15,7 @@ from jslds_bench.contract.fitting import fit_to
 from jslds_bench.contract.words import Finding, attempt, listed, one_line
 from jslds_bench.suite import registries
 from jslds_bench.types.core import Progress, silent
-from jslds_bench.types.networks import Evaluation
-from jslds_bench.types.recordings import reads
+from jslds_bench.types.networks import Evaluation, reads
 
 METRIC_MODELS = ("fixed_points", "persistence")
 """What a metric is checked on: a model that answers everything, and one that has no fixed points."""

@@ -29,8 +29,8 @@ from jslds_bench.settings.recordings.evaluation import draw_recordings, evaluate
 from jslds_bench.settings.spikes.evaluation import draw_spikes, evaluate_spikes, spike_arrays
 from jslds_bench.suite import DATA, Job
 from jslds_bench.types.core import Linearization, Network, Progress
-from jslds_bench.types.networks import Evaluation, Model, Task
-from jslds_bench.types.recordings import RecordedEvaluation, RecordedTask, Recording, reads
+from jslds_bench.types.networks import Evaluation, Model, Task, reads
+from jslds_bench.types.recordings import RecordedEvaluation, RecordedTask, Recording
 from jslds_bench.types.spikes import SpikeEvaluation, SpikeTask, SpikeTrials
 
 MAKERS = (

@@ -6,6 +6,7 @@ from jslds_bench.types.core import (
     Carry,
     Cell,
     CellParams,
+    Evaluated,
     ExpansionParams,
     FixedPoints,
     Layer,
@@ -19,7 +20,7 @@ from jslds_bench.types.core import (
     silent,
 )
 from jslds_bench.types.modes import ModePoints, Switching
-from jslds_bench.types.networks import Evaluation, LossWeights, Model, NetworkSource, Setup, Task
+from jslds_bench.types.networks import Evaluation, LossWeights, Model, NetworkSource, Setup, Task, reads
 from jslds_bench.types.recordings import (
     Explanation,
     FitsRecordings,
@@ -28,7 +29,6 @@ from jslds_bench.types.recordings import (
     RecordedTask,
     Recording,
     RecordingSetup,
-    reads,
 )
 from jslds_bench.types.spikes import (
     FitsSpikes,
@@ -49,6 +49,7 @@ __all__ = [
     "Carry",
     "Cell",
     "CellParams",
+    "Evaluated",
     "Evaluation",
     "ExpansionParams",
     "Explanation",

@@ -7,7 +7,7 @@ import pytest
 from jslds_bench.contract.metric import RULES, perfect, value_of
 from jslds_bench.suite import registries
 from jslds_bench.types import Evaluation
-from jslds_bench.types.recordings import reads
+from jslds_bench.types.networks import reads
 
 
 @pytest.mark.parametrize("rule", RULES)
