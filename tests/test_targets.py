@@ -125,7 +125,7 @@ def test_switching_finds_the_modes_that_made_the_data(tmp_path):
     seconds, frame = timed_run("switching", tmp_path)
     assert set(frame.status) == {"ok"}
     value = frame.set_index(["task", "model", "seed", "metric"]).value
-    accuracy = value.xs("state_accuracy", level="metric").unstack("seed")
+    accuracy = value.xs("mode_accuracy", level="metric").unstack("seed")
     bits = value.xs("held_out_bits_per_spike", level="metric").unstack("seed").dropna()
     print(f"switching, cold: {seconds:.0f} s", accuracy.round(3), bits.round(4), sep="\n")
     assert accuracy.loc[("nascar", "rslds")].median() >= 0.98

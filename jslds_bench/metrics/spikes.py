@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
+from jslds_bench.metrics._shared.declared import Score
 from jslds_bench.switching.scoring import rate_bits_per_spike
 from jslds_bench.types.spikes import SpikeEvaluation
 
@@ -25,13 +26,10 @@ PENALTIES = np.geomspace(1e-3, 1e3, 13)
 """Of the ridge regression on standardised rates, per sample."""
 
 
-class SpikeScore:
+class SpikeScore(Score):
     """A score of inferred rates: higher is better."""
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
-    timing: ClassVar[bool] = False
+    family: ClassVar[str] = "spikes"
     reads: ClassVar[type] = SpikeEvaluation
 
 
@@ -64,6 +62,9 @@ class CoBitsPerSpike(Bits):
     Reference: Pei et al. (2021), eq. 4.
     """
 
+    order: ClassVar[int] = 500
+    headline: ClassVar[bool] = True
+
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return _bits(evaluation, evaluation.inferred.rates, evaluation.held_out.held_out_units)
 
@@ -73,6 +74,9 @@ class CoBitsPerSpike(Bits):
 class BitsPerSpike(Bits):
     """The same of held-in units on held-out trials: the model has seen these very spikes, which flatters."""
 
+    order: ClassVar[int] = 502
+    headline: ClassVar[bool] = True
+
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return _bits(evaluation, evaluation.inferred.rates, ~evaluation.held_out.held_out_units)
 
@@ -81,6 +85,8 @@ class BitsPerSpike(Bits):
 @dataclasses.dataclass(frozen=True)
 class CoBitsPerSpikeJSLDS(Bits):
     """`co_bits_per_spike` of the rates of the JSLDS branch."""
+
+    order: ClassVar[int] = 501
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return _bits(evaluation, _jslds(evaluation), evaluation.held_out.held_out_units)
@@ -122,6 +128,9 @@ class RateR2(SpikeScore):
     Units that hardly vary weigh as much as others, so noise in them counts: smoothing can be far below 0.
     """
 
+    order: ClassVar[int] = 503
+    headline: ClassVar[bool] = True
+
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return mean_r2(_rows(evaluation.inferred.rates), _true_rates(evaluation))
 
@@ -130,6 +139,8 @@ class RateR2(SpikeScore):
 @dataclasses.dataclass(frozen=True)
 class RateR2JSLDS(SpikeScore):
     """`rate_r2` of the rates of the JSLDS branch."""
+
+    order: ClassVar[int] = 504
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return mean_r2(_rows(_jslds(evaluation)), _true_rates(evaluation))
@@ -143,6 +154,9 @@ class PsthR2(SpikeScore):
     Mean over the units that fire there. The data's means are noisy where a condition has few trials.
     Reference: Pei et al. (2021), section 4.
     """
+
+    order: ClassVar[int] = 505
+    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         trials = evaluation.held_out
@@ -168,6 +182,9 @@ class VelocityR2(SpikeScore):
     The regression is fitted to what the model infers of the fit trials, its penalty chosen there by
     five-fold cross-validation over trials. Reference: Pei et al. (2021), section 4.
     """
+
+    order: ClassVar[int] = 506
+    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         fit, held_out = evaluation.fit, evaluation.held_out

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from jslds_bench.types.core import Progress, silent
+from jslds_bench.types.core import Evaluated, Progress, silent
 
 
 class Rotations(NamedTuple):
@@ -132,7 +132,7 @@ class FitsSpikes(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class SpikeEvaluation:
+class SpikeEvaluation(Evaluated):
     """One model fitted to spikes: what its metrics read.
 
     Attributes:
@@ -140,7 +140,6 @@ class SpikeEvaluation:
         inferred_fit, inferred: what it makes of both from the held-in units.
         systems: linear systems at samples of the states visited on held-out trials, [S, G, G], or None.
         loadings: ∂(log-rate)/∂(state), [G, N], or None.
-        timings: seconds measured by the runner, by metric name.
     """
 
     fit: SpikeTrials
@@ -149,4 +148,3 @@ class SpikeEvaluation:
     inferred: Inferred
     systems: Float[Any, "S G G"] | None
     loadings: Float[Any, "G N"] | None
-    timings: dict[str, float] = dataclasses.field(default_factory=dict)

@@ -13,9 +13,8 @@ from jslds_bench.contract.recording import is_recorded
 from jslds_bench.contract.spike_model import fits_spikes
 from jslds_bench.contract.spiking import is_spiking
 from jslds_bench.suite import registries
-from jslds_bench.types import Evaluation
+from jslds_bench.types import Evaluation, reads
 from jslds_bench.types.recordings import RecordedEvaluation
-from jslds_bench.types.networks import reads
 
 SECRET = 1729  # a draw that makes the tests the same from run to run
 

@@ -131,7 +131,7 @@ def test_the_true_system_has_perfect_scores(fitted):
         mode_eigenvalues=truth.mode_eigenvalues,
         forecast=evaluation.forecast_true,
     )
-    perfect = {"state_accuracy": 1, "mode_eigenvalue_error": 0, "mode_point_error": 0, "forecast_error": 0}
+    perfect = {"mode_accuracy": 1, "mode_eigenvalue_error": 0, "mode_point_error": 0, "forecast_error": 0}
     for name, expected in perfect.items():
         assert registries()["metrics"].make(name, {}).compute(best) == pytest.approx(expected, abs=1e-12), (
             name

@@ -46,7 +46,7 @@ def perfect():
     inferred = Inferred(held_out.rates, held_out.rates, states, states, states[:, 1:], states[:, 1:])
     systems = np.tile(true_system(), (5, 1, 1))
     return SpikeEvaluation(
-        fit, held_out, Inferred(fit.rates), inferred, systems, loadings, {"fit_seconds": 1.0}
+        fit, held_out, Inferred(fit.rates), inferred, systems, loadings, timings={"fit_seconds": 1.0}
     )
 
 
