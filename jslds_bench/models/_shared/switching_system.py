@@ -189,6 +189,8 @@ def _from_zero(inputs: Any) -> np.ndarray:
 class SwitchingModel:
     """What the entries are besides their parameters; each is a frozen dataclass with these fields.
 
+    A subclass's docstring ends in what it has `explained`, of parameters that others have too.
+
     Raises:
         UsageError: numbers of modes, dimensions, restarts or iterations that mean nothing.
     """
@@ -199,6 +201,9 @@ class SwitchingModel:
     restarts: int
     max_iterations: int
     most_trials: int
+
+    def __init_subclass__(cls, explained: str) -> None:
+        cls.__doc__ = f"{cls.__doc__}{explained}"
 
     def __post_init__(self) -> None:
         whole = all(isinstance(k, int) and k >= 1 for k in self.n_modes)
