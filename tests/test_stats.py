@@ -118,13 +118,6 @@ def test_holm_keeps_the_level_over_all_tests():
     assert np.mean(false) < 0.07
 
 
-def test_interquartile_mean_by_hand():
-    assert stats.interquartile_mean([1, 2, 3, 100]) == 2.5
-    assert stats.interquartile_mean([1, 2, 3, math.inf]) == 2.5
-    assert stats.interquartile_mean([1.0, 3.0, 5.0]) == 3
-    assert stats.interquartile_mean([1, math.inf, math.inf, math.inf]) == math.inf
-
-
 def test_equal_scores_share_their_places():
     scores = [[0.1, 0.2, 0.2, 0.4], [math.inf, 1.0, math.inf, 2.0]]
     assert stats.ranks(scores).tolist() == [[1, 2.5, 2.5, 4], [3.5, 1, 3.5, 2]]
@@ -169,7 +162,6 @@ def test_performance_profile_by_hand():
         lambda s: stats.ranks(s),
         lambda s: stats.critical_difference(s),
         lambda s: stats.performance_profile(s, [1.0]),
-        lambda s: stats.interquartile_mean(s[0]),
     ],
 )
 def test_nothing_is_averaged_over_different_coverage(call):

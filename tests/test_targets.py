@@ -11,10 +11,11 @@ import time
 import jax
 import numpy as np
 import pytest
+from authors_search import adam_descend
 
 import jslds_bench.networks
 import jslds_bench.tasks  # noqa: F401
-from jslds_bench.dynamics.fixed_points import adam_descend, locate
+from jslds_bench.dynamics.fixed_points import locate
 from jslds_bench.models.fixed_points import visited_states
 from jslds_bench.records.table import load_run
 from jslds_bench.settings.networks.evaluation import draw_trials, purpose_key

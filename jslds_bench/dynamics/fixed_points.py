@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import scipy.spatial
 from jaxtyping import Float
 
@@ -314,37 +313,6 @@ def _converge(
         lambda c: (c[3] < max_steps) & jnp.any(real & (c[2] > 1e-24)), body, (starts, starts, q, 0)
     )
     return h, q
-
-
-def adam_descend(
-    network: Network,
-    candidates: Float[Any, "P N"],
-    u_star: Float[Any, " U"],
-    n_steps: int = 10_000,
-) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
-    """The paper's recipe for eq. 1: Adam on mean((F − h)²) in float32, rate 1·0.9995^k, eps 1e-5.
-
-    Returns where each candidate ends and its q = ½‖F − h‖². Reference: Smith et al. (2021), authors' code.
-    """
-    optimizer = optax.adam(optax.exponential_decay(1.0, 1, 0.9995), eps=1e-5)
-
-    def loss(h: jax.Array) -> jax.Array:
-        # The mean over candidates too, as the authors have it: eps is large next to such small gradients, and
-        # without that damping steps at this rate do not settle.
-        return jnp.mean((network.step(h, u) - h) ** 2)
-
-    @jax.jit
-    def run(h: jax.Array) -> jax.Array:
-        def step(state: Any, _: None) -> tuple[Any, None]:
-            h, opt = state
-            updates, opt = optimizer.update(jax.grad(loss)(h), opt)
-            return (optax.apply_updates(h, updates), opt), None
-
-        return jax.lax.scan(step, (h, optimizer.init(h)), length=n_steps)[0][0]
-
-    u = jnp.asarray(u_star, jnp.float32)
-    h = run(jnp.array(candidates, jnp.float32))
-    return np.asarray(h), 0.5 * np.asarray(jnp.sum((network.step(h, u) - h) ** 2, axis=-1))
 
 
 def rms_radius(points: Float[Any, "P N"]) -> float:

@@ -10,7 +10,6 @@ import scipy.optimize
 import scipy.special
 from jaxtyping import Float, Int
 
-from jslds_bench.dynamics.spectrum import eigenvalues, matched_distance
 from jslds_bench.switching.parameters import Linear
 
 
@@ -19,13 +18,6 @@ class ModeMatch(NamedTuple):
 
     order: Int[Any, " K"]
     accuracy: float
-
-
-class ModeErrors(NamedTuple):
-    """Per true mode: mean |λ̂ − λ| over mean |λ|, and ‖x̂* − x*‖ / ‖x*‖, [K]."""
-
-    eigenvalues: Float[Any, " K"]
-    fixed_points: Float[Any, " K"]
 
 
 def match_modes(true: Int[Any, "*batch"], fitted: Int[Any, "*batch"], mask: Any = None) -> ModeMatch:
@@ -49,38 +41,6 @@ def mode_points(linear: Linear, u: Float[Any, " U"]) -> Float[Any, "K D"]:
     return np.stack(
         [np.linalg.lstsq(g, vk @ u + bk, rcond=None)[0] for g, vk, bk in zip(gaps, v, b, strict=True)]
     )
-
-
-def mode_errors(
-    true: Linear,
-    fitted: Linear,
-    order: Int[Any, " K"],
-    u: Float[Any, " U"],
-    true_view: Any = lambda x: x,
-    fitted_view: Any = lambda x: x,
-) -> ModeErrors:
-    """How far each mode's eigenvalues and fixed point are off, fixed points compared through the two views.
-
-    Latent states are known up to an affine map only: compare C x + d there.
-    """
-    spectra = [eigenvalues(m.a) for m in (true, fitted)]
-    points = true_view(mode_points(true, u)), fitted_view(mode_points(fitted, u))
-    eig = [
-        matched_distance(spectra[0][k], spectra[1][j]) / np.abs(spectra[0][k]).mean()
-        for k, j in enumerate(order)
-    ]
-    fix = [
-        np.linalg.norm(points[1][j] - points[0][k]) / np.linalg.norm(points[0][k])
-        for k, j in enumerate(order)
-    ]
-    return ModeErrors(np.array(eig), np.array(fix))
-
-
-def explained_variance(y: Float[Any, "B T N"], predicted: Float[Any, "B T N"], mask: Any) -> float:
-    """1 − Σ (y − ŷ)² / Σ (y − ȳ)² over the valid steps, all units together."""
-    keep = np.asarray(mask) > 0
-    y, predicted = np.asarray(y)[keep], np.asarray(predicted)[keep]
-    return float(1 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean(0)) ** 2))
 
 
 def poisson_log_likelihood(counts: Float[Any, "*shape"], rates: Float[Any, "*shape"]) -> float:

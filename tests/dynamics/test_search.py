@@ -3,13 +3,13 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from authors_search import adam_descend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jslds_bench.dynamics.cells import VANILLA
 from jslds_bench.dynamics.fixed_points import (
     SearchSettings,
-    adam_descend,
     find_fixed_points,
     groups_within,
     rms_radius,

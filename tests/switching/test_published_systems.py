@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from oracles import mode_errors
 
 from jslds_bench.switching import model, scoring, systems
 from jslds_bench.switching.model import FitSettings, Spec
@@ -40,7 +41,7 @@ def test_known_system_behind_gaussian_emissions():
     match = scoring.match_modes(
         system.modes, model.most_likely_states(fitted, system.observations, system.inputs)
     )
-    errors = scoring.mode_errors(
+    errors = mode_errors(
         system.params.linear,
         fitted.params.linear,
         match.order,

@@ -1,49 +1,12 @@
-"""Saving without pickles, and the choice of K."""
-
-import dataclasses
-import json
+"""The choice of K."""
 
 import jax
 import numpy as np
 import pytest
 
 from jslds_bench.errors import UsageError
-from jslds_bench.switching import model, selection, storage, systems
+from jslds_bench.switching import model, selection, systems
 from jslds_bench.switching.model import FitSettings, Spec
-
-
-def test_save_and_load_give_the_same_model_bit_for_bit(latent, tmp_path):
-    _, fitted = latent
-    fitted = dataclasses.replace(fitted, notes=("a note with – letters λ",))
-    path = tmp_path / "fit.npz"
-    storage.save(path, fitted)
-    loaded = storage.load(path)
-    assert loaded.spec == fitted.spec
-    assert (loaded.elbo, loaded.converged, loaded.notes) == (fitted.elbo, fitted.converged, fitted.notes)
-    for a, b in zip(jax.tree.leaves(loaded.params), jax.tree.leaves(fitted.params), strict=True):
-        np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(loaded.objective, fitted.objective)
-    with np.load(path, allow_pickle=False) as file:  # readable by anyone, no objects
-        assert all(file[name].dtype != object for name in file.files)
-
-
-def test_other_files_are_refused(latent, tmp_path):
-    path = tmp_path / "x.npz"
-    path.write_bytes(b"not an archive")
-    with pytest.raises(UsageError, match="is not a saved switching model"):
-        storage.load(path)
-    np.savez(path, meta=np.array(json.dumps({"schema": 99})))
-    with pytest.raises(UsageError, match="has schema 99, expected 1"):
-        storage.load(path)
-    np.savez(path, meta=np.array([{"schema": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(UsageError, match="is not a saved switching model"):
-        storage.load(path)
-    storage.save(path, latent[1])
-    with np.load(path) as file:
-        kept = {name: file[name] for name in file.files if name != "gate.r"}
-    np.savez(path, **kept)
-    with pytest.raises(UsageError, match=r"gate\.r"):
-        storage.load(path)
 
 
 def test_the_curve_prefers_the_true_number_of_modes(known):
