@@ -46,7 +46,22 @@ class _Entry:
     instance: Any
     broken: str | None
     modules: tuple[str, ...]
-    sources: Any
+
+    @functools.cached_property
+    def sources(self) -> Any:
+        """What it reads, where it says: a file may change under its name.
+
+        Raises:
+            UsageError: such a file was not named, or cannot be read.
+        """
+        if not hasattr(self.instance, "sources"):
+            return None
+        try:
+            return self.instance.sources()
+        except UsageError:
+            raise
+        except Exception as error:  # of a plug-in: the job's own to fail with
+            return f"{type(error).__name__}: {error}"
 
 
 def registries() -> dict[str, Registry[Any]]:
@@ -89,7 +104,7 @@ def resolve(suite: Suite) -> Resolved:
         kind: {e.label: _made(suite, registry[kind], e, failures) for e in getattr(suite, kind)}
         for kind in TABLES
     }
-    made["networks"][NO_NETWORK.label] = _Entry(Part("data", "data", {}), None, None, (), None)
+    made["networks"][NO_NETWORK.label] = _Entry(Part("data", "data", {}), None, None, ())
     _check_metrics(suite, registry["metrics"], failures)
     kinds = {label: _setting_of(suite, entry) for label, entry in made["tasks"].items()}
 
@@ -109,6 +124,10 @@ def resolve(suite: Suite) -> Resolved:
     def refusal(*labels: str) -> str | None:
         entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
         return _refusal(kinds[labels[0]], *(entry.instance for entry in entries))
+
+    @functools.cache
+    def code(modules: frozenset[str]) -> str:
+        return sources.digest(sorted(modules))
 
     jobs = []
     for task, network, model, seed in grid(suite):
@@ -131,18 +150,20 @@ def resolve(suite: Suite) -> Resolved:
             failure=broken,
             refusal=None if broken else refusal(*labels),
         )
-        code = {*modules, *(m for e in entries for m in e.modules)}
-        code |= {f"jslds_bench.settings.{setting}", TEMPLATE} if setting else set()
-        jobs.append(dataclasses.replace(job, **_digests(job, entries, frozenset(code))))
+        rests_on = {*modules, *(m for e in entries for m in e.modules)}
+        rests_on |= {f"jslds_bench.settings.{setting}", TEMPLATE} if setting else set()
+        maker = {*MAKER, *entries[0].modules, *entries[1].modules}
+        hashes = code(frozenset(rests_on)), code(frozenset(maker))
+        jobs.append(dataclasses.replace(job, **_digests(job, entries, *hashes)))
     return Resolved(suite, jobs)
 
 
-def _digests(job: Job, entries: list[_Entry], code: frozenset[str]) -> dict[str, Any]:
+def _digests(job: Job, entries: list[_Entry], code: str, maker_code: str) -> dict[str, Any]:
     """Of everything that decides the job's outcome, and of everything that decides its network."""
     maker = {
         "entries": [(e.part.name, e.part.parameters, e.sources) for e in entries[:2]],
         "seed": job.seed,
-        "code": _code(frozenset([*MAKER, *entries[0].modules, *entries[1].modules])),
+        "code": maker_code,
     }
     outcome = {
         "setting": job.setting,
@@ -150,7 +171,7 @@ def _digests(job: Job, entries: list[_Entry], code: frozenset[str]) -> dict[str,
         "seed": job.seed,
         "n_trials": job.n_trials,
         "metrics": job.metrics,
-        "code": _code(code),
+        "code": code,
         "libraries": _libraries(),
     }
     network = "" if job.network.label == NO_NETWORK.label else _hash(maker)
@@ -166,10 +187,6 @@ def _libraries() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
-def _code(modules: frozenset[str]) -> str:
-    return sources.digest(sorted(modules))
-
-
 def _made(suite: Suite, registry: Registry[Any], entry: Entry, failures: list[str]) -> _Entry:
     place = f"{suite.where}: {entry.place or entry.label}"
     file = entry.parameters.get("path")
@@ -178,27 +195,11 @@ def _made(suite: Suite, registry: Registry[Any], entry: Entry, failures: list[st
             raise BrokenPlugin(f"{registry.kind} {entry.name!r} is not there: {'; '.join(failures)}")
         made = _located(place, registry.make, entry.name, entry.parameters)
     except BrokenPlugin as error:
-        return _Entry(Part(entry.name, entry.label, entry.parameters), None, str(error), (), None)
+        return _Entry(Part(entry.name, entry.label, entry.parameters), None, str(error), ())
     if isinstance(file, str) and not os.path.exists(file):
         raise UsageError(f"{place}: path: no file at {file} (relative paths start at the suite's folder)")
     part = Part(entry.name, entry.label, dataclasses.asdict(made))
-    return _Entry(part, made, None, (type(made).__module__,), _sources(made))
-
-
-def _sources(made: Any) -> Any:
-    """What an entry reads, where it says: a file may change under its name.
-
-    Raises:
-        UsageError: such a file was not named, or cannot be read.
-    """
-    if not hasattr(made, "sources"):
-        return None
-    try:
-        return made.sources()
-    except UsageError:
-        raise
-    except Exception as error:  # of a plug-in: the job's own to fail with
-        return f"{type(error).__name__}: {error}"
+    return _Entry(part, made, None, (type(made).__module__,))
 
 
 def _check_metrics(suite: Suite, registry: Registry[Any], failures: list[str]) -> None:
