@@ -313,7 +313,7 @@ def test_a_run_folder_of_another_schema_is_left_alone(run, here):
     (here / "out" / "run.json").write_text('{"schema": 99}')
     done = run([*QUICK, "--quiet"])
     assert (done.returncode, done.stdout) == (3, "")
-    assert "has schema 99, this version reads schema 1: use the version that wrote it, or" in done.stderr
+    assert "has schema 99, this version reads schema 2: use the version that wrote it, or" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (here / "out" / "run.json").read_text() == '{"schema": 99}'
     assert not (here / "out" / "records").exists()

@@ -18,7 +18,8 @@ import jslds_bench.tasks  # noqa: F401
 from jslds_bench.dynamics.fixed_points import locate
 from jslds_bench.models.fixed_points import visited_states
 from jslds_bench.records.table import load_run
-from jslds_bench.settings.networks.evaluation import draw_trials, purpose_key
+from jslds_bench.settings.draws import purpose_key
+from jslds_bench.settings.networks.evaluation import draw_trials
 from jslds_bench.switching import initialise
 from jslds_bench.switching import model as switching
 from jslds_bench.switching.checks import check_data

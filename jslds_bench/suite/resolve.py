@@ -57,7 +57,22 @@ class _Entry:
     instance: Any
     broken: str | None
     modules: tuple[str, ...]
-    sources: Any
+
+    @functools.cached_property
+    def sources(self) -> Any:
+        """What it reads, where it says: a file may change under its name.
+
+        Raises:
+            UsageError: such a file was not named, or cannot be read.
+        """
+        if not hasattr(self.instance, "sources"):
+            return None
+        try:
+            return self.instance.sources()
+        except UsageError:
+            raise
+        except Exception as error:  # of a plug-in: the job's own to fail with
+            return f"{type(error).__name__}: {error}"
 
 
 def registries() -> dict[str, Registry[Any]]:
@@ -100,7 +115,7 @@ def resolve(suite: Suite) -> Resolved:
         kind: {e.label: _made(suite, registry[kind], e, failures) for e in getattr(suite, kind)}
         for kind in TABLES
     }
-    made["networks"][NO_NETWORK.label] = _Entry(Part("data", "data", {}), None, None, (), None)
+    made["networks"][NO_NETWORK.label] = _Entry(Part("data", "data", {}), None, None, ())
     _check_metrics(suite, registry["metrics"], failures)
     kinds = {label: _setting_of(suite, entry) for label, entry in made["tasks"].items()}
 
@@ -188,27 +203,11 @@ def _made(suite: Suite, registry: Registry[Any], entry: Entry, failures: list[st
             raise BrokenPlugin(f"{registry.kind} {entry.name!r} is not there: {'; '.join(failures)}")
         made = _located(place, registry.make, entry.name, entry.parameters)
     except BrokenPlugin as error:
-        return _Entry(Part(entry.name, entry.label, entry.parameters), None, str(error), (), None)
+        return _Entry(Part(entry.name, entry.label, entry.parameters), None, str(error), ())
     if isinstance(file, str) and not os.path.exists(file):
         raise UsageError(f"{place}: path: no file at {file} (relative paths start at the suite's folder)")
     part = Part(entry.name, entry.label, dataclasses.asdict(made))
-    return _Entry(part, made, None, (type(made).__module__,), _sources(made))
-
-
-def _sources(made: Any) -> Any:
-    """What an entry reads, where it says: a file may change under its name.
-
-    Raises:
-        UsageError: such a file was not named, or cannot be read.
-    """
-    if not hasattr(made, "sources"):
-        return None
-    try:
-        return made.sources()
-    except UsageError:
-        raise
-    except Exception as error:  # of a plug-in: the job's own to fail with
-        return f"{type(error).__name__}: {error}"
+    return _Entry(part, made, None, (type(made).__module__,))
 
 
 def _check_metrics(suite: Suite, registry: Registry[Any], failures: list[str]) -> None:

@@ -24,7 +24,7 @@ from jslds_bench.dynamics.jslds import CoStates, co_rollout, expansion_point, js
 from jslds_bench.dynamics.linearize import jacobians
 from jslds_bench.dynamics.training import Parameters, co_training_loss, co_training_terms
 from jslds_bench.networks._shared.modules import initial_parameters
-from jslds_bench.runner.machine import gemm_rate
+from jslds_bench.runner.clock import gemm_rate
 from jslds_bench.tasks.context_integration import ContextIntegration
 from jslds_bench.tasks.nbit_memory import NBitMemory
 from jslds_bench.types import Cell, Network, Task, Trials

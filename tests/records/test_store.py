@@ -28,7 +28,7 @@ from jslds_bench.records.store import (
 )
 from jslds_bench.records.table import COLUMNS, load_run
 
-GOLDEN = Path(__file__).parent / "golden" / "schema-1"
+GOLDEN = Path(__file__).parents[1] / "golden" / "schema-1"
 
 numbers = st.floats(allow_nan=True, allow_infinity=True)
 plain = st.recursive(
@@ -43,6 +43,9 @@ values = st.builds(
     st.sampled_from(["1", "s", "steps"]),
     st.sampled_from(["lower", "higher"]),
     st.none() | st.text(max_size=8),
+    st.text(max_size=8),
+    st.integers(-10, 2000),
+    st.booleans(),
 )
 labels = st.text(min_size=1, max_size=12)
 records = st.builds(
@@ -60,6 +63,9 @@ records = st.builds(
     detail=tables,
     environment=tables,
     digest=st.text("0123456789abcdef", min_size=4, max_size=8),
+    setting=st.sampled_from(["", "networks", "recordings", "spikes"]),
+    origin=st.text(max_size=8),
+    caption=st.text(max_size=20),
 )
 
 
@@ -99,6 +105,7 @@ def a_record(**changes) -> Record:
         detail={"n_trials": 8},
         environment={"commit": None},
         digest="00ff",
+        setting="networks",
     )
     return dataclasses.replace(record, **changes)
 
@@ -230,7 +237,7 @@ def resigned(path: Path, change) -> None:
 
 @pytest.fixture
 def stored(tmp_path) -> Path:
-    write_json(tmp_path / "run.json", {"schema": 1, "suite": "tiny"})
+    write_json(tmp_path / "run.json", {"schema": store.SCHEMA, "suite": "tiny"})
     write_record(tmp_path, a_record(), {})
     return record_path(tmp_path, a_record().key)
 
@@ -251,8 +258,8 @@ def test_tampering_is_noticed(stored):
 
 
 def test_another_schema_is_refused_before_anything_else(stored):
-    rewritten(stored, lambda b: b.update(schema=2, digest=None))
-    assert "has schema 2, this version reads schema 1" in refused(stored)
+    rewritten(stored, lambda b: b.update(schema=3, digest=None))
+    assert "has schema 3, this version reads schema 2" in refused(stored)
     rewritten(stored, lambda b: b.pop("schema"))
     assert "has schema None" in refused(stored)
 
@@ -261,6 +268,7 @@ def test_another_schema_is_refused_before_anything_else(stored):
     "change",
     [
         lambda b: b.pop("digest"),
+        lambda b: b.pop("setting"),
         lambda b: b.update(extra=1),
         lambda b: b.update(values=[1, 2]),
         lambda b: b["values"].update(skill=3),
@@ -312,6 +320,16 @@ def test_a_run_as_a_table(stored):
 def test_a_record_of_schema_1_stays_readable():
     """Written by version 0.1.0 and never to be rewritten: a reader that fails here breaks people's runs."""
     (record,) = read_records(GOLDEN)
-    assert same(record, a_record())
+    places = {
+        "relative_error": ("states", 0, True),
+        "skill": ("states", 2, True),
+        "fixed_point_recall": ("fixed points", 10, False),
+    }
+    written = a_record().values
+    placed = {
+        name: dataclasses.replace(written[name], family=family, order=order, headline=headline)
+        for name, (family, order, headline) in places.items()
+    }
+    assert same(record, a_record(values=placed, origin="synthetic"))
     np.testing.assert_array_equal(read_arrays(record_path(GOLDEN, record.key))["x"], [1.0, 2.0])
     assert len(load_run(GOLDEN)) == 3

@@ -1,6 +1,5 @@
 """The suite grammar: what it accepts, what it refuses and in which words, and that it round-trips."""
 
-import dataclasses
 import string
 import tomllib
 from pathlib import Path
@@ -8,70 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from suite_texts import BASE, keys, message
 
 from jslds_bench.errors import UsageError
-from jslds_bench.suite import (
-    Entry,
-    Suite,
-    dump,
-    jobs,
-    load_plugins,
-    load_suite,
-    parse_seeds,
-    registries,
-    select,
-    suite_names,
-    unsupported,
-    validate,
-    with_data,
-)
+from jslds_bench.suite import Entry, Suite, dump, load_suite, suite_names
 from jslds_bench.suite.toml import parse
-
-BASE = """\
-schema = 1
-name = "tiny"
-seeds = [3, 1]
-
-[[tasks]]
-name = "nbit_memory"
-n_bits = 2
-
-[[tasks]]
-name = "context_integration"
-
-[[networks]]
-name = "standard"
-
-[[networks]]
-name = "cotrained"
-label = "mine"
-tasks = ["nbit_memory"]
-
-[[models]]
-name = "persistence"
-
-[[models]]
-name = "jslds"
-networks = ["mine"]
-"""
-
-
-@pytest.fixture
-def write(tmp_path: Path):
-    def write(text: str) -> Path:
-        path = tmp_path / "x.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
-
-def message(check, *args, **kwargs) -> str:
-    with pytest.raises(UsageError) as caught:
-        check(*args, **kwargs)
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
 
 
 def test_a_suite_is_read_with_its_defaults(write):
@@ -88,8 +28,7 @@ def test_a_suite_is_read_with_its_defaults(write):
 
 
 def test_jobs_run_by_task_network_seed_model_within_the_restrictions(write):
-    keys = [job.key for job in jobs(load_suite(write(BASE)))]
-    assert keys == [
+    assert keys(load_suite(write(BASE))) == [
         ("nbit_memory", "standard", "persistence", 3),
         ("nbit_memory", "standard", "persistence", 1),
         ("nbit_memory", "mine", "persistence", 3),
@@ -111,18 +50,6 @@ def test_the_issue_s_sizes_of_the_packaged_suites():
     assert len(load_suite("synthetic").seeds) == 3
     paper = load_suite("paper")
     assert (paper.seeds, paper.recipe) == (tuple(range(10)), "paper")
-
-
-def test_every_model_of_the_package_is_in_the_suites_of_its_kind():
-    models = registries()["models"]
-    ours = {name for name in models if models.get(name).__module__.startswith("jslds_bench.models.")}
-    of_networks = {name for name in ours if hasattr(models.get(name), "fit")}
-    assert of_networks >= {"fixed_points", "jslds", "persistence", "taylor_at_state"}
-    for suite in ("smoke", "synthetic"):
-        assert {model.name for model in load_suite(suite).models} == of_networks
-    of_spikes = {name for name in ours if hasattr(models.get(name), "fit_spikes")} - {"slds"}
-    for suite in ("spikes", "maze"):
-        assert {model.name for model in load_suite(suite).models} == of_spikes
 
 
 @pytest.mark.parametrize(
@@ -223,165 +150,6 @@ def test_a_file_that_is_no_text(tmp_path):
 def test_a_suite_in_the_working_folder_needs_no_slash(write, monkeypatch):
     monkeypatch.chdir(write(BASE).parent)
     assert load_suite("x.toml").where == "x.toml"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        (
-            'name = "jslds"',
-            'name = "jsld"',
-            "x.toml: [[models]] 2: unknown model 'jsld'; did you mean 'jslds'?",
-        ),
-        (
-            'name = "cotrained"',
-            'name = "cotraind"',
-            "[[networks]] 2: unknown network 'cotraind'; did you mean",
-        ),
-        (
-            "n_bits = 2",
-            "n_bit = 2",
-            "[[tasks]] 1: task 'nbit_memory' has no parameter 'n_bit'; did you mean 'n_bits'?",
-        ),
-        (
-            "n_bits = 2",
-            'n_bits = "2"',
-            "[[tasks]] 1: parameter 'n_bits' of task 'nbit_memory' is '2' (str), expected",
-        ),
-        ("n_bits = 2", "n_bits = 0", "[[tasks]] 1: nbit_memory needs n_bits ≥ 1"),
-        (
-            "seeds = [3, 1]",
-            'seeds = [3]\nmetrics = ["skil"]',
-            "x.toml: metrics: unknown metric 'skil'; did you mean 'skill'",
-        ),
-        ("seeds = [3, 1]", 'seeds = [3]\nrecipe = "fats"', "x.toml: recipe: parameter 'recipe' of network"),
-        ("seeds = [3, 1]", 'seeds = [3]\nplugins = ["mine.py"]', "mine.py: no such file"),
-    ],
-)
-def test_what_the_registries_do_not_know_is_said_with_its_place(write, old, new, expected):
-    suite = load_suite(write(BASE.replace(old, new)))
-    assert expected in message(validate, suite)
-
-
-def test_a_missing_checkpoint_is_found_before_anything_runs(write):
-    text = BASE.replace('name = "cotrained"', 'name = "checkpoint"\npath = "weights.npz"')
-    path = write(text)
-    expected = f"[[networks]] 2: path: no file at {path.parent / 'weights.npz'}"
-    assert expected in message(validate, load_suite(path))
-
-
-def test_the_suite_s_recipe_goes_to_networks_that_do_not_state_their_own(write):
-    text = BASE.replace("seeds = [3, 1]", 'seeds = [3]\nrecipe = "paper"')
-    text = text.replace('label = "mine"', 'label = "mine"\nrecipe = "fast"')
-    standard, cotrained = validate(load_suite(write(text))).networks
-    assert (standard.parameters["recipe"], cotrained.parameters["recipe"]) == ("paper", "fast")
-
-
-@pytest.mark.parametrize("name", ["smoke", "synthetic", "paper", "truth"])
-def test_the_packaged_suites_are_valid_and_a_second_validation_changes_nothing(name):
-    suite = validate(load_suite(name))
-    assert validate(suite) == suite
-
-
-def test_validation_loads_the_plug_ins_that_a_suite_names(write):
-    suite = write(BASE.replace("seeds = [3, 1]", 'seeds = [3]\nplugins = ["mine.py"]'))
-    plugin = suite.parent / "mine.py"
-    plugin.write_text("raise RuntimeError('not today')\n")
-    (said,) = load_plugins(load_suite(suite).plugins)
-    assert said.endswith("mine.py could not be imported: RuntimeError: not today")
-    assert validate(load_suite(suite)) == load_suite(suite)  # nothing in it needs the plug-in
-
-
-def test_selection_by_label_and_by_name_cuts_restrictions_down(write):
-    suite = load_suite(write(BASE))
-    chosen = select(suite, networks=["standard"], seeds=[8])
-    assert [job.key for job in jobs(chosen)] == [
-        ("nbit_memory", "standard", "persistence", 8),
-        ("context_integration", "standard", "persistence", 8),
-    ]
-    assert select(suite, networks=["cotrained"]) == select(suite, networks=["mine"])
-    assert parse(tomllib.loads(dump(chosen)), Path("y.toml")) == chosen
-
-
-def test_a_label_means_its_entry_alone_although_another_has_it_for_a_name(write):
-    suite = load_suite(write(BASE.replace('name = "cotrained"', 'name = "standard"')))
-    assert [n.label for n in select(suite, networks=["standard"]).networks] == ["standard"]
-    assert [n.label for n in select(suite, networks=["mine"]).networks] == ["mine"]
-
-
-@pytest.mark.parametrize(
-    ("chosen", "expected"),
-    [
-        ({"models": ["jslsd"]}, "has no model 'jslsd'; did you mean 'jslds'? (it has: persistence, jslds)"),
-        ({"tasks": ["memory"]}, "has no task 'memory'"),
-        ({"networks": ["standard"], "models": ["jslds"]}, "leave no job to run"),
-        ({"seeds": [-1]}, "--seeds: seeds holds -1, expected"),
-    ],
-)
-def test_a_selection_that_the_suite_does_not_hold(write, chosen, expected):
-    assert expected in message(select, load_suite(write(BASE)), **chosen)
-
-
-@pytest.mark.parametrize(
-    ("text", "seeds"), [("0,1,2", [0, 1, 2]), ("0-3", [0, 1, 2, 3]), ("7, 1-2", [7, 1, 2])]
-)
-def test_seeds_on_the_command_line(text, seeds):
-    assert parse_seeds(text) == seeds
-
-
-@pytest.mark.parametrize(
-    "text", ["", "a", "1,", "3-1", "-1", "1.5", "0-99999999", "1,1", "²", "4294967296", "1" * 5000]
-)
-def test_bad_seeds_on_the_command_line(text):
-    assert message(parse_seeds, text).startswith("--seeds")
-
-
-def test_a_model_says_why_it_cannot_serve_before_anything_is_trained():
-    plan = {job.key[1:3]: unsupported(job) for job in jobs(load_suite("synthetic"))}
-    assert plan["cotrained", "jslds"] is None
-    assert plan["standard", "persistence"] is None
-    recorded = jobs(load_suite("switching"))[0]
-    assert unsupported(recorded) is None
-    alone = dataclasses.replace(recorded, model=Entry("persistence", "persistence"))
-    assert unsupported(alone) == "it describes networks, not recorded data"
-    of_spikes = dataclasses.replace(recorded, task=Entry("mc_maze", "mc_maze"))
-    reason = unsupported(dataclasses.replace(of_spikes, model=Entry("persistence", "persistence")))
-    assert reason == "it describes networks or recordings, not spikes"
-    for name in ("slds", "lfads", "smoothing"):
-        assert unsupported(dataclasses.replace(of_spikes, model=Entry(name, name))) is None
-    of_spikes_alone = dataclasses.replace(recorded, model=Entry("lfads", "lfads"))
-    assert unsupported(of_spikes_alone) == "it describes spikes, not recorded data"
-
-
-def test_recorded_data_and_networks_do_not_mix(write):
-    text = 'schema = 1\nname = "x"\nseeds = [0]\n[[tasks]]\nname = "nascar"\n[[models]]\nname = "rslds"\n'
-    assert [job.key for job in jobs(validate(load_suite(write(text))))] == [("nascar", "data", "rslds", 0)]
-    with_network = text + '[[networks]]\nname = "standard"\n'
-    assert "is recorded data and needs no network" in message(validate, load_suite(write(with_network)))
-    spiking = with_network.replace("nascar", "mc_maze")
-    assert "is recorded data and needs no network" in message(validate, load_suite(write(spiking)))
-    without = with_network.replace("nascar", "nbit_memory").replace('[[networks]]\nname = "standard"\n', "")
-    assert "'nbit_memory' needs a network: add a [[networks]] table" in message(
-        validate, load_suite(write(without))
-    )
-
-
-def test_data_is_the_path_of_every_task_that_reads_a_file(write, tmp_path, monkeypatch):
-    text = 'schema = 1\nname = "x"\nseeds = [0]\n[[tasks]]\nname = "nascar"\n'
-    for label in ("one", "two"):
-        text += f'[[tasks]]\nname = "mc_maze"\nlabel = "{label}"\nbin_seconds = 0.01\n'
-    suite = load_suite(write(text + '[[models]]\nname = "slds"\n'))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "spikes.nwb").touch()
-    found = validate(with_data(suite, "spikes.nwb"))
-    assert found.tasks[0] == suite.tasks[0]
-    for task in found.tasks[1:]:
-        assert task.parameters == {"bin_seconds": 0.01, "path": str(tmp_path / "spikes.nwb")}
-    assert parse(tomllib.loads(dump(found)), Path("y.toml")) == found
-    assert message(with_data, suite, "spiks.nwb") == "--data spiks.nwb: no such file"
-    assert message(with_data, suite, ".") == "--data .: is a folder, name a file"
-    without = message(with_data, load_suite("switching"), "spikes.nwb")
-    assert without.startswith("--data spikes.nwb: no task of ")
 
 
 WORDS = st.text(string.ascii_letters + string.digits + " _-.é\"'\\#\t\x7f漢", min_size=1, max_size=8)
