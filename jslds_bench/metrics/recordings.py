@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from jslds_bench.analysis.spikes import bits_per_spike
 from jslds_bench.dynamics.spectrum import matched_distance
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics._shared.declared import Error, Score, Seconds, Share
 from jslds_bench.metrics.states import squared_distance
 from jslds_bench.metrics.timings import measured
-from jslds_bench.switching.scoring import bits_per_spike
 from jslds_bench.types.recordings import RecordedEvaluation
 
 

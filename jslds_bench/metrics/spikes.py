@@ -13,14 +13,12 @@ import numpy as np
 import scipy.ndimage
 from jaxtyping import Float
 
+from jslds_bench.analysis.spikes import PSTH_SECONDS, condition_means, rate_bits_per_spike
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics._shared.declared import Score
-from jslds_bench.switching.scoring import rate_bits_per_spike
 from jslds_bench.types.spikes import SpikeEvaluation
 
-PSTH_SECONDS = 0.07
-"""Standard deviation of the Gaussian on the data's condition means: that of MC_Maze in NLB's code."""
 N_FOLDS = 5
 PENALTIES = np.geomspace(1e-3, 1e3, 13)
 """Of the ridge regression on standardised rates, per sample."""
@@ -167,11 +165,6 @@ class PsthR2(SpikeScore):
         )
         found, true = (condition_means(x, trials.conditions) for x in (evaluation.inferred.rates, smoothed))
         return mean_r2(_rows(found), _rows(true))
-
-
-def condition_means(x: Float[Any, "B T N"], conditions: Any) -> Float[Any, "C T N"]:
-    """The mean over each condition's trials, in the order of their labels."""
-    return np.stack([x[conditions == c].mean(axis=0) for c in np.unique(conditions)])
 
 
 @METRICS.register("velocity_r2")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from jslds_bench.analysis.spikes import condition_means, rate_bits_per_spike
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics.spikes import _ridge, condition_means, mean_r2
+from jslds_bench.metrics.spikes import _ridge, mean_r2
 from jslds_bench.suite import registries
-from jslds_bench.switching.scoring import rate_bits_per_spike
 from jslds_bench.tasks.spiking_rotations import SpikingRotations
 from jslds_bench.types.networks import reads
 from jslds_bench.types.spikes import Inferred, Rotations, SpikeEvaluation, SpikeTrials

@@ -95,12 +95,3 @@ def test_mode_errors_see_a_shift():
     errors = mode_errors(linear, moved, np.array([0]), np.zeros(0))
     np.testing.assert_allclose(errors.eigenvalues, 0.1)
     np.testing.assert_allclose(errors.fixed_points, abs(1 / 0.45 - 2) / 2)
-
-
-def test_bits_per_spike_is_zero_for_the_null_model():
-    y = np.random.default_rng(0).poisson(2.0, size=(3, 20, 4)).astype(float)
-    mask = np.ones((3, 20))
-    null = scoring.null_log_likelihood(y, mask)
-    assert scoring.bits_per_spike(null, y, mask) == 0
-    assert scoring.bits_per_spike(null + y.sum() * np.log(2), y, mask) == pytest.approx(1.0)
-    assert scoring.null_log_likelihood(y, mask, np.full(4, 9.0)) < null

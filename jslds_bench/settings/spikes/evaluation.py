@@ -13,9 +13,9 @@ import scipy.ndimage
 
 from jslds_bench.analysis.jpca import jpca
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles
+from jslds_bench.analysis.spikes import PSTH_SECONDS, condition_means
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import UsageError
-from jslds_bench.metrics.spikes import PSTH_SECONDS, condition_means
 from jslds_bench.settings.draws import purpose_key, read_only
 from jslds_bench.settings.networks.arrays import small
 from jslds_bench.types.spikes import Inferred, SpikeEvaluation, SpikeModel, SpikeTask, SpikeTrials
