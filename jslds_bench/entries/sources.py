@@ -36,20 +36,20 @@ def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, Path]:
         package: the folder that stands for this package (a copy, in tests).
     """
     found: dict[str, Path] = {}
+    known: dict[str, _Places] = {}
     for start in modules:
-        places = _Places(start, package)
-        todo = [start]
+        places = known.setdefault(start.partition(".")[0], _Places(start, package))
+        before, todo = set(found), [start]
         while todo:
             name = todo.pop()
             if name in found or (file := places.file(name)) is None:
                 continue
             found[name] = file
             todo += [other for wanted in imported(file, name) if (other := places.module(wanted))]
-        for name in list(found):
-            for above in _above(name):
-                file = places.file(above)
-                if file is not None and above not in found and _defines(file, *_stamp(file)):
-                    found[above] = file
+        for above in {above for name in found.keys() - before for above in _above(name)} - found.keys():
+            file = places.file(above)
+            if file is not None and _defines(file, *_stamp(file)):
+                found[above] = file
     return found
 
 
@@ -61,9 +61,15 @@ class _Places:
         self._roots = {NAME: package, top: package if top == NAME else _root(top)}
         alone = start.startswith("jslds_bench_plugin_") or start == "__main__"
         self._beside = self._roots[top].parent if alone else None
+        self._files: dict[str, Path | None] = {}
 
     def file(self, name: str) -> Path | None:
         """The file of module `name`, or None where it does not count."""
+        if name not in self._files:
+            self._files[name] = self._file(name)
+        return self._files[name]
+
+    def _file(self, name: str) -> Path | None:
         top, *rest = name.split(".")
         root = self._roots.get(top)
         if root is None and self._beside is not None:
