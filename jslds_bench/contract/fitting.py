@@ -61,7 +61,8 @@ def fit_to(model: Model, case: Case, secret: int | None = None) -> Subject:
         secret: see `Subject`; by default one from the system's randomness.
     """
     more: Any = {} if secret is None else {"secret": secret}
-    reason, error = attempt(model.unsupported, case.task, smoke("networks", case.source))
+    ask = getattr(model, "unsupported", lambda *_: None)
+    reason, error = attempt(ask, case.task, smoke("networks", case.source))
     if error is not None:
         return Subject(case, faults=(f"`unsupported` raised {error}",))
     if reason is not None:

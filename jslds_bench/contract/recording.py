@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jslds_bench.contract.cases import SEED, smoke
-from jslds_bench.settings.recordings.evaluation import draw_recordings
+from jslds_bench.settings.recordings import SETTING
 from jslds_bench.types.recordings import ObservedTask, Recording
 
 
@@ -20,7 +20,7 @@ def is_recorded(task: Any) -> bool:
 def shape_faults(name: str) -> Iterator[str]:
     """Arrays have the promised shapes, are finite, and belong together."""
     task = smoke("tasks", name)
-    for what, part in zip(("fit", "held-out"), draw_recordings(task, SEED), strict=True):
+    for what, part in zip(("fit", "held-out"), SETTING.parts(task, SEED), strict=True):
         if part.observations.ndim != 3 or part.inputs.ndim != 3:
             yield f"the {what} observations or inputs have other than three axes, [B, T, N] and [B, T, U]"
             continue
@@ -46,10 +46,10 @@ def shape_faults(name: str) -> Iterator[str]:
 def seed_faults(name: str) -> Iterator[str]:
     """One seed gives one recording, another seed another; held-out trials are others than those to fit to."""
     task = smoke("tasks", name)
-    fit, held_out = draw_recordings(task, SEED)
-    if not _same(fit, draw_recordings(task, SEED)[0]):
+    fit, held_out = SETTING.parts(task, SEED)
+    if not _same(fit, SETTING.parts(task, SEED)[0]):
         yield "a seed gives another recording the second time"
-    if _same(fit, draw_recordings(task, SEED + 1)[0]):
+    if _same(fit, SETTING.parts(task, SEED + 1)[0]):
         yield "another seed gives the same recording"
     for trial in held_out.observations:
         if any(np.array_equal(trial, other) for other in fit.observations):

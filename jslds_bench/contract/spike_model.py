@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jslds_bench.contract.cases import SEED, smoke
-from jslds_bench.settings.spikes.evaluation import draw_spikes
+from jslds_bench.settings.spikes import SETTING
 from jslds_bench.types.spikes import FitsSpikes, Inferred, SpikeModel, SpikeTrials
 
 SAME = 1e-4
@@ -49,7 +49,7 @@ def fits_spikes(model: Any) -> bool:
 def fit_to_spikes(name: str) -> SpikeSubject:
     """The tiny instance of a model on the tiny set of synthetic spikes, fitted twice."""
     task = smoke("tasks", "spiking_rotations")
-    fit, held_out = draw_spikes(task, SEED)
+    fit, held_out = SETTING.parts(task, SEED)
     made = smoke("models", name)
     first, second = (made.fit_spikes(task, fit, jax.random.key(SEED)) for _ in range(2))
     return SpikeSubject(first, second, fit, held_out)

@@ -76,20 +76,12 @@ class RelativeError(StateError):
     reads: ClassVar[Any] = (Evaluation, SpikeEvaluation)
 
     def compute(self, evaluation: Evaluation | SpikeEvaluation) -> float:
-        run, states = _both(evaluation)
+        run, states = evaluation.linear_run, evaluation.states
+        if states is None:
+            raise Unsupported("the model has no generator network")
+        if run is None:
+            raise Unsupported("no fixed point of the generator was found to expand about")
         return float(np.mean(relative_errors(run[:, 1:], states[:, 1:])))
-
-
-def _both(evaluation: Evaluation | SpikeEvaluation) -> tuple[Any, Any]:
-    """The linear run and the network's states, [B, T+1, N]; behind spikes those of the generator."""
-    if isinstance(evaluation, Evaluation):
-        return evaluation.free_run, evaluation.states
-    run, states = evaluation.inferred.linear_states, evaluation.inferred.states
-    if states is None:
-        raise Unsupported("the model has no generator network")
-    if run is None:
-        raise Unsupported("no fixed point of the generator was found to expand about")
-    return run, states
 
 
 @METRICS.register("relative_error_one_step")

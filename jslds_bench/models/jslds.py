@@ -28,7 +28,7 @@ from jslds_bench.types.core import (
     Trials,
     silent,
 )
-from jslds_bench.types.networks import NetworkSource, Task
+from jslds_bench.types.networks import Task
 
 FAST_STEPS = 1_500
 """Of E by itself, with the network frozen."""
@@ -87,9 +87,6 @@ class JSLDS:
     def __post_init__(self) -> None:
         if (self.n_steps is not None and self.n_steps < 1) or self.merge < 0:
             raise UsageError(f"jslds needs n_steps ≥ 1 and merge ≥ 0, got {self.n_steps} and {self.merge}")
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        return None
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent

@@ -88,13 +88,13 @@ class NetworkSource(Protocol):
 
 @runtime_checkable
 class Model(Protocol):
-    """A way to describe a network's dynamics locally linearly: the thing being benchmarked."""
+    """A way to describe a network's dynamics locally linearly: the thing being benchmarked.
+
+    It may have a method ``unsupported(task, network) -> str | None``, asked before anything is trained: why it
+    cannot serve the pair of a task and a `NetworkSource`. For other settings it has other methods than `fit`.
+    """
 
     name: str
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        """Why this model cannot serve the pair, or None; asked before anything is trained."""
-        ...
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: PRNGKeyArray, progress: Progress = silent
@@ -141,6 +141,11 @@ class Evaluation(Evaluated):
     sample_u_star: Int[Any, " S"]
     projected: Float[Any, "B T1 N"] | None = None
     oracle_run: Float[Any, "B T1 N"] | None = None
+
+    @property
+    def linear_run(self) -> Float[Any, "B T1 N"]:
+        """The course of the linear systems that stands beside `states`."""
+        return self.free_run
 
 
 def reads(metric: Any, kind: type) -> bool:

@@ -148,3 +148,13 @@ class SpikeEvaluation(Evaluated):
     inferred: Inferred
     systems: Float[Any, "S G G"] | None
     loadings: Float[Any, "G N"] | None
+
+    @property
+    def states(self) -> Float[Any, "B T1 G"] | None:
+        """Of the generator, on held-out trials."""
+        return self.inferred.states
+
+    @property
+    def linear_run(self) -> Float[Any, "B T1 G"] | None:
+        """The course of the linear systems that stands beside `states`."""
+        return self.inferred.linear_states

@@ -10,7 +10,8 @@ import pytest
 from jslds_bench.contract.cases import smoke
 from jslds_bench.contract.recording import RULES
 from jslds_bench.errors import Unsupported
-from jslds_bench.settings.recordings.evaluation import draw_recordings, evaluate_recorded, recorded_arrays
+from jslds_bench.settings.recordings import SETTING
+from jslds_bench.settings.recordings.evaluation import evaluate_recorded, recorded_arrays
 from jslds_bench.suite import registries
 from jslds_bench.types.recordings import FitsRecordings, RecordedModel
 
@@ -27,7 +28,7 @@ def test_a_recording_keeps_the_contract(rule, a_recording):
 
 
 def test_recordings_are_read_only(a_recording):
-    for part in draw_recordings(smoke("tasks", a_recording), 0):
+    for part in SETTING.parts(smoke("tasks", a_recording), 0):
         for array in vars(part).values():
             if isinstance(array, np.ndarray):
                 with pytest.raises(ValueError, match="read-only"):
@@ -58,7 +59,7 @@ def fitted():
     def get(model):
         if model not in kept:
             entry = smoke("tasks", "known_switching")
-            fit, held_out = draw_recordings(entry, 0)
+            fit, held_out = SETTING.parts(entry, 0)
             made = smoke("models", model).fit_recording(entry, fit, jax.random.key(0))
             kept[model] = made, evaluate_recorded(made, fit, held_out)
         return kept[model]

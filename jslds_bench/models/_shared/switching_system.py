@@ -27,7 +27,7 @@ from jslds_bench.switching.selection import Curve, select_modes
 from jslds_bench.switching.transitions import gate_logits
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.modes import ModePoints
-from jslds_bench.types.networks import NetworkSource, Task
+from jslds_bench.types.networks import Task
 from jslds_bench.types.recordings import ObservedTask, Recording
 from jslds_bench.types.spikes import SpikeTask, SpikeTrials
 
@@ -218,9 +218,6 @@ class SwitchingModel:
 
     def _settings(self, **more: Any) -> switching.FitSettings:
         return switching.FitSettings(self.restarts, self.max_iterations, **more)
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        return None
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent

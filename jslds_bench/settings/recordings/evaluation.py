@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from jslds_bench.settings.draws import purpose_key, read_only
 from jslds_bench.settings.networks.arrays import N_EXAMPLES, grid, small
 from jslds_bench.switching.scoring import match_modes
 from jslds_bench.types.recordings import (
     Explanation,
-    ObservedTask,
     RecordedEvaluation,
     RecordedModel,
     Recording,
@@ -23,17 +21,6 @@ from jslds_bench.types.recordings import (
 HORIZON = 25
 """Steps of a forecast."""
 MOST_SHOWN = 500  # steps of an example trial that figures get
-
-
-def draw_recordings(task: ObservedTask, seed: int) -> tuple[Recording, Recording]:
-    """Trials to fit to and held-out trials, read-only."""
-    fit, held_out = task.record(purpose_key(seed, "recording"))
-    return _frozen(fit), _frozen(held_out)
-
-
-def _frozen(recording: Recording) -> Recording:
-    arrays = {k: v for k, v in vars(recording).items() if isinstance(v, np.ndarray)}
-    return Recording(**{**vars(recording), **{k: read_only(v) for k, v in arrays.items()}})
 
 
 def evaluate_recorded(model: RecordedModel, fit: Recording, held_out: Recording) -> RecordedEvaluation:

@@ -18,7 +18,7 @@ from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import UsageError
 from jslds_bench.settings.draws import purpose_key, read_only
 from jslds_bench.settings.networks.arrays import small
-from jslds_bench.types.spikes import Inferred, SpikeEvaluation, SpikeModel, SpikeTask, SpikeTrials
+from jslds_bench.types.spikes import Inferred, SpikeEvaluation, SpikeModel, SpikeTrials
 
 N_SAMPLES = 64
 """States of held-out trials at which linear systems are asked for."""
@@ -29,17 +29,6 @@ N_PLANES = 5
 """Complex pairs that are compared with jPC planes. Reference: Smith et al. (2021), figure 4F."""
 N_JPCA = 6
 N_NULL = 500
-
-
-def draw_spikes(task: SpikeTask, seed: int) -> tuple[SpikeTrials, SpikeTrials]:
-    """Trials to fit to and held-out trials, read-only."""
-    fit, held_out = task.spikes(purpose_key(seed, "recording"))
-    return _frozen(fit), _frozen(held_out)
-
-
-def _frozen(trials: SpikeTrials) -> SpikeTrials:
-    arrays = {k: read_only(v) for k, v in vars(trials).items() if isinstance(v, np.ndarray)}
-    return SpikeTrials(**{**vars(trials), **arrays})
 
 
 def evaluate_spikes(model: SpikeModel, fit: SpikeTrials, held_out: SpikeTrials, seed: int) -> SpikeEvaluation:
