@@ -1,6 +1,7 @@
 """Systems whose answer is known: NASCAR, Lorenz, and a switching system with known modes.
 
-Pure functions of a key; float64 inside and NumPy out.
+Pure functions of a key; float64 inside and NumPy out. `trials_key`, where it is given, draws the
+trials of the system that `key` makes.
 """
 
 from __future__ import annotations
@@ -77,12 +78,14 @@ def nascar(
     n_steps: int = 10_000,
     n_observed: int = 10,
     emissions: EmissionKind = "gaussian",
+    trials_key: PRNGKeyArray | None = None,
 ) -> System:
     """A car on an oval: two half-turns about (±2, 0) and two straights between them; recurrent-only gate.
 
     Four modes, D = 2, noise variance 1e-4. Reference: Linderman et al. (2017), section 5.1.
     """
-    k_emission, k_path = jax.random.split(key)
+    k_emission = jax.random.split(key)[0]
+    _, k_path = jax.random.split(key if trials_key is None else trials_key)
     turns = np.stack([_rotation(np.pi / 24), _rotation(np.pi / 48)])
     centres = np.array([[2.0, 0.0], [-2.0, 0.0]])
     offsets = np.einsum("kij,kj->ki", np.eye(2) - turns, centres)
@@ -108,13 +111,15 @@ def known_switching(
     n_observed: int = 10,
     emissions: EmissionKind = "identity",
     noise: float = 1e-4,
+    trials_key: PRNGKeyArray | None = None,
 ) -> System:
     """Three stable spirals in sectors of the plane, each towards a point in the next sector, with an input.
 
     Eigenvalues 0.95 e^{±0.1i}, 0.9 e^{±0.2i}, 0.92 e^{±0.3i}; fixed points of length 3, all virtual, so that
     the state circulates; one input that changes every 10 steps; noise variance `noise`; recurrent-only gate.
     """
-    k_emission, k_inputs, k_path = jax.random.split(key, 3)
+    k_emission = jax.random.split(key, 3)[0]
+    _, k_inputs, k_path = jax.random.split(key if trials_key is None else trials_key, 3)
     angles = np.array([np.pi / 2, np.pi / 2 + 2 * np.pi / 3, np.pi / 2 + 4 * np.pi / 3])
     a = np.stack([g * _rotation(w) for g, w in ((0.95, 0.1), (0.9, 0.2), (0.92, 0.3))])
     points = 3.0 * np.stack([np.cos(angles + 2.0), np.sin(angles + 2.0)], axis=1)
@@ -138,12 +143,14 @@ def lorenz(
     n_observed: int = 10,
     emissions: EmissionKind = "gaussian",
     dt: float = 0.02,
+    trials_key: PRNGKeyArray | None = None,
 ) -> System:
     """The Lorenz attractor (σ, ρ, β) = (10, 28, 8/3), by fourth-order Runge–Kutta, scaled to about unit size.
 
     Reference: Lorenz (1963), eqs. 25–27.
     """
-    k_start, k_emission, k_observe = jax.random.split(key, 3)
+    k_emission = jax.random.split(key, 3)[1]
+    k_start, _, k_observe = jax.random.split(key if trials_key is None else trials_key, 3)
 
     def flow(x: Any) -> Any:
         return jnp.array([10 * (x[1] - x[0]), x[0] * (28 - x[2]) - x[1], x[0] * x[1] - 8 / 3 * x[2]])

@@ -40,6 +40,7 @@ class KnownSystem:
     n_steps: int = 500
 
     name: ClassVar[str]
+    origin: ClassVar[str] = "synthetic"
     system: ClassVar[Any]  # of `switching.systems`
     setup: ClassVar[RecordingSetup]
     SMOKE: ClassVar[dict[str, Any]] = {"n_observed": 6, "n_trials": 4, "n_held_out": 2, "n_steps": 40}
@@ -56,21 +57,28 @@ class KnownSystem:
 
     def record(self, key: PRNGKeyArray) -> tuple[Recording, Recording]:
         """Trials to fit to, and held-out trials of the same system."""
-        n_trials = self.n_trials + self.n_held_out
-        made: systems.System = self.system(key, n_trials, self.n_steps, self.n_observed, self.emissions)
+        made = self.system(key, self.n_trials + self.n_held_out, *self._sizes)
+        return self._part(made, slice(None, self.n_trials)), self._part(made, slice(self.n_trials, None))
+
+    def further(self, key: PRNGKeyArray, trials_key: PRNGKeyArray, n_trials: int) -> Recording:
+        """Other trials of the system that ``record(key)`` observes, drawn from `trials_key`."""
+        return self._part(self.system(key, n_trials, *self._sizes, trials_key=trials_key), slice(None))
+
+    @property
+    def _sizes(self) -> tuple[int, int, str]:
+        return self.n_steps, self.n_observed, self.emissions
+
+    def _part(self, made: systems.System, trials: slice) -> Recording:
+        """Some of the trials, with all that is known of their system."""
         points = spectra = None
         if made.params is not None:
             linear = made.params.linear
             at_rest = mode_points(linear, np.zeros(linear.v.shape[2]))
             points, spectra = expectation(self.emissions, made.emission, at_rest), eigenvalues(linear.a)
             points[np.abs(spectra - 1).min(axis=1) < 1e-9] = np.nan  # it has none
-        expected = expectation(self.emissions, made.emission, made.states)
-
-        def part(trials: slice) -> Recording:
-            truth = made.states[trials], made.modes[trials], expected[trials], points, spectra
-            return Recording(made.observations[trials], made.inputs[trials], self.emissions, *truth)
-
-        return part(slice(None, self.n_trials)), part(slice(self.n_trials, None))
+        expected = expectation(self.emissions, made.emission, made.states)[trials]
+        truth = made.states[trials], made.modes[trials], expected, points, spectra
+        return Recording(made.observations[trials], made.inputs[trials], self.emissions, *truth)
 
 
 @TASKS.register("nascar")

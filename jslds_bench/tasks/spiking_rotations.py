@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Bool, Float, PRNGKeyArray
 
 from jslds_bench.entries.registry import TASKS
 from jslds_bench.errors import UsageError
@@ -54,6 +54,10 @@ class SpikingRotations:
     n_conditions: int = N_DIRECTIONS * N_VERSIONS
     held_out_units: float = 0.25
 
+    origin: ClassVar[str] = "synthetic"
+    caption: ClassVar[str] = (
+        "Synthetic spikes with planted rotations; the paper's own 2,296 trials need the DANDI file (suite maze)."
+    )
     bin_seconds: ClassVar[float] = 0.01
     n_latent: ClassVar[int] = 8
     SMOKE: ClassVar[dict[str, Any]] = {
@@ -84,7 +88,15 @@ class SpikingRotations:
 
     def spikes(self, key: PRNGKeyArray) -> tuple[SpikeTrials, SpikeTrials]:
         """Trials to fit to, and held-out trials of the same units and conditions."""
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+        rng = _generator(key)
+        units = self._units(rng)
+        return self._drawn(units, rng, self.n_trials), self._drawn(units, rng, self.n_held_out)
+
+    def further(self, key: PRNGKeyArray, trials_key: PRNGKeyArray, n_trials: int) -> SpikeTrials:
+        """Other trials of the units and conditions of ``spikes(key)``, drawn from `trials_key`."""
+        return self._drawn(self._units(_generator(key)), _generator(trials_key), n_trials)
+
+    def _units(self, rng: np.random.Generator) -> _Units:
         n_dims = 2 * len(FREQUENCIES)
         loadings = GAIN * rng.normal(size=(n_dims, self.n_units))
         bump = rng.normal(0.5, 0.3, self.n_units)
@@ -95,29 +107,44 @@ class SpikingRotations:
         to_velocity = rng.normal(size=(n_dims, 2)) * 100.0
         held_out = np.zeros(self.n_units, bool)
         held_out[rng.permutation(self.n_units)[: round(self.held_out_units * self.n_units)]] = True
+        return _Units(loadings, bump, base, starts, to_velocity, held_out)
+
+    def _drawn(self, units: _Units, rng: np.random.Generator, n_trials: int) -> SpikeTrials:
+        loadings, n_dims = units.loadings, len(units.loadings)
         seconds = np.arange(self.n_steps) * self.bin_seconds
         shape = np.exp(-0.5 * ((seconds + START - BUMP_AT) / BUMP_WIDTH) ** 2)
+        conditions = np.arange(n_trials) % self.n_conditions
+        z0 = units.starts[conditions] + TRIAL_NOISE * rng.normal(size=(n_trials, n_dims))
+        z = _rotated(z0, seconds)
+        rates = np.exp(z @ loadings + shape[:, None] * units.bump + units.base)
+        velocity = z @ units.to_velocity + rng.normal(0, 20.0, (*z.shape[:2], 2))
+        counts = rng.poisson(rates).astype(np.float64)
+        planes = np.stack([loadings[i : i + 2].T for i in range(0, n_dims, 2)])
+        return SpikeTrials(
+            counts,
+            self.bin_seconds,
+            units.held_out,
+            conditions,
+            rates,
+            velocity,
+            Rotations(FREQUENCIES, planes),
+            START,
+        )
 
-        def draw(n_trials: int) -> SpikeTrials:
-            conditions = np.arange(n_trials) % self.n_conditions
-            z0 = starts[conditions] + TRIAL_NOISE * rng.normal(size=(n_trials, n_dims))
-            z = _rotated(z0, seconds)
-            rates = np.exp(z @ loadings + shape[:, None] * bump + base)
-            velocity = z @ to_velocity + rng.normal(0, 20.0, (*z.shape[:2], 2))
-            counts = rng.poisson(rates).astype(np.float64)
-            planes = np.stack([loadings[i : i + 2].T for i in range(0, n_dims, 2)])
-            return SpikeTrials(
-                counts,
-                self.bin_seconds,
-                held_out,
-                conditions,
-                rates,
-                velocity,
-                Rotations(FREQUENCIES, planes),
-                START,
-            )
 
-        return draw(self.n_trials), draw(self.n_held_out)
+class _Units(NamedTuple):
+    """What a key makes of the units and conditions: all but the trials."""
+
+    loadings: Float[np.ndarray, "D N"]
+    bump: Float[np.ndarray, " N"]
+    base: Float[np.ndarray, " N"]
+    starts: Float[np.ndarray, "C D"]
+    to_velocity: Float[np.ndarray, "D 2"]
+    held_out: Bool[np.ndarray, " N"]
+
+
+def _generator(key: PRNGKeyArray) -> np.random.Generator:
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
 
 
 def _condition_starts(rng: np.random.Generator) -> Float[np.ndarray, "C D"]:
