@@ -152,6 +152,7 @@ def resolve(suite: Suite) -> Resolved:
         )
         rests_on = {*modules, *(m for e in entries for m in e.modules)}
         rests_on |= {f"jslds_bench.settings.{setting}", TEMPLATE} if setting else set()
+        rests_on |= set() if network is NO_NETWORK else set(MAKER)
         maker = {*MAKER, *entries[0].modules, *entries[1].modules}
         hashes = code(frozenset(rests_on)), code(frozenset(maker))
         jobs.append(dataclasses.replace(job, **_digests(job, entries, *hashes)))
