@@ -159,8 +159,9 @@ def resolve(suite: Suite) -> Resolved:
             failure=broken,
             refusal=None if broken else refusal(*labels),
         )
-        template = {f"jslds_bench.settings.{setting}", TEMPLATE} if setting else set()
-        needed = frozenset([*modules, *template, *(m for e in entries for m in e.modules)])
+        template = (f"jslds_bench.settings.{setting}", TEMPLATE) if setting else ()
+        kept = MAKER if entries[1].instance else ()
+        needed = frozenset([*modules, *template, *kept, *(m for e in entries for m in e.modules)])
         starts |= needed
         maker = code(frozenset([*MAKER, *entries[0].modules, *entries[1].modules]))
         jobs.append(dataclasses.replace(job, **_digests(job, entries, code(needed), maker)))

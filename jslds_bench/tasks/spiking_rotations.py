@@ -56,7 +56,8 @@ class SpikingRotations:
 
     origin: ClassVar[str] = "synthetic"
     caption: ClassVar[str] = (
-        "Synthetic spikes with planted rotations; the paper's own 2,296 trials need the DANDI file (suite maze)."
+        "Synthetic spikes with planted rotations; the paper's own 2,296 trials need the DANDI file "
+        "(suite maze)."
     )
     bin_seconds: ClassVar[float] = 0.01
     n_latent: ClassVar[int] = 8

@@ -90,8 +90,8 @@ class NetworkSource(Protocol):
 class Model(Protocol):
     """A way to describe a network's dynamics locally linearly: the thing being benchmarked.
 
-    It may have a method ``unsupported(task, network) -> str | None``, asked before anything is trained: why it
-    cannot serve the pair of a task and a `NetworkSource`. For other settings it has other methods than `fit`.
+    It may have a method ``unsupported(task, network) -> str | None``, asked before anything is trained: why
+    it cannot serve the pair of a task and a `NetworkSource`. For other settings it has others than `fit`.
     """
 
     name: str
