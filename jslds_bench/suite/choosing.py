@@ -11,7 +11,7 @@ from typing import Any
 from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import UsageError
 from jslds_bench.suite.reading import grid
-from jslds_bench.suite.resolve import registries
+from jslds_bench.suite.resolving import registries
 from jslds_bench.suite.toml import RESTRICTIONS, TABLES, Entry, Suite, check_seeds
 
 

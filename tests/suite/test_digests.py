@@ -72,7 +72,7 @@ def touched(copy) -> dict[str, tuple[set[str], set[str]]]:
 
     found: dict[str, tuple[set[str], set[str]]] = {setting: (set(), set()) for setting in CHOSEN}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jslds_bench.suite.resolve.Sources", functools.partial(sources.Sources, copy))
+        patch.setattr("jslds_bench.suite.resolving.Sources", functools.partial(sources.Sources, copy))
         before = digests()
         for file in sorted(copy.rglob("*.py")):
             content = file.read_bytes()
