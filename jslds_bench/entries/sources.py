@@ -19,14 +19,19 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 NAME = PACKAGE.name
+PLUGIN = "jslds_bench_plugin_"
+"""How the modules of plug-in files are called, before the file's name and a hash of its place."""
 
 
 def digest(modules: Iterable[str], package: Path = PACKAGE) -> str:
-    """Hash of the contents of `modules` and of all that they import; a changed byte in one makes another."""
-    hasher = hashlib.sha256()
-    for name, file in sorted(closure(modules, package).items()):
-        hasher.update(f"{name}\0{_hash(file, *_stamp(file))}\0".encode())
-    return hasher.hexdigest()[:32]
+    """Hash of the contents of `modules` and of all that they import; a changed byte in one makes another.
+
+    Where a plug-in file lies makes none, although its module is named by that.
+    """
+    content = []
+    for name, file in closure(modules, package).items():
+        content.append((file.stem if name.startswith(PLUGIN) else name, _hash(file, *_stamp(file))))
+    return hashlib.sha256("\0".join(map("\0".join, sorted(content))).encode()).hexdigest()[:32]
 
 
 def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, Path]:
@@ -59,7 +64,7 @@ class _Places:
     def __init__(self, start: str, package: Path) -> None:
         top = start.partition(".")[0]
         self._roots = {NAME: package, top: package if top == NAME else _root(top)}
-        alone = start.startswith("jslds_bench_plugin_") or start == "__main__"
+        alone = start.startswith(PLUGIN) or start == "__main__"
         self._beside = self._roots[top].parent if alone else None
         self._files: dict[str, Path | None] = {}
 
