@@ -19,6 +19,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 NAME = PACKAGE.name
+PLUGIN = "jslds_bench_plugin_"
+"""How the modules of plug-in files are called, before the file's name and a hash of its place."""
 
 
 class Sources:
@@ -35,13 +37,16 @@ class Sources:
         self._hashes: dict[Path, str] = {}
 
     def digest(self, modules: Iterable[str]) -> str:
-        """Hash of the contents of `modules` and of all that they import."""
-        hasher = hashlib.sha256()
-        for name, file in sorted(self.closure(modules).items()):
+        """Hash of the contents of `modules` and of all that they import.
+
+        Where a plug-in file lies makes no difference, although its module is named by that.
+        """
+        content = []
+        for name, file in self.closure(modules).items():
             if file not in self._hashes:
                 self._hashes[file] = hashlib.sha256(file.read_bytes()).hexdigest()
-            hasher.update(f"{name}\0{self._hashes[file]}\0".encode())
-        return hasher.hexdigest()[:32]
+            content.append((file.stem if name.startswith(PLUGIN) else name, self._hashes[file]))
+        return hashlib.sha256("\0".join(map("\0".join, sorted(content))).encode()).hexdigest()[:32]
 
     def closure(self, modules: Iterable[str]) -> dict[str, Path]:
         """`modules` and the modules that they import, transitively, with their files."""
@@ -62,7 +67,7 @@ class Sources:
         top = start.partition(".")[0] if name.partition(".")[0] != NAME else NAME
         if top not in self._places:
             root = _root(top)
-            alone = top.startswith("jslds_bench_plugin_") or top == "__main__"
+            alone = top.startswith(PLUGIN) or top == "__main__"
             roots = {NAME: self._package, top: root}
             self._places[top] = _Places(roots, root.parent if alone else None)
         return self._places[top]

@@ -135,6 +135,20 @@ def test_a_plug_in_has_what_lies_beside_it_and_what_it_uses_of_the_package(tmp_p
         assert found[module].is_relative_to(tmp_path)
 
 
+def test_a_plug_in_may_be_moved(tmp_path):
+    text = "from jslds_bench.errors import UsageError\n"
+    places = [fill(tmp_path / place, {"two.py": text}) for place in ("here", "there")]
+    here, there = (plugins.load(place / "two.py").__name__ for place in places)
+    assert here != there
+    assert sources.Sources().digest([here]) == sources.digest([there])
+    fill(places[1], {"two.py": text + "#"})
+    assert sources.Sources().digest([here]) != sources.digest([there])
+    both = sources.Sources().digest([here, there])
+    fill(places[0], {"two.py": text + "#"})
+    fill(places[1], {"two.py": text})
+    assert sources.Sources().digest([here, there]) == both
+
+
 def test_a_package_of_its_own_has_its_modules(tmp_path, monkeypatch):
     files = {"__init__.py": "", "entry.py": "from . import helper", "helper.py": "", "unused.py": ""}
     fill(tmp_path / "package_of_theirs", files)
