@@ -15,8 +15,8 @@ from typing import Any
 
 import jslds_bench
 
-# With -P a html.py or numpy.py in the current folder is not run, as it would be by `python -m`; and the package
-# is the runner's own, whether or not one is installed.
+# With -P a html.py or numpy.py in the current folder is not run, as it would be by `python -m`; and the
+# package is the runner's own, whether or not one is installed.
 _START = """
 import importlib.util, sys
 core, runner, package = sys.argv[1:]

@@ -140,9 +140,9 @@ def test_a_plug_in_may_be_moved(tmp_path):
     places = [fill(tmp_path / place, {"two.py": text}) for place in ("here", "there")]
     here, there = (plugins.load(place / "two.py").__name__ for place in places)
     assert here != there
-    assert sources.Sources().digest([here]) == sources.digest([there])
+    assert sources.Sources().digest([here]) == sources.Sources().digest([there])
     fill(places[1], {"two.py": text + "#"})
-    assert sources.Sources().digest([here]) != sources.digest([there])
+    assert sources.Sources().digest([here]) != sources.Sources().digest([there])
     both = sources.Sources().digest([here, there])
     fill(places[0], {"two.py": text + "#"})
     fill(places[1], {"two.py": text})
