@@ -11,7 +11,8 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from jslds_bench.report.data.summary import Summary, number
+from jslds_bench.records.numbers import number
+from jslds_bench.report.data.summary import Summary
 from jslds_bench.report.style import INK, MUTED, PAPER, WIDTH, Style, log_axis, plain, sheet, title
 
 LEAVES = 10.0  # relative error above which a curve is said to have left the plot

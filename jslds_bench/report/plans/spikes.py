@@ -26,7 +26,6 @@ from jslds_bench.report.figures.spikes import Curve, Trial, jpc_planes, psths, r
 from jslds_bench.report.figures.states import Cloud, Path, Scene, scenes
 from jslds_bench.report.plans.modes import TRIED
 from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, lacking
-from jslds_bench.report.plans.scores import origin_of
 from jslds_bench.report.style import INK, MUTED, Style, plain, stroke
 
 MAX_UNITS = 3  # drawn of those that a record holds
@@ -56,13 +55,11 @@ Made = tuple[str, str, str, Callable[[], Figure] | None]
 
 
 def spike_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
-    """The figures of each model of spiking data; nothing for other tasks.
+    """The figures of each model of spiking data.
 
     What a model has no arrays of is left out without a word, for most models have no generator; what is of
     the wrong shape, or lacks what it is drawn against, is named.
     """
-    if not data.spiking(task):
-        return
     for model in data.best_models(task, network, MAX_MODELS):
         key = (task, network, model)
         arrays = data.example(key)
@@ -99,8 +96,7 @@ def _rates(data: RunData, key: Key, a: Arrays) -> Iterator[Made]:
     caption = f"Rates of sample units along held-out trials{branches}. Ticks are spikes."
     if "spikes_example_rates_true" in a:
         caption += " Dashed: the true rates."
-    if origin := origin_of(data, key[0]):
-        caption += f" {origin}"
+    caption = f"{caption} {data.said(key[0], 'caption')}".strip()
     cut = f"Drawn: {n_trials} of {len(found)} example trials, {len(names)} of {found.shape[2]} sample units"
     note = cut if found[:n_trials, :, : len(names)].size < found.size else ""
     heading = f"{plain(key[2], 20)}: single-trial rates"

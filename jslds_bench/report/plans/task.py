@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from jslds_bench.report.data.run import Key, RunData
+from jslds_bench.report.data.run import RunData
 from jslds_bench.report.figures.summary import SEED_LINES, Bar, bars, horizon, matrix
-from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name
+from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, make_bar
 from jslds_bench.report.style import plain
 
 KINDS = {
@@ -27,7 +27,7 @@ def horizon_plans(data: RunData, task: str) -> Iterator[Plan]:
         }
         n_models = len({model for series_of in panels.values() for model in series_of})
         name, heading = file_name(task, f"horizon_{kind}"), f"{plain(task)}: {words} error by step"
-        note = _subsets(data, task, panels) if panels else f"no record of {task} holds the series {series}"
+        note = _subsets(data, panels) if panels else f"no record of {task} holds the series {series}"
         caption = {
             "free_run": "Free-run: the model predicts from its own predictions, so errors build up with t.",
             "one_step": "One-step: the model predicts each step from the true state before it.",
@@ -81,20 +81,13 @@ def bars_plan(data: RunData, task: str) -> Plan:
     )
 
 
-def make_bar(data: RunData, key: Key, metric: str, label: str, hollow: bool = False) -> Bar:
-    """The Bar of one metric of (task, network, model)."""
-    values = [r.values[metric].value for r in data.records[key] if metric in r.values]
-    known = [v for v in values if v is not None]
-    return Bar(label, data.summary(key, metric), known, data.styles[key[2]], hollow)
-
-
-def _subsets(data: RunData, task: str, panels: Mapping[str, Mapping[str, np.ndarray]]) -> str:
+def _subsets(data: RunData, panels: Mapping[str, Mapping[str, np.ndarray]]) -> str:
     """Which means are over fewer seeds than were asked for."""
     counts = [
-        f"{model} on {network} {len(rows)} of {asked}"
+        f"{model} on {network} {len(rows)} of {len(data.seeds)}"
         for network, series in panels.items()
         for model, rows in series.items()
-        if len(rows) < (asked := len(data.records[task, network, model]))
+        if len(rows) < len(data.seeds)
     ]
     return f"Over fewer seeds than asked: {', '.join(counts)}" if counts else ""
 
