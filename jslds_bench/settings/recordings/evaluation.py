@@ -26,7 +26,8 @@ MOST_SHOWN = 500  # steps of an example trial that figures get
 
 def shown(recording: Recording) -> Recording:
     """What a model may see of trials, in arrays of their own: no truth about their origin."""
-    return Recording(*(read_only(x) for x in (recording.observations, recording.inputs)), recording.emissions)
+    observations, inputs = read_only((recording.observations, recording.inputs))
+    return Recording(observations, inputs, recording.emissions)
 
 
 def evaluate_recorded(model: RecordedModel, fit: Recording, held_out: Recording) -> RecordedEvaluation:
