@@ -22,6 +22,7 @@ class OfRecordings:
     """Read from the evaluation of a model that is fitted to a recording."""
 
     family: ClassVar[str] = "modes"
+    headline: ClassVar[bool] = True
     reads: ClassVar[type] = RecordedEvaluation
 
 
@@ -42,7 +43,6 @@ class ModeAccuracy(OfRecordings, Share):
     """Share of the fitted steps whose most likely mode is the true one, after the best relabelling."""
 
     order: ClassVar[int] = 400
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         true, order = evaluation.recording.modes, evaluation.order
@@ -68,7 +68,6 @@ class ModeEigenvalueError(OfRecordings, Error):
     """Greatest over true modes of mean |λ̂ − λ| / mean |λ|, eigenvalues matched at least cost."""
 
     order: ClassVar[int] = 401
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         pairs, true = _matched(evaluation), evaluation.recording.mode_eigenvalues
@@ -86,7 +85,6 @@ class ModePointError(OfRecordings, Error):
     """
 
     order: ClassVar[int] = 402
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         pairs, true = _matched(evaluation), evaluation.recording.mode_points
@@ -108,6 +106,7 @@ class ElboPerStep(Likelihood):
     """Lower bound on the log-likelihood of the fitted trials, per step and trial."""
 
     order: ClassVar[int] = 404
+    headline: ClassVar[bool] = False
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         return _per_step(evaluation.explained.log_likelihood, evaluation.recording.observations)
@@ -119,7 +118,6 @@ class HeldOutElboPerStep(Likelihood):
     """Lower bound on the log-likelihood of held-out trials, parameters frozen, per step and trial."""
 
     order: ClassVar[int] = 405
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         return _per_step(evaluation.explained_held_out.log_likelihood, evaluation.held_out.observations)
@@ -134,7 +132,6 @@ class HeldOutBitsPerSpike(Likelihood):
     """
 
     order: ClassVar[int] = 406
-    headline: ClassVar[bool] = True
     unit: ClassVar[str] = "bits"
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
@@ -155,7 +152,6 @@ class ForecastError(OfRecordings, Error):
     """
 
     order: ClassVar[int] = 403
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         true = evaluation.forecast_true
@@ -169,7 +165,6 @@ class SecondsPerIteration(Seconds, OfRecordings):
     """Seconds of one EM iteration on the fitted trials, compiled and warmed, on the worker's one core."""
 
     order: ClassVar[int] = 700
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         return measured(evaluation, "seconds_per_iteration")
