@@ -6,7 +6,6 @@ import math
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -71,20 +70,11 @@ def test_a_light_verb_imports_nothing_heavy(words, tmp_path):
 import sys
 from jslds_bench.cli import main
 main({words!r})
-heavy = {{"jax", "pandas", "matplotlib", "flax", "optax", "scipy"}} & set(sys.modules)
+heavy = {{"jax", "flax", "optax", "pandas", "matplotlib", "scipy", "jinja2"}} & set(sys.modules)
 assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=ENV, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_help_takes_under_half_a_second(tmp_path):
-    def seconds() -> float:
-        start = time.perf_counter()
-        assert process("--help", cwd=tmp_path).stdout.startswith("usage: jslds-bench VERB")
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(3)) < 0.5
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,17 @@ def timed_run(suite: str, folder) -> tuple[float, object]:
     return time.perf_counter() - start, load_run(folder / "run")
 
 
+def test_help_takes_under_half_a_second():
+    def seconds() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "jslds_bench", "--help"], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+    best = min(seconds() for _ in range(5))
+    print(f"--help: {best:.2f} s")
+    assert best < 0.5
+
+
 def test_smoke_takes_less_than_a_minute(tmp_path):
     seconds, frame = timed_run("smoke", tmp_path)
     print(f"smoke, cold: {seconds:.0f} s")
