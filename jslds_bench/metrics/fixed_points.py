@@ -7,7 +7,6 @@ Distances are in units of the RMS radius of the network's visited states. For a 
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +14,7 @@ import scipy.spatial
 
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics._shared.declared import Error
+from jslds_bench.metrics._shared.declared import Error, Share
 from jslds_bench.metrics.states import spread
 from jslds_bench.types.networks import Evaluation
 
@@ -71,13 +70,8 @@ class FixedPointSpeed(Error):
 
 @METRICS.register("fixed_point_precision")
 @dataclasses.dataclass(frozen=True)
-class FixedPointPrecision:
+class FixedPointPrecision(Share):
     """Share of the model's points that lie within 0.1 RMS radii of a fixed point of the network."""
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         return precision_and_recall(evaluation, EPSILON)[0]
@@ -85,16 +79,11 @@ class FixedPointPrecision:
 
 @METRICS.register("fixed_point_recall")
 @dataclasses.dataclass(frozen=True)
-class FixedPointRecall:
+class FixedPointRecall(Share):
     """Share of the network's fixed points that have one of the model's within 0.1 RMS radii.
 
     A model need not use all of a network's fixed points (saddles, say): low recall is no fault by itself.
     """
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         return precision_and_recall(evaluation, EPSILON)[1]
@@ -102,13 +91,10 @@ class FixedPointRecall:
 
 @METRICS.register("fixed_point_chamfer")
 @dataclasses.dataclass(frozen=True)
-class FixedPointChamfer:
+class FixedPointChamfer(Error):
     """½ (mean gap model → network + mean gap network → model), averaged over the distinct u*."""
 
     unit: ClassVar[str] = "RMS radii"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         both = [(_gaps(f, r).mean() + _gaps(r, f).mean()) / 2 for f, r in _pairs(evaluation)]

@@ -27,13 +27,10 @@ N_LEADING = 10
 N_NULL = 500
 
 
-class Degrees:
+class Degrees(Error):
     """An angle between subspaces: 0 is the same, lower is better."""
 
     unit: ClassVar[str] = "°"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
     reads: ClassVar[type] = SpikeEvaluation
 
 

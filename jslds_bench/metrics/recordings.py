@@ -12,20 +12,16 @@ from jslds_bench.analysis.spikes import bits_per_spike
 from jslds_bench.dynamics.spectrum import matched_distance
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics._shared.declared import Error, Seconds
+from jslds_bench.metrics._shared.declared import Error, Likelihood, Share
 from jslds_bench.metrics.states import squared_distance
-from jslds_bench.types.recordings import RecordedEvaluation
+from jslds_bench.types.recordings import Explanation, RecordedEvaluation, Recording
 
 
 @METRICS.register("state_accuracy")
 @dataclasses.dataclass(frozen=True)
-class StateAccuracy:
+class StateAccuracy(Share):
     """Share of the fitted steps whose most likely mode is the true one, after the best relabelling."""
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    timing: ClassVar[bool] = False
     reads: ClassVar[type] = RecordedEvaluation
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
@@ -84,50 +80,43 @@ class ModePointError(Error):
         return max(gaps) if np.isfinite(gaps).all() else math.inf
 
 
+def _per_step(recording: Recording, explained: Explanation) -> float:
+    return float(explained.log_likelihood.sum() / np.prod(recording.observations.shape[:2]))
+
+
 @METRICS.register("elbo_per_step")
 @dataclasses.dataclass(frozen=True)
-class ElboPerStep:
+class ElboPerStep(Likelihood):
     """Lower bound on the log-likelihood of the fitted trials, per step and trial."""
 
     unit: ClassVar[str] = "nats"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    timing: ClassVar[bool] = False
     reads: ClassVar[type] = RecordedEvaluation
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
-        n_steps = np.prod(evaluation.recording.observations.shape[:2])
-        return float(evaluation.explained.log_likelihood.sum() / n_steps)
+        return _per_step(evaluation.recording, evaluation.explained)
 
 
 @METRICS.register("held_out_elbo_per_step")
 @dataclasses.dataclass(frozen=True)
-class HeldOutElboPerStep:
+class HeldOutElboPerStep(Likelihood):
     """Lower bound on the log-likelihood of held-out trials, parameters frozen, per step and trial."""
 
     unit: ClassVar[str] = "nats"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    timing: ClassVar[bool] = False
     reads: ClassVar[type] = RecordedEvaluation
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
-        n_steps = np.prod(evaluation.held_out.observations.shape[:2])
-        return float(evaluation.explained_held_out.log_likelihood.sum() / n_steps)
+        return _per_step(evaluation.held_out, evaluation.explained_held_out)
 
 
 @METRICS.register("held_out_bits_per_spike")
 @dataclasses.dataclass(frozen=True)
-class HeldOutBitsPerSpike:
+class HeldOutBitsPerSpike(Likelihood):
     """Held-out bound above that of constant rates (the fitted trials' means), in bits per spike.
 
     Reference: Pei et al. (2021), eq. 4, there for co-smoothing.
     """
 
     unit: ClassVar[str] = "bits"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    timing: ClassVar[bool] = False
     reads: ClassVar[type] = RecordedEvaluation
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
@@ -153,16 +142,3 @@ class ForecastError(Error):
         true = evaluation.forecast_true
         scale = float(np.sum((true - true.mean(axis=(0, 1))) ** 2))
         return squared_distance(evaluation.forecast, true) / scale
-
-
-@METRICS.register("seconds_per_iteration")
-@dataclasses.dataclass(frozen=True)
-class SecondsPerIteration(Seconds):
-    """Seconds of one EM iteration on the fitted trials, compiled and warmed, on the worker's one core."""
-
-    reads: ClassVar[type] = RecordedEvaluation
-
-    def compute(self, evaluation: RecordedEvaluation) -> float:
-        if "seconds_per_iteration" not in evaluation.timings:
-            raise Unsupported("not timed")
-        return evaluation.timings["seconds_per_iteration"]

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from jslds_bench.analysis.spikes import PSTH_SECONDS, condition_means, rate_bits_per_spike
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
+from jslds_bench.metrics._shared.declared import Likelihood, Score
 from jslds_bench.types.spikes import SpikeEvaluation
 
 N_FOLDS = 5
@@ -23,21 +24,17 @@ PENALTIES = np.geomspace(1e-3, 1e3, 13)
 """Of the ridge regression on standardised rates, per sample."""
 
 
-class SpikeScore:
+class SpikeScore(Score):
     """A score of inferred rates: higher is better."""
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
-    timing: ClassVar[bool] = False
     reads: ClassVar[type] = SpikeEvaluation
 
 
-class Bits(SpikeScore):
+class Bits(Likelihood):
     """A likelihood in bits per spike."""
 
     unit: ClassVar[str] = "bits"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    reads: ClassVar[type] = SpikeEvaluation
 
 
 def _bits(evaluation: SpikeEvaluation, rates: Any, units: Any) -> float:

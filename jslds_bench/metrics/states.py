@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics._shared.declared import Error
+from jslds_bench.metrics._shared.declared import Error, Score
 from jslds_bench.types.networks import Evaluation
 from jslds_bench.types.spikes import SpikeEvaluation
 
@@ -89,13 +89,8 @@ class RelativeErrorOneStep(Error):
 
 @METRICS.register("skill")
 @dataclasses.dataclass(frozen=True)
-class Skill:
+class Skill(Score):
     """1 − Σ‖ĥ_t − h_t‖² / Σ‖h_0 − h_t‖², free-running: 1 is perfect, 0 is no better than staying at h_0."""
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         true = evaluation.states[:, 1:]
@@ -105,13 +100,8 @@ class Skill:
 
 @METRICS.register("skill_one_step")
 @dataclasses.dataclass(frozen=True)
-class SkillOneStep:
+class SkillOneStep(Score):
     """1 − Σ‖ĥ_t − h_t‖² / Σ‖h_{t−1} − h_t‖², one step ahead: 0 is no better than persistence."""
-
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         true = evaluation.states[:, 1:]
@@ -133,7 +123,7 @@ class NRMSE(Error):
 
 @METRICS.register("valid_prediction_time")
 @dataclasses.dataclass(frozen=True)
-class ValidPredictionTime:
+class ValidPredictionTime(Error):
     """Mean over trials of the steps before ‖ĥ_t − h_t‖ first exceeds 0.4 of the spread; T if it never does.
 
     The spread is √(mean ‖h − h̄‖²) over trials and steps.
@@ -141,8 +131,6 @@ class ValidPredictionTime:
 
     unit: ClassVar[str] = "steps"
     better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
     THRESHOLD: ClassVar[float] = 0.4
 
     def compute(self, evaluation: Evaluation) -> float:
