@@ -9,10 +9,11 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
+import tomlkit
+
 from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import UsageError
 from jslds_bench.suite import Suite, grid, load_suite, registries, suite_names
-from jslds_bench.suite.toml import as_toml
 
 
 def listed(kind: str, plugin_files: Sequence[str] = ()) -> list[list[str]]:
@@ -115,10 +116,10 @@ def _type(hint: Any) -> str:
 
 def _default(field: dataclasses.Field[Any]) -> str:
     if field.default_factory is not dataclasses.MISSING:
-        return f" = {as_toml(field.default_factory())}"
+        return f" = {tomlkit.item(field.default_factory()).as_string()}"
     if field.default is dataclasses.MISSING:
         return " (required)"
-    return "" if field.default is None else f" = {as_toml(field.default)}"
+    return "" if field.default is None else f" = {tomlkit.item(field.default).as_string()}"
 
 
 def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
