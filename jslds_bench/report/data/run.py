@@ -36,8 +36,8 @@ class RunData:
         paths: record key → file.
         tasks, networks, models: labels, in the suite's order.
         seeds: those that the run was asked for, by its suite or by any record.
-        settings: task → the name of its setting, by a record with values if there is one: of jobs that came to
-            nothing schema 1 did not say enough.
+        settings: task → the name of its setting, by a record with values if there is one: of jobs that came
+            to nothing schema 1 did not say enough.
         columns: its metrics, in the order in which tables show them.
         styles: model label → Style.
     """
