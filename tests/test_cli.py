@@ -235,7 +235,7 @@ def test_info_tells_what_must_be_given(capsys):
 
 def test_info_tells_which_networks_a_model_serves(capsys):
     assert cli.main(["info", "persistence"]) == 0
-    served = capsys.readouterr().out.partition("Serves networks:\n")[2].splitlines()
+    served = capsys.readouterr().out.partition("Serves networks: yes\n")[2].splitlines()
     assert "  standard: yes" in served
     assert "  cotrained: yes" in served
     assert "  checkpoint: depends on its parameters" in served

@@ -9,10 +9,11 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
+import tomlkit
+
 from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import UsageError
 from jslds_bench.suite import Suite, grid, load_suite, registries, suite_names
-from jslds_bench.suite.toml import as_toml
 
 
 def listed(kind: str, plugin_files: Sequence[str] = ()) -> list[list[str]]:
@@ -115,35 +116,34 @@ def _type(hint: Any) -> str:
 
 def _default(field: dataclasses.Field[Any]) -> str:
     if field.default_factory is not dataclasses.MISSING:
-        return f" = {as_toml(field.default_factory())}"
+        return f" = {tomlkit.item(field.default_factory()).as_string()}"
     if field.default is dataclasses.MISSING:
         return " (required)"
-    return "" if field.default is None else f" = {as_toml(field.default)}"
+    return "" if field.default is None else f" = {tomlkit.item(field.default).as_string()}"
 
 
 def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
-    """Which networks a model serves, at everything's default parameters, and why not the others."""
+    """Which settings and networks a model serves, at default parameters, and why not the others."""
     if _needs_parameters(entry):
         return ""
-    from jslds_bench.types.recordings import FitsRecordings, ObservedTask
-    from jslds_bench.types.spikes import FitsSpikes, SpikeTask
+    from jslds_bench import settings
 
-    known = map(kinds["tasks"].get, kinds["tasks"].registered())
-    tasks = [task() for task in known if not _needs_parameters(task)]
-    tasks = [task for task in tasks if not isinstance(task, ObservedTask | SpikeTask)]
-    lines = ["Serves networks:"]
-    for name in kinds["networks"].registered():
-        network = kinds["networks"].get(name)
-        if _needs_parameters(network):
-            lines.append(f"  {name}: depends on its parameters")
+    lines = []
+    known = [kinds["tasks"].get(name) for name in kinds["tasks"].registered()]
+    for setting in settings.every():
+        lines.append(f"Serves {setting.about}: {'yes' if setting.serves(entry) else 'no'}")
+        if not (setting.needs_network and setting.serves(entry)):
             continue
-        reasons = [entry().unsupported(task, network()) for task in tasks]
-        refusals = "; ".join(sorted({reason for reason in reasons if reason}))
-        lines.append(
-            f"  {name}: {('not always: ' if None in reasons else 'no: ') + refusals if refusals else 'yes'}"
-        )
-    lines.append(f"Serves recorded data: {'yes' if issubclass(entry, FitsRecordings) else 'no'}")
-    lines.append(f"Serves spiking data: {'yes' if issubclass(entry, FitsSpikes) else 'no'}")
+        tasks = [made for task in known if not _needs_parameters(task) and setting.owns(made := task())]
+        for name in kinds["networks"].registered():
+            network = kinds["networks"].get(name)
+            if _needs_parameters(network):
+                lines.append(f"  {name}: depends on its parameters")
+                continue
+            reasons = [setting.why_unsupported(task, network(), entry()) for task in tasks]
+            refusals = "; ".join(sorted({reason for reason in reasons if reason}))
+            said = ("not always: " if None in reasons else "no: ") + refusals if refusals else "yes"
+            lines.append(f"  {name}: {said}")
     return "\n".join(lines)
 
 

@@ -139,10 +139,9 @@ def _dry_run(plan: Resolved, out: Path, resume: bool) -> int:
 
     rows = [[*map(str, job.key), state(job)] for job in plan.jobs]
     say(table(["task", "network", "model", "seed", "state"], rows))
-    counts = {
-        word: sum(row[-1].startswith(word) for row in rows) for word in ("to run", "kept", "unsupported")
-    }
-    said = ", ".join(f"{n} {word}" for word, n in counts.items())
+    words = ("to run", "kept", "unsupported", "failed")
+    counts = {word: sum(row[-1].startswith(word) for row in rows) for word in words}
+    said = ", ".join(f"{n} {word}" for word, n in counts.items() if n or word != "failed")
     say(f"\n{plan.suite.name}: {len(rows)} jobs: {said}; nothing was run")
     return OK
 

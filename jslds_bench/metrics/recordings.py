@@ -22,6 +22,7 @@ class OfRecordings:
     """Read from the evaluation of a model that is fitted to a recording."""
 
     family: ClassVar[str] = "modes"
+    headline: ClassVar[bool] = True
     reads: ClassVar[type] = RecordedEvaluation
 
 
@@ -32,8 +33,14 @@ class Likelihood(OfRecordings, Score):
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
 
+def _total(log_likelihood: Any) -> float:
+    """Nats of all trials; −∞ where one of them was lost."""
+    total = float(log_likelihood.sum())
+    return -math.inf if math.isnan(total) else total
+
+
 def _per_step(log_likelihood: Any, observations: Any) -> float:
-    return float(log_likelihood.sum() / np.prod(observations.shape[:2]))
+    return _total(log_likelihood) / float(np.prod(observations.shape[:2]))
 
 
 @METRICS.register("mode_accuracy")
@@ -42,7 +49,6 @@ class ModeAccuracy(OfRecordings, Share):
     """Share of the fitted steps whose most likely mode is the true one, after the best relabelling."""
 
     order: ClassVar[int] = 400
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         true, order = evaluation.recording.modes, evaluation.order
@@ -68,12 +74,13 @@ class ModeEigenvalueError(OfRecordings, Error):
     """Greatest over true modes of mean |λ̂ − λ| / mean |λ|, eigenvalues matched at least cost."""
 
     order: ClassVar[int] = 401
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         pairs, true = _matched(evaluation), evaluation.recording.mode_eigenvalues
         assert true is not None
         found = evaluation.mode_eigenvalues
+        if not np.isfinite(found).all():
+            return math.inf
         return max(float(matched_distance(true[k], found[j]) / np.abs(true[k]).mean()) for k, j in pairs)
 
 
@@ -86,7 +93,6 @@ class ModePointError(OfRecordings, Error):
     """
 
     order: ClassVar[int] = 402
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         pairs, true = _matched(evaluation), evaluation.recording.mode_points
@@ -108,6 +114,7 @@ class ElboPerStep(Likelihood):
     """Lower bound on the log-likelihood of the fitted trials, per step and trial."""
 
     order: ClassVar[int] = 404
+    headline: ClassVar[bool] = False
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         return _per_step(evaluation.explained.log_likelihood, evaluation.recording.observations)
@@ -119,7 +126,6 @@ class HeldOutElboPerStep(Likelihood):
     """Lower bound on the log-likelihood of held-out trials, parameters frozen, per step and trial."""
 
     order: ClassVar[int] = 405
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         return _per_step(evaluation.explained_held_out.log_likelihood, evaluation.held_out.observations)
@@ -134,7 +140,6 @@ class HeldOutBitsPerSpike(Likelihood):
     """
 
     order: ClassVar[int] = 406
-    headline: ClassVar[bool] = True
     unit: ClassVar[str] = "bits"
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
@@ -142,7 +147,7 @@ class HeldOutBitsPerSpike(Likelihood):
         if evaluation.held_out.emissions != "poisson":
             raise Unsupported("the observations are no counts")
         rates = evaluation.recording.observations.mean(axis=(0, 1))
-        total = float(evaluation.explained_held_out.log_likelihood.sum())
+        total = _total(evaluation.explained_held_out.log_likelihood)
         return bits_per_spike(total, counts, np.ones(counts.shape[:2]), rates)
 
 
@@ -155,7 +160,6 @@ class ForecastError(OfRecordings, Error):
     """
 
     order: ClassVar[int] = 403
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         true = evaluation.forecast_true
@@ -169,7 +173,6 @@ class SecondsPerIteration(Seconds, OfRecordings):
     """Seconds of one EM iteration on the fitted trials, compiled and warmed, on the worker's one core."""
 
     order: ClassVar[int] = 700
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         return measured(evaluation, "seconds_per_iteration")

@@ -28,6 +28,7 @@ class SpikeScore(Score):
     """A score of inferred rates: higher is better."""
 
     family: ClassVar[str] = "spikes"
+    headline: ClassVar[bool] = True
     reads: ClassVar[type] = SpikeEvaluation
 
 
@@ -61,7 +62,6 @@ class CoBitsPerSpike(Bits):
     """
 
     order: ClassVar[int] = 500
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return _bits(evaluation, evaluation.inferred.rates, evaluation.held_out.held_out_units)
@@ -73,7 +73,6 @@ class BitsPerSpike(Bits):
     """The same of held-in units on held-out trials: the model has seen these very spikes, which flatters."""
 
     order: ClassVar[int] = 502
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return _bits(evaluation, evaluation.inferred.rates, ~evaluation.held_out.held_out_units)
@@ -85,6 +84,7 @@ class CoBitsPerSpikeJSLDS(Bits):
     """`co_bits_per_spike` of the rates of the JSLDS branch."""
 
     order: ClassVar[int] = 501
+    headline: ClassVar[bool] = False
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return _bits(evaluation, _jslds(evaluation), evaluation.held_out.held_out_units)
@@ -127,7 +127,6 @@ class RateR2(SpikeScore):
     """
 
     order: ClassVar[int] = 503
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return mean_r2(_rows(evaluation.inferred.rates), _true_rates(evaluation))
@@ -139,6 +138,7 @@ class RateR2JSLDS(SpikeScore):
     """`rate_r2` of the rates of the JSLDS branch."""
 
     order: ClassVar[int] = 504
+    headline: ClassVar[bool] = False
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return mean_r2(_rows(_jslds(evaluation)), _true_rates(evaluation))
@@ -154,7 +154,6 @@ class PsthR2(SpikeScore):
     """
 
     order: ClassVar[int] = 505
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         trials = evaluation.held_out
@@ -177,7 +176,6 @@ class VelocityR2(SpikeScore):
     """
 
     order: ClassVar[int] = 506
-    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         fit, held_out = evaluation.fit, evaluation.held_out

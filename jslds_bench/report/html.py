@@ -21,12 +21,16 @@ FILES = importlib.resources.files(__package__)
 def fill(template: str, **content: Any) -> str:
     """The page that this template of the package makes of `content` and the colours of both themes."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader(__package__, ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     light = ";".join(f"{css_name(color)}:{color}" for color in THEME)
     dark = ";".join(f"{css_name(color)}:{other}" for color, other in THEME.items())
-    source = environment.from_string(FILES.joinpath(template).read_text("utf-8"))
-    return source.render(light=Markup(light), dark=Markup(dark), **content).strip() + "\n"
+    page = environment.get_template(template).render(light=Markup(light), dark=Markup(dark), **content)
+    return page.strip() + "\n"
 
 
 def write_figure(folder: Path, figure: Figure, name: str, caption: str) -> Markup:

@@ -139,7 +139,11 @@ class DrawnSetting(Setting[Drawn, E]):
         return Drawn(task, self.parts(task, seed)[0])
 
     def given(self, shared: Drawn) -> dict[str, Any]:
-        return {self.data: shared.fit}
+        return {self.data: self.shown(shared.fit)}
+
+    @abc.abstractmethod
+    def shown(self, part: Any) -> Any:
+        """What a model may see of data: not the truth about its origin."""
 
     def held_out(self, shared: Drawn, seed: int, n_trials: int) -> Any:
         """As many trials as the task holds out."""

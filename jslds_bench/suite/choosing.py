@@ -124,12 +124,23 @@ def _reads_file(registry: Registry[Any], name: str) -> bool:
 
 
 def united(suite: Suite, earlier: Suite | None) -> Suite:
-    """What both suites ask for, in the order of `earlier`; where they differ in an entry, that of `suite`."""
+    """What both suites ask for, in the order of `earlier`; where they differ in an entry, that of `suite`.
+
+    An entry is restricted to what either restricts it to.
+    """
     if earlier is None:
         return suite
     both: dict[str, Any] = {"seeds": tuple(sorted({*suite.seeds, *earlier.seeds}))}
     for kind in TABLES:
-        entries = {entry.label: entry for one in (earlier, suite) for entry in getattr(one, kind)}
+        entries = {entry.label: entry for entry in getattr(earlier, kind)}
+        for entry in getattr(suite, kind):
+            before = entries.get(entry.label, entry)
+            limits = {to: _either(getattr(before, to), getattr(entry, to)) for to in RESTRICTIONS[kind]}
+            entries[entry.label] = dataclasses.replace(entry, **limits)
         both[kind] = tuple(entries.values())
     both["plugins"] = tuple(dict.fromkeys([*earlier.plugins, *suite.plugins]))
     return dataclasses.replace(suite, **both)
+
+
+def _either(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if one is None or other is None else tuple(dict.fromkeys((*one, *other)))

@@ -208,6 +208,13 @@ def _made(suite: Suite, registry: Registry[Any], entry: Entry, failures: list[st
     if isinstance(file, str) and not os.path.exists(file):
         raise UsageError(f"{place}: path: no file at {file} (relative paths start at the suite's folder)")
     part = Part(entry.name, entry.label, dataclasses.asdict(made))
+    try:
+        json.dumps(part.parameters)  # as workers are told them
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{place}: the parameters of {registry.kind} {entry.name!r} must be numbers, texts, booleans or "
+            f"tuples ({error})"
+        ) from error
     return _Entry(part, made, None, (type(made).__module__,))
 
 

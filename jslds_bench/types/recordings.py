@@ -24,7 +24,7 @@ class RecordingSetup(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
-    """Recorded trials, with what is known of their origin. Host arrays, float64.
+    """Recorded trials, with what is known of their origin, which models are not shown. Host arrays, float64.
 
     Attributes:
         observations: y, [B, T, N].
@@ -118,7 +118,7 @@ class RecordedModel(Protocol):
 
 @runtime_checkable
 class FitsRecordings(Protocol):
-    """A model entry that can be fitted to recorded data as well."""
+    """A model entry that can be fitted to recorded data."""
 
     def fit_recording(
         self, task: ObservedTask, recording: Recording, key: PRNGKeyArray, progress: Progress = silent

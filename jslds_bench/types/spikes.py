@@ -30,6 +30,8 @@ class Rotations(NamedTuple):
 class SpikeTrials:
     """Binned spikes of simultaneously recorded units, with what is known besides.
 
+    Models are not shown the true rates and rotations.
+
     Attributes:
         counts: spikes per bin, whole numbers, [B, T, N].
         bin_seconds: the width of a bin.

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from jslds_bench.contract.cases import random_network, small_case, smoke
+from jslds_bench.contract.model import RULES, model_faults
 
 import jslds_bench
 from jslds_bench import contract
-from jslds_bench.contract.cases import random_network, small_case, smoke
 from jslds_bench.contract.fitting import fit_to
-from jslds_bench.contract.model import RULES, model_faults
 from jslds_bench.entries import plugins
 from jslds_bench.errors import Unsupported
 from jslds_bench.networks._shared.format import network_bytes

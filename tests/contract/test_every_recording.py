@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 import scipy.stats
-
 from jslds_bench.contract.cases import smoke
 from jslds_bench.contract.recording import RULES
+
 from jslds_bench.errors import Unsupported
 from jslds_bench.settings.recordings import SETTING
 from jslds_bench.settings.recordings.evaluation import evaluate_recorded, recorded_arrays

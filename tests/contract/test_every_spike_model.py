@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 import pytest
-
 from jslds_bench.contract.cases import smoke
 from jslds_bench.contract.spike_model import RULES, SpikeSubject, fit_to_spikes, fits_spikes
+
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.spikes import mean_r2
 from jslds_bench.report.settings.spikes import SHAPES

@@ -3,7 +3,7 @@
 import pytest
 
 from jslds_bench import cli, contract
-from jslds_bench.contract.cases import random_network
+from jslds_bench.contract.settings.networks.cases import random_network
 from jslds_bench.entries import plugins
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.format import network_bytes

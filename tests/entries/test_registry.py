@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import typing
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -19,8 +20,10 @@ class Spring:
     label: str | None = None
     damped: bool = False
     sizes: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
     colour: typing.Optional[Literal["red", "blue"]] = None  # noqa: UP045, what `Literal | None` is before 3.14
     most: int | Literal["all"] = "all"
+    place: str | Path = ""  # a type that is the entry's own to check
     stamp: dataclasses.InitVar[int] = 0
     made: str = dataclasses.field(default="here", init=False)
 
@@ -58,10 +61,13 @@ def make(registry, **parameters):
         ("label", "x", "x"),
         ("damped", True, True),
         ("sizes", [1, 2], (1, 2)),
+        ("weights", [1, 2.5], (1.0, 2.5)),
+        ("weights", (0.5,), (0.5,)),
         ("colour", "red", "red"),
         ("colour", None, None),
         ("most", 4, 4),
         ("most", "all", "all"),
+        ("place", "here", "here"),
     ],
 )
 def test_good_values_are_taken(registry, key, given, kept):
@@ -82,10 +88,16 @@ def test_good_values_are_taken(registry, key, given, kept):
         ("label", 3, "is 3 (int), expected str or none"),
         ("damped", 1, "is 1 (int), expected bool"),
         ("sizes", "12", "is '12' (str), expected tuple"),
+        ("sizes", ["a"], "is ['a'] (list), expected tuple[int, ...]"),
+        ("sizes", [1, True], "is [1, True] (list), expected tuple[int, ...]"),
+        ("weights", [1.0, "2"], "is [1.0, '2'] (list), expected tuple[float, ...]"),
+        ("weights", [1.0, float("nan")], "is [1.0, nan], expected a finite number"),
         ("colour", "rad", "is 'rad'; did you mean 'red'?"),
         ("most", "some", "is 'some'"),
         ("stiffness", -1, "stiffness is -1.0, expected at least 0"),
-        ("stiffness", float("nan"), "finite"),
+        ("stiffness", float("nan"), "is nan, expected a finite number"),
+        ("stiffness", float("-inf"), "is -inf, expected a finite number"),
+        ("stiffness", 10**400, "0, expected a finite number"),
     ],
 )
 def test_bad_values_are_refused_by_name(registry, key, given, said):

@@ -323,7 +323,7 @@ def test_a_record_of_schema_1_stays_readable():
     places = {
         "relative_error": ("states", 0, True),
         "skill": ("states", 2, True),
-        "fixed_point_recall": ("fixed points", 10, False),
+        "fixed_point_recall": ("fixed points", 202, False),
     }
     written = a_record().values
     placed = {

@@ -157,13 +157,13 @@ def test_ill_shaped_and_damaged_arrays_are_named(one_run):
     arrays["spikes_states"] = arrays["spikes_states"][:, :-1]
     arrays["spikes_jpca_frequencies"] = arrays["spikes_jpca_frequencies"] * 1j
     run = one_run(arrays)
-    note = planned(run)[f"{WHERE}lfads_jslds+spikes_ill_shaped"].note
+    note = planned(run)[f"{WHERE}lfads_jslds+ill_shaped"].note
     assert "spikes_states has shape (3, 70, 3) of float64, expected [B, T1, 3]" in note
     assert "spikes_jpca_frequencies has shape (3,) of complex128, expected [Q]" in note
     (file,) = (run / "records").rglob("*.npz")
     file.write_bytes(file.read_bytes()[:200])
     found = planned(run)
-    assert "cannot be read" in found[f"{WHERE}lfads_jslds+spikes_ill_shaped"].note
+    assert "cannot be read" in found[f"{WHERE}lfads_jslds+ill_shaped"].note
     assert "No figure: some of the arrays of lfads_jslds" in write_report(run).read_text()
 
 

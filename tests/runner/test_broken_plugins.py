@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import jslds_bench
+from jslds_bench.cli import main
 from jslds_bench.cli.listing import listed
 from jslds_bench.errors import BrokenPlugin, UsageError
 from jslds_bench.records.store import read_records
@@ -106,6 +107,13 @@ def test_listing_imports_no_package_and_naming_its_entry_does(folder):
     with pytest.raises(BrokenPlugin, match="could not be imported: OSError: gone"):
         MODELS.get("lost")
     assert (folder / "imported").exists()
+
+
+def test_a_dry_run_counts_them(folder, capsys):
+    assert main(["run", "--suite", "mixed.toml", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert REASON.format(folder) in out
+    assert out.endswith("\nmixed: 3 jobs: 1 to run, 0 kept, 0 unsupported, 2 failed; nothing was run\n")
 
 
 def test_a_run_records_their_jobs_as_failed_and_does_the_rest(folder):

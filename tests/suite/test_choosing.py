@@ -1,13 +1,26 @@
 """A suite made narrower or wider: by labels, seeds, a data file, the models of plug-ins, an earlier run."""
 
+import dataclasses
 import tomllib
 from pathlib import Path
 
 import pytest
 from suite_texts import BASE, keys, message
 
-from jslds_bench.suite import dump, load_suite, parse_seeds, resolve, select, with_data
+from jslds_bench.entries import plugins
+from jslds_bench.suite import (
+    Entry,
+    dump,
+    load_suite,
+    parse_seeds,
+    resolve,
+    select,
+    with_data,
+    with_plugin_models,
+)
+from jslds_bench.suite.choosing import united
 from jslds_bench.suite.toml import parse
+from jslds_bench.types import MODELS
 
 
 def test_selection_by_label_and_by_name_cuts_restrictions_down(write):
@@ -70,3 +83,76 @@ def test_data_is_the_path_of_every_task_that_reads_a_file(write, tmp_path, monke
     assert message(with_data, suite, ".") == "--data .: is a folder, name a file"
     without = message(with_data, load_suite("switching"), "spikes.nwb")
     assert without.startswith("--data spikes.nwb: no task of ")
+
+
+@pytest.fixture
+def two_models(tmp_path):
+    """A plug-in file with two models, and after the test none of them."""
+    file = tmp_path / "two_models.py"
+    file.write_text(
+        "import dataclasses\nfrom jslds_bench.models.persistence import Persistence\n"
+        "from jslds_bench.types import MODELS\n\n"
+        + "".join(
+            f'@MODELS.register("chosen_{name}")\n@dataclasses.dataclass(frozen=True)\n'
+            f"class {name.title()}(Persistence):\n    n: int = 3\n\n"
+            for name in ("one", "two")
+        )
+    )
+    yield str(file)
+    MODELS.forget(plugins.load(file).__name__)
+
+
+def test_the_models_of_a_plug_in_join_a_suite_at_their_defaults(write, two_models):
+    suite = load_suite(write(BASE))
+    wider = with_plugin_models(suite, [two_models, two_models])
+    assert wider.models == (
+        *suite.models,
+        Entry("chosen_one", "chosen_one"),
+        Entry("chosen_two", "chosen_two"),
+    )
+    assert with_plugin_models(wider, [two_models]) == wider
+    assert [m.label for m in select(wider, models=["jslds", "chosen_two"]).models] == ["jslds", "chosen_two"]
+    parameters = {job.model.label: job.model.parameters for job in resolve(wider).jobs}
+    assert parameters["chosen_one"] == {"n": 3}
+
+
+def test_a_model_that_the_suite_names_already_is_not_added_again(write, two_models):
+    text = BASE + '\n[[models]]\nname = "chosen_one"\nlabel = "of mine"\nn = 5\n'
+    suite = load_suite(write(text))
+    assert with_plugin_models(suite, [two_models]).models == (
+        *suite.models,
+        Entry("chosen_two", "chosen_two"),
+    )
+
+
+def test_what_a_suite_asked_for_earlier_stays_asked_for(write):
+    suite = load_suite(write(BASE))
+    assert united(suite, None) == suite
+    narrow = select(suite, networks=["mine"], models=["jslds"], seeds=[7])
+    assert keys(narrow) == [("nbit_memory", "mine", "jslds", 7)]
+    both = united(narrow, suite)
+    assert both == dataclasses.replace(suite, seeds=(1, 3, 7))
+    assert parse(tomllib.loads(dump(both)), Path("y.toml")) == both
+    # Narrow first: what comes later follows in its own order.
+    wide = united(suite, narrow)
+    assert [n.label for n in wide.networks] == ["mine", "standard"]
+    assert [m.label for m in wide.models] == ["jslds", "persistence"]
+    assert (wide.tasks, wide.seeds) == (suite.tasks, (1, 3, 7))
+
+
+def test_an_entry_that_was_changed_is_as_it_is_now_but_restricted_to_what_either_asks(write):
+    text = BASE.replace('networks = ["mine"]', 'networks = ["mine", "standard"]\nn_steps = 5')
+    earlier = load_suite(write(text))
+    narrow = select(load_suite(write(text.replace("n_steps = 5", "n_steps = 9"))), networks=["mine"])
+    jslds = united(narrow, earlier).models[1]
+    assert jslds == Entry("jslds", "jslds", {"n_steps": 9}, networks=("mine", "standard"))
+    everywhere = load_suite(write(text.replace('networks = ["mine", "standard"]\n', "")))
+    assert united(everywhere, earlier).models[1].networks is None
+    assert united(earlier, everywhere).models[1].networks is None
+
+
+def test_the_plug_ins_of_both_are_needed(write):
+    one, two = (
+        dataclasses.replace(load_suite(write(BASE)), plugins=files) for files in (("/a", "/b"), ("/b", "/c"))
+    )
+    assert united(two, one).plugins == ("/a", "/b", "/c")

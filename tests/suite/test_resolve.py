@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 from suite_texts import BASE, message
 
+from jslds_bench.runner.outcome import blank_record
 from jslds_bench.suite import Entry, load_plugins, load_suite, registries, resolve
+from jslds_bench.types import MODELS
 
 
 def test_every_model_of_the_package_is_in_the_suites_of_its_kind():
@@ -70,6 +72,21 @@ def test_the_suite_s_recipe_goes_to_networks_that_do_not_state_their_own(write):
     text = text.replace('label = "mine"', 'label = "mine"\nrecipe = "fast"')
     standard, cotrained = resolve(load_suite(write(text))).suite.networks
     assert (standard.parameters["recipe"], cotrained.parameters["recipe"]) == ("paper", "fast")
+
+
+def test_the_suite_s_recipe_goes_to_models_that_train_as_well():
+    jobs = {job.key[:3]: job for job in resolve(load_suite("paper")).jobs}
+    job = jobs["nbit_memory", "standard", "jslds"]
+    assert MODELS.get("jslds")().recipe == "fast"
+    assert blank_record(job, "ok", None, {}).parameters["model"]["recipe"] == "paper"
+
+
+@pytest.mark.parametrize("name", ["paper", "synthetic"])
+def test_the_suite_s_recipe_reaches_every_entry_that_takes_one(name):
+    jobs = resolve(dataclasses.replace(load_suite(name), recipe="paper")).jobs
+    told = [values["recipe"] for job in jobs for values in job.parameters.values() if "recipe" in values]
+    assert len(told) > len(jobs)  # of each network, and of some models
+    assert set(told) == {"paper"}
 
 
 @pytest.mark.parametrize("name", ["smoke", "synthetic", "paper", "truth", "spikes", "switching"])

@@ -124,7 +124,7 @@ class SwitchingSystem:
         found = self.mode_points(u_star)
         return found.points[found.real].astype(np.float32) if found.real.any() else None
 
-    # Beyond a linearisation: what the figures and the oracle ask (`mode_types.Switching`), in float64
+    # Beyond a linearisation: what the figures and the oracle ask (`types.Switching`), in float64
 
     def _latent(self, h: Any) -> np.ndarray:
         return (np.asarray(h, np.float64) - np.asarray(self.mean)) @ np.asarray(self.loadings)

@@ -12,7 +12,7 @@ import numpy as np
 
 from jslds_bench.records.store import read_arrays
 
-KINDS = {"whole": "iu", "complex": "fiubc"}
+DTYPES = {"whole": "iu", "complex": "fiubc"}
 """What an array may hold besides real numbers, by the word behind its dimensions."""
 Shapes = Mapping[str, str]
 """Name → dimensions; equal letters are equal sizes within one record, and T1 = T + 1. ``whole`` or
@@ -56,10 +56,10 @@ def check_arrays(raw: Mapping[str, np.ndarray], shapes: Shapes) -> Arrays:
     for name, words in shapes.items():
         if name not in raw:
             continue
-        array, axes = raw[name], [word for word in words.split() if word not in KINDS]
+        array, axes = raw[name], [word for word in words.split() if word not in DTYPES]
         kind = words.rpartition(" ")[2]
         known = [sizes.get(letter, n) for letter, n in zip(axes, array.shape, strict=False)]
-        right = array.dtype.kind in KINDS.get(kind, "fiub")
+        right = array.dtype.kind in DTYPES.get(kind, "fiub")
         if not right or array.ndim != len(axes) or list(array.shape) != known:
             wanted = f"[{', '.join(axes)}]" + (" of integers" if kind == "whole" else "")
             notes.append(f"{name} has shape {array.shape} of {array.dtype}, expected {wanted}")

@@ -16,7 +16,7 @@ from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.figures.fit import Curve, Trace, k_curve, traces
 from jslds_bench.report.figures.flow import Field, Plane, flows, has_regions
 from jslds_bench.report.figures.modes import Track, mode_spectrum, tracks
-from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, group_of, heading_of
+from jslds_bench.report.plans.plan import MAX_MODELS, Made, Plan, file_name, group_of, heading_of, of_model
 from jslds_bench.report.style import Style, plain
 
 MAX_PANELS = 9  # of a figure of flows
@@ -55,12 +55,9 @@ def mode_plans(data: RunData, task: str, network: str, meaning: Meaning) -> Iter
         key = (task, network, model)
         arrays = data.example(key)
         modes = read_modes(arrays)
-        where = group_of(data, task, network, f"Modes of {model}")
-        for name, caption, note, build in _figures(data, key, arrays, modes, meaning) if modes else ():
-            yield Plan(("task", task), file_name(*key, name), caption, build, note, where)
-        if ill := [n for n in arrays.notes if n.startswith(("mode", "flow"))]:
-            note = f"some of the modes of {model}: {'; '.join(ill)}"
-            yield Plan(("task", task), file_name(*key, "ill_shaped"), "", None, note, where)
+        made = _figures(data, key, arrays, modes, meaning) if modes else ()
+        ill = [n for n in arrays.notes if n.startswith(("mode", "flow"))]
+        yield from of_model(key, made, ill, group_of(data, task, network, f"Modes of {model}"))
 
 
 def k_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
@@ -77,10 +74,7 @@ def k_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
             "likelihood (± standard error) on held-out trials; a triangle is a free run that diverged."
         )
         title = f"{heading_of(data, task, network)}number of modes"
-        yield Plan(
-            ("task", task), file_name(task, network, "k_curve"), caption,
-            lambda: k_curve(title, curves), "", group_of(data, task, network),
-        )  # fmt: skip
+        yield _of_fits(data, task, network, "k_curve", caption, lambda: k_curve(title, curves))
 
 
 def objective_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
@@ -93,19 +87,20 @@ def objective_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
             "seed, of the restart that was kept. Right: how far each iteration was from the last."
         )
         title = f"{heading_of(data, task, network)}EM"
-        yield Plan(
-            ("task", task), file_name(task, network, "objective"), caption,
-            lambda: traces(title, lines), "", group_of(data, task, network),
-        )  # fmt: skip
+        yield _of_fits(data, task, network, "objective", caption, lambda: traces(title, lines))
+
+
+def _of_fits(
+    data: RunData, task: str, network: str, name: str, caption: str, build: Callable[[], Figure]
+) -> Plan:
+    where = group_of(data, task, network)
+    return Plan(("task", task), file_name(task, network, name), caption, build, "", where)
 
 
 def _fits(data: RunData, task: str, network: str) -> Iterator[tuple[Style, Record]]:
     for model in data.best_models(task, network, MAX_MODELS):
         for record in data.records[task, network, model]:
             yield data.styles[model], record
-
-
-Made = tuple[str, str, str, Callable[[], Figure]]
 
 
 def _figures(data: RunData, key: Key, a: Arrays, modes: Modes, meaning: Meaning) -> Iterator[Made]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from matplotlib.figure import Figure
 
@@ -37,6 +37,18 @@ class Plan:
     build: Callable[[], Figure] | None
     note: str = ""
     group: str = ""
+
+
+Made = tuple[str, str, str, Callable[[], Figure] | None]
+"""A figure's name, caption, note, and what makes it."""
+
+
+def of_model(key: Key, made: Iterable[Made], ill: Sequence[str], group: str) -> Iterator[Plan]:
+    """The figures of one model, and a line on the arrays that are ill-shaped."""
+    if ill:
+        made = [*made, ("ill_shaped", "", f"some of the arrays of {key[2]}: {'; '.join(ill)}", None)]
+    for name, caption, note, build in made:
+        yield Plan(("task", key[0]), file_name(*key, name), caption, build, note, group)
 
 
 def file_name(*parts: str) -> str:

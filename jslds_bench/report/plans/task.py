@@ -11,7 +11,7 @@ from jslds_bench.report.figures.summary import SEED_LINES, Bar, bars, horizon, m
 from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, make_bar
 from jslds_bench.report.style import plain
 
-KINDS = {
+HORIZONS = {
     "free_run": ("relative_error", "horizon_free_run", "free-run"),
     "one_step": ("relative_error_one_step", "horizon_one_step", "one-step"),
 }
@@ -19,7 +19,7 @@ KINDS = {
 
 def horizon_plans(data: RunData, task: str) -> Iterator[Plan]:
     """Error against step, free-run and one-step, one panel per network."""
-    for kind, (_, series, words) in KINDS.items():
+    for kind, (_, series, words) in HORIZONS.items():
         panels = {
             network: found
             for network in data.networks_of(task)
@@ -44,7 +44,7 @@ def matrix_plan(data: RunData, task: str) -> Plan:
     keys = {(n, m): (task, n, m) for n in networks for m in models if (task, n, m) in data.records}
     panels = {
         words: {place: data.summary(key, metric) for place, key in keys.items()}
-        for metric, _, words in KINDS.values()
+        for metric, _, words in HORIZONS.values()
     }
     caption = (
         "Relative error of every model on every network, mean over seeds: columns tell what the network "
@@ -68,7 +68,7 @@ def bars_plan(data: RunData, task: str) -> Plan:
         left_out += len(data.models_of(task, network)) - len(models)
         for model in models:
             key = (task, network, model)
-            for hollow, (metric, _, words) in enumerate(KINDS.values()):
+            for hollow, (metric, _, words) in enumerate(HORIZONS.values()):
                 label = f"{plain(model, 22)}, {words}"
                 groups.setdefault(network, []).append(make_bar(data, key, metric, label, bool(hollow)))
     caption = "Mean relative error over trials and steps: filled free-run, hollow one-step; ticks are seeds."

@@ -25,6 +25,9 @@ class Recordings(DrawnSetting[RecordedEvaluation]):
     says = ("setup",)
     data = "recording"
 
+    def shown(self, part: Recording) -> Recording:
+        return ev.shown(part)
+
     def evaluate(self, fitted: Any, shared: Drawn, held_out: Recording, seed: int) -> RecordedEvaluation:
         return ev.evaluate_recorded(fitted, shared.fit, held_out)
 

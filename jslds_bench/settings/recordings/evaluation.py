@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jslds_bench.settings.draws import read_only
 from jslds_bench.settings.networks.arrays import N_EXAMPLES, grid, small
 from jslds_bench.switching.scoring import match_modes
 from jslds_bench.types.recordings import (
@@ -23,9 +24,15 @@ HORIZON = 25
 MOST_SHOWN = 500  # steps of an example trial that figures get
 
 
+def shown(recording: Recording) -> Recording:
+    """What a model may see of trials, in arrays of their own: no truth about their origin."""
+    observations, inputs = read_only((recording.observations, recording.inputs))
+    return Recording(observations, inputs, recording.emissions)
+
+
 def evaluate_recorded(model: RecordedModel, fit: Recording, held_out: Recording) -> RecordedEvaluation:
     """`model` on what it was fitted to and on held-out trials: modes, states, likelihood, forecasts."""
-    explained, unseen = model.explain(fit), model.explain(held_out)
+    explained, unseen = (model.explain(shown(part)) for part in (fit, held_out))
     found = model.mode_points()
     predicted, true = _forecasts(model, held_out, unseen)
     return RecordedEvaluation(

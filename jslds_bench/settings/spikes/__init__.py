@@ -25,6 +25,9 @@ class Spikes(DrawnSetting[SpikeEvaluation]):
     says = ("n_latent",)
     data = "spikes"
 
+    def shown(self, part: SpikeTrials) -> SpikeTrials:
+        return ev.shown(part)
+
     def evaluate(self, fitted: Any, shared: Drawn, held_out: SpikeTrials, seed: int) -> SpikeEvaluation:
         return ev.evaluate_spikes(fitted, shared.fit, held_out, seed)
 

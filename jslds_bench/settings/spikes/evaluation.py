@@ -6,6 +6,7 @@ trials that it is scored on a model is shown the held-in units alone.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,11 @@ N_JPCA = 6
 N_NULL = 500
 
 
+def shown(trials: SpikeTrials) -> SpikeTrials:
+    """What a model may see of trials to fit to: all but the truth about their origin."""
+    return dataclasses.replace(trials, rates=None, rotations=None)
+
+
 def evaluate_spikes(model: SpikeModel, fit: SpikeTrials, held_out: SpikeTrials, seed: int) -> SpikeEvaluation:
     """`model` on the trials that it was fitted to and on others, from their held-in units."""
     some = _some(fit)
@@ -53,7 +59,9 @@ def _some(trials: SpikeTrials) -> SpikeTrials:
 
 
 def _infer(model: SpikeModel, trials: SpikeTrials, seed: int) -> Inferred:
-    return model.infer(read_only(trials.held_in), trials.conditions, purpose_key(seed, "inference"))
+    """What it makes of arrays of their own, of the units that it may see."""
+    held_in, conditions = read_only((trials.held_in, trials.conditions))
+    return model.infer(held_in, conditions, purpose_key(seed, "inference"))
 
 
 def spike_arrays(model: SpikeModel, evaluation: SpikeEvaluation) -> dict[str, np.ndarray]:
