@@ -171,7 +171,12 @@ def start(env, here):
     def start(words, **kwargs):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs}
         command = [sys.executable, "-m", "jslds_bench", *words]
-        started.append(subprocess.Popen(command, cwd=here, env=env, text=True, **pipes))
+        # What a shell starts in the background ignores Ctrl-C, and so does all that it starts: not these.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            started.append(subprocess.Popen(command, cwd=here, env=env, text=True, **pipes))
+        finally:
+            signal.signal(signal.SIGINT, before)
         return started[-1]
 
     yield start
