@@ -24,7 +24,7 @@ def register(name: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """One mode that stands still; it forecasts what followed the most similar observation it has seen."""
+    """One mode that stands still; it forecasts what followed the most similar observation that it knows."""
 
     before: Any  # [M, N]
     after: Any  # H steps after each, [M, H, N]
