@@ -41,6 +41,13 @@ def shared_compilations(tmp_path_factory):
         os.environ[name.upper()] = str(value)  # of the processes that tests start
 
 
+@pytest.fixture(scope="session")
+def unoptimised() -> dict[str, str]:
+    """The environment of processes that are judged by what they do, not how fast: it halves their time."""
+    jax.devices()  # this process has read its own flags by now
+    return {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()}
+
+
 def affine_network(a: np.ndarray, b: np.ndarray, c: np.ndarray, h0: np.ndarray | None = None) -> Network:
     """h' = a h + b u + c in column convention, so ∂F/∂h = a and ∂F/∂u = b."""
     n = len(c)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,18 +65,21 @@ def here(tmp_path_factory) -> Path:
     return folder
 
 
-def command(here: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {
-        "PYTHONPATH": str(Path(jslds_bench.__file__).parents[1]),
-        "JSLDS_BENCH_CACHE": "cache",
-    }
-    line = [sys.executable, "-m", "jslds_bench", *words]
-    return subprocess.run(line, cwd=here, env=env, capture_output=True, text=True, timeout=250)
+@pytest.fixture(scope="module")
+def command(here, unoptimised) -> Callable[..., subprocess.CompletedProcess[str]]:
+    package = str(Path(jslds_bench.__file__).parents[1])
+    env = {**os.environ, **unoptimised, "PYTHONPATH": package, "JSLDS_BENCH_CACHE": "cache"}
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "jslds_bench", *words]
+        return subprocess.run(line, cwd=here, env=env, capture_output=True, text=True, timeout=250)
+
+    return command
 
 
-def dry_run(here: Path, *words: str) -> tuple[dict[tuple[str, int], str], str]:
+def dry_run(command, *words: str) -> tuple[dict[tuple[str, int], str], str]:
     """(model, seed) → what would be done, and the last line."""
-    done = command(here, *words, "--dry-run")
+    done = command(*words, "--dry-run")
     assert (done.returncode, done.stderr) == (0, "")
     _, *rows, _, last = done.stdout.splitlines()
     cells = [row.split(maxsplit=4) for row in rows]
@@ -84,10 +88,10 @@ def dry_run(here: Path, *words: str) -> tuple[dict[tuple[str, int], str], str]:
 
 
 @pytest.fixture(scope="module")
-def finished(here) -> subprocess.CompletedProcess[str]:
+def finished(command) -> subprocess.CompletedProcess[str]:
     """A run of the plug-in's one model and one of the suite's."""
     chosen = ["--model", "my_method", "--model", "persistence", "--recipe", "paper"]
-    return command(here, *RUN, *chosen, "--workers", "1")
+    return command(*RUN, *chosen, "--workers", "1")
 
 
 def test_the_chosen_models_of_suite_and_plug_in_are_run_and_no_others(finished, here):
@@ -101,8 +105,8 @@ def test_the_chosen_models_of_suite_and_plug_in_are_run_and_no_others(finished, 
     assert records["my_method"].parameters["model"] == {"name": "my_method", "recipe": "paper"}
 
 
-def test_a_dry_run_tells_what_is_kept_and_which_networks_are_there(finished, here):
-    found, last = dry_run(here, *RUN, "--seeds", "0-1", "--recipe", "paper")
+def test_a_dry_run_tells_what_is_kept_and_which_networks_are_there(finished, command):
+    found, last = dry_run(command, *RUN, "--seeds", "0-1", "--recipe", "paper")
     new = "to run, network to be made"
     assert found == {
         ("persistence", 0): "kept",
@@ -112,25 +116,25 @@ def test_a_dry_run_tells_what_is_kept_and_which_networks_are_there(finished, her
         **{(model, 1): new for model in ("persistence", "jslds", "my_method", "my_other")},
     }
     assert last == "tiny: 8 jobs: 6 to run, 2 kept, 0 unsupported; nothing was run"
-    found, last = dry_run(here, *RUN, "--no-resume", "--model", "persistence", "--model", "my_method")
+    found, last = dry_run(command, *RUN, "--no-resume", "--model", "persistence", "--model", "my_method")
     assert found == {("persistence", 0): new, ("my_method", 0): new}
     assert last == "tiny: 2 jobs: 2 to run, 0 kept, 0 unsupported; nothing was run"
     # By another recipe it is another job, and the suite's own are as they were.
-    found, _ = dry_run(here, *RUN)
+    found, _ = dry_run(command, *RUN)
     assert (found["my_method", 0], found["persistence", 0]) == ("to run, network cached", "kept")
 
 
-def test_models_that_the_suite_names_are_not_added_twice(here):
+def test_models_that_the_suite_names_are_not_added_twice(here, command):
     named = SUITE + '\n[[models]]\nname = "my_method"\nlabel = "mine"\nrecipe = "paper"\n'
     (here / "named.toml").write_text(f'plugins = ["mine/my_method.py"]\n{named}')
-    found, last = dry_run(here, *RUN, "--suite", "named.toml", "--out", "elsewhere")
+    found, last = dry_run(command, *RUN, "--suite", "named.toml", "--out", "elsewhere")
     assert {model for model, _ in found} == {"persistence", "jslds", "mine", "my_other"}
     assert last.startswith("tiny: 4 jobs: 4 to run")
 
 
-def test_progress_says_whether_the_network_is_made_or_read(finished, here):
+def test_progress_says_whether_the_network_is_made_or_read(finished, here, command):
     assert "perturbations · analytic · making the network · seed 0" in finished.stderr
-    again = command(here, *RUN, "--model", "my_other", "--workers", "1")
+    again = command(*RUN, "--model", "my_other", "--workers", "1")
     assert again.returncode == 0, again.stderr
     assert "perturbations · analytic · reading the network · seed 0" in again.stderr
     assert "making the network" not in again.stderr

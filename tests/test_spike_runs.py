@@ -1,8 +1,10 @@
 """Runs on spikes through the command line: real processes, from the suite to the report's page."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,13 +31,18 @@ def suite(folder: Path, task: str) -> Path:
     return path
 
 
-def run(path: Path, out: Path, *words: str) -> subprocess.CompletedProcess:
-    line = [sys.executable, "-m", "jslds_bench", "run", "--suite", str(path), "--out", str(out), *words]
-    return subprocess.run(line, capture_output=True, text=True, timeout=280)
+@pytest.fixture(scope="module")
+def run(unoptimised) -> Callable[..., subprocess.CompletedProcess]:
+    def run(path: Path, out: Path, *words: str) -> subprocess.CompletedProcess:
+        line = [sys.executable, "-m", "jslds_bench", "run", "--suite", str(path), "--out", str(out), *words]
+        env = {**os.environ, **unoptimised}
+        return subprocess.run(line, env=env, capture_output=True, text=True, timeout=280)
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def synthetic(tmp_path_factory):
+def synthetic(run, tmp_path_factory):
     """A run of every kind of model on a small set of synthetic spikes."""
     folder = tmp_path_factory.mktemp("spikes")
     sizes = {"n_units": 30, "n_trials": 60, "n_held_out": 24, "n_conditions": 6, "n_steps": 40}
@@ -78,7 +85,7 @@ def test_the_run_says_how_many_trials_and_units_there_were(synthetic):
     assert {k: detail[k] for k in expected} == expected
 
 
-def test_a_run_on_a_file_without_conditions_says_what_cannot_be_had(tmp_path):
+def test_a_run_on_a_file_without_conditions_says_what_cannot_be_had(run, tmp_path):
     file = tmp_path / "test.nwb"
     bare = [{k: v for k, v in t.items() if k not in ("trial_type", "trial_version")} for t in TRIALS]
     write_nwb(file, trials=bare)

@@ -125,9 +125,10 @@ def test_one_that_is_named_on_the_command_line_is_complained_of_and_left_out(fol
     assert out.endswith("\nmixed: 1 jobs: 1 to run, 0 kept, 0 unsupported; nothing was run\n")
 
 
-def test_a_run_records_their_jobs_as_failed_and_does_the_rest(folder):
+def test_a_run_records_their_jobs_as_failed_and_does_the_rest(folder, unoptimised):
     path = [str(Path(jslds_bench.__file__).parents[1]), str(folder / "site")]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "JSLDS_BENCH_CACHE": str(folder / "cache")}
+    env = {**os.environ, **unoptimised, "PYTHONPATH": os.pathsep.join(path)}
+    env["JSLDS_BENCH_CACHE"] = str(folder / "cache")
     words = [sys.executable, "-m", "jslds_bench", "run", "--suite", "mixed.toml", "--quiet"]
     done = subprocess.run(words, capture_output=True, text=True, env=env, timeout=250)
     assert done.returncode == 2, done.stderr

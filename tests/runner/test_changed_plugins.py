@@ -99,7 +99,7 @@ name = "persistence"
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, unoptimised):
     """Of one run after another, per network: the error, and whether the network came from the cache."""
     folder = tmp_path_factory.mktemp("edited")
     files = {"network": NETWORK, "task": TASK}
@@ -122,6 +122,7 @@ def runs(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JSLDS_BENCH_CACHE", str(folder / "cache"))
+        patch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
         made = {"first": run("first"), "elsewhere": run("second")}
         made["kept"] = [len(list((folder / "cache").rglob("*.npz")))]
         edit("network", "GAIN = 1.0", "GAIN = 0.25")

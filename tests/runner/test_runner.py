@@ -42,17 +42,19 @@ def suite_file(
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
+def own_cache(tmp_path, monkeypatch, unoptimised):
     monkeypatch.setenv("JSLDS_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
+def finished(tmp_path_factory, unoptimised) -> Path:
     """The folder of a suite of two models and two seeds, of its run by one worker, and of the run's cache."""
     folder = tmp_path_factory.mktemp("finished")
     suite = suite_file(folder, '"persistence" "fixed_points"')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JSLDS_BENCH_CACHE", str(folder / "cache"))
+        patch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
         assert run(suite, folder / "run", workers=1).n_ok == 4
     return folder
 
