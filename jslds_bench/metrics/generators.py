@@ -112,7 +112,7 @@ def _matched(evaluation: SpikeEvaluation) -> Matched | None:
         raise Unsupported("no rotations are planted in the data")
     if loadings is None:
         raise Unsupported("the model's states have no linear map to log-rates")
-    if not np.isfinite(systems).all():
+    if not (np.isfinite(systems).all() and np.isfinite(loadings).all()):
         return None
     found = complex_planes(systems.mean(axis=0), N_PAIRS, evaluation.held_out.bin_seconds)
     if len(found.frequencies) < len(planted.frequencies):

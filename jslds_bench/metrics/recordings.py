@@ -14,7 +14,7 @@ from jslds_bench.errors import Unsupported
 from jslds_bench.metrics._shared.declared import Error, Seconds
 from jslds_bench.metrics.states import squared_distance
 from jslds_bench.switching.scoring import bits_per_spike
-from jslds_bench.types.recordings import RecordedEvaluation
+from jslds_bench.types.recordings import Explanation, RecordedEvaluation
 
 
 @METRICS.register("state_accuracy")
@@ -57,6 +57,8 @@ class ModeEigenvalueError(Error):
         pairs, true = _matched(evaluation), evaluation.recording.mode_eigenvalues
         assert true is not None
         found = evaluation.mode_eigenvalues
+        if not np.isfinite(found).all():
+            return math.inf
         return max(float(matched_distance(true[k], found[j]) / np.abs(true[k]).mean()) for k, j in pairs)
 
 
@@ -84,6 +86,12 @@ class ModePointError(Error):
         return max(gaps) if np.isfinite(gaps).all() else math.inf
 
 
+def _likelihood(explained: Explanation) -> float:
+    """Nats of all trials; −∞ where one of them was lost."""
+    total = float(explained.log_likelihood.sum())
+    return -math.inf if math.isnan(total) else total
+
+
 @METRICS.register("elbo_per_step")
 @dataclasses.dataclass(frozen=True)
 class ElboPerStep:
@@ -97,7 +105,7 @@ class ElboPerStep:
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         n_steps = np.prod(evaluation.recording.observations.shape[:2])
-        return float(evaluation.explained.log_likelihood.sum() / n_steps)
+        return _likelihood(evaluation.explained) / float(n_steps)
 
 
 @METRICS.register("held_out_elbo_per_step")
@@ -113,7 +121,7 @@ class HeldOutElboPerStep:
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         n_steps = np.prod(evaluation.held_out.observations.shape[:2])
-        return float(evaluation.explained_held_out.log_likelihood.sum() / n_steps)
+        return _likelihood(evaluation.explained_held_out) / float(n_steps)
 
 
 @METRICS.register("held_out_bits_per_spike")
@@ -135,7 +143,7 @@ class HeldOutBitsPerSpike:
         if evaluation.held_out.emissions != "poisson":
             raise Unsupported("the observations are no counts")
         rates = evaluation.recording.observations.mean(axis=(0, 1))
-        total = float(evaluation.explained_held_out.log_likelihood.sum())
+        total = _likelihood(evaluation.explained_held_out)
         return bits_per_spike(total, counts, np.ones(counts.shape[:2]), rates)
 
 
