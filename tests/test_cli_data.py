@@ -81,7 +81,7 @@ def test_what_is_said_of_the_task(capsys):
     assert main(["check", "mc_maze", "--quiet"]) == 0
     assert "it reads a file that the user names: only its form was checked" in capsys.readouterr().out
     assert main(["info", "persistence"]) == 0
-    assert "Serves spiking data: no" in capsys.readouterr().out
+    assert "Serves spikes: no" in capsys.readouterr().out
 
 
 def test_results_of_a_file_are_not_those_of_what_it_held_before(here):

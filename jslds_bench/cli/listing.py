@@ -7,12 +7,15 @@ import inspect
 import types
 import typing
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import UsageError
 from jslds_bench.suite import Suite, grid, load_suite, registries, suite_names
 from jslds_bench.suite.toml import as_toml
+
+if TYPE_CHECKING:
+    from jslds_bench.settings.base import Setting
 
 
 def listed(kind: str, plugin_files: Sequence[str] = ()) -> list[list[str]]:
@@ -122,29 +125,36 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 
 def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
-    """Which networks a model serves, at everything's default parameters, and why not the others."""
-    if _needs_parameters(entry):
-        return ""
-    from jslds_bench.types.recordings import FitsRecordings, ObservedTask
-    from jslds_bench.types.spikes import FitsSpikes, SpikeTask
+    """Which kinds of data a model serves; of one with networks which of them, and why not the others."""
+    from jslds_bench import settings
 
+    lines = []
+    for setting in settings.every():
+        serves = setting.serves(entry)
+        if setting.needs_network and serves and not _needs_parameters(entry):
+            lines += [f"Serves {setting.about}:", *_served_networks(kinds, setting, entry())]
+        else:
+            lines.append(f"Serves {setting.about}: {'yes' if serves else 'no'}")
+    return "\n".join(lines)
+
+
+def _served_networks(kinds: dict[str, Registry[Any]], setting: Setting[Any, Any], model: Any) -> list[str]:
+    """A line on every network, at everything's default parameters."""
     known = map(kinds["tasks"].get, kinds["tasks"].registered())
     tasks = [task() for task in known if not _needs_parameters(task)]
-    tasks = [task for task in tasks if not isinstance(task, ObservedTask | SpikeTask)]
-    lines = ["Serves networks:"]
+    tasks = [task for task in tasks if setting.owns(task)]
+    lines = []
     for name in kinds["networks"].registered():
         network = kinds["networks"].get(name)
         if _needs_parameters(network):
             lines.append(f"  {name}: depends on its parameters")
             continue
-        reasons = [entry().unsupported(task, network()) for task in tasks]
+        reasons = [setting.why_unsupported(task, network(), model) for task in tasks]
         refusals = "; ".join(sorted({reason for reason in reasons if reason}))
         lines.append(
             f"  {name}: {('not always: ' if None in reasons else 'no: ') + refusals if refusals else 'yes'}"
         )
-    lines.append(f"Serves recorded data: {'yes' if issubclass(entry, FitsRecordings) else 'no'}")
-    lines.append(f"Serves spiking data: {'yes' if issubclass(entry, FitsSpikes) else 'no'}")
-    return "\n".join(lines)
+    return lines
 
 
 def _needs_parameters(entry: type) -> bool:

@@ -212,8 +212,7 @@ class Metric(Protocol):
         better: "lower", "higher", or "none" where neither is.
         bounds: the least and the greatest possible value.
         timing: whether the number is a time or rate, and so differs from run to run.
-        reads: `Evaluation`, or `recording_types.RecordedEvaluation`: what it is computed from; left out, the
-            former.
+        reads: the class of evaluation that it is computed from, or a tuple of them; left out, `Evaluation`.
     """
 
     name: str

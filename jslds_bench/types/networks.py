@@ -79,7 +79,10 @@ class NetworkSource(Protocol):
 
 @runtime_checkable
 class Model(Protocol):
-    """A way to describe a network's dynamics locally linearly: the thing being benchmarked."""
+    """A way to describe a network's dynamics locally linearly: the thing being benchmarked.
+
+    An entry may be fitted to other data as well, or instead: see `FitsRecordings` and `FitsSpikes`.
+    """
 
     name: str
 
@@ -137,5 +140,5 @@ class Evaluation:
 
 
 def reads(metric: Any, kind: type) -> bool:
-    """Whether a metric is computed from this class of evaluation: `Evaluation` unless it says another."""
+    """Whether a metric is computed from this class of evaluation: `Evaluation` unless it says others."""
     return issubclass(kind, getattr(metric, "reads", Evaluation))
