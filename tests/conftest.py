@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from nwb_files import write_nwb
 
-from jslds_bench.contract.cases import random_network
+from jslds_bench.contract.settings.networks.cases import random_network
 from jslds_bench.dynamics.cells import AFFINE
 from jslds_bench.types import Affine, Network, Readout, Trials
 

@@ -7,21 +7,13 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from jslds_bench.contract.cases import smoke_reading
-from jslds_bench.contract.words import attempt
+from jslds_bench.contract.instances import smoke_reading
+from jslds_bench.contract.settings import every, homes
+from jslds_bench.contract.words import attempt, one_line
 from jslds_bench.suite import registries
 
-MEMBERS = {
-    "tasks": ("SMOKE", "n_inputs", "n_outputs", "n_steps", "setup", "sample", "expansion_inputs"),
-    "networks": ("build", "sources"),
-    "models": ("unsupported", "fit"),
-    "metrics": ("unit", "better", "bounds", "timing", "compute"),
-}
-"""What `types` asks of each kind."""
-RECORDED = ("SMOKE", "setup", "record")
-"""What it asks of a task that is recorded data."""
-SPIKING = ("SMOKE", "n_latent", "spikes")
-"""What `spike_types` asks of a task that is spiking data."""
+ORIGINS = ("synthetic", "recorded", "real")
+"""What a task may say of its data, where it says something."""
 
 
 def entry_faults(kind: str, name: str) -> Iterator[str]:
@@ -36,23 +28,51 @@ def entry_faults(kind: str, name: str) -> Iterator[str]:
         unexplained = [f.name for f in dataclasses.fields(entry) if f.name not in text]
         if unexplained:
             yield f"its docstring does not explain {', '.join(unexplained)}: list them under `Attributes:`"
-    made, error = attempt(smoke_reading, kind, name, "x")
+    made, error = attempt(smoke_reading, kind, name)
     if error is not None:
         yield f"it cannot be made from its defaults and SMOKE: {error}"
         return
-    members = MEMBERS[kind]
-    if kind == "tasks":
-        members = RECORDED if hasattr(made, "record") else SPIKING if hasattr(made, "spikes") else members
-    elif kind == "models" and hasattr(made, "fit_spikes"):
-        members = tuple(m for m in members if m != "fit")  # it may serve spikes alone
-    for member in members:
-        if not hasattr(made, member):
-            yield f"it has no {member!r}: jslds_bench/types.py says what {kind} must answer"
     _, error = attempt(hash, made)
     if error is not None:
         yield f"it cannot be hashed ({error}): its parameters must be numbers, texts, booleans or tuples"
+    yield from _belonging_faults(kind, made)
     if kind == "metrics":
         yield from _declaration_faults(entry)
+    if kind == "tasks":
+        yield from _origin_faults(entry)
+
+
+def _belonging_faults(kind: str, made: Any) -> Iterator[str]:
+    """It belongs to a setting, and has all that the settings it belongs to ask for."""
+    mine = homes(kind, made)
+    for contract in mine:
+        for member in contract.members[kind]:
+            if not hasattr(made, member):
+                about = f"{kind} of {contract.setting.about}"
+                yield f"it has no {member!r}: jslds_bench.types says what {about} must answer"
+    if mine:
+        return
+    if kind == "metrics":
+        names = [contract.setting.evaluation.__name__ for contract in every()]
+        yield f"what it `reads` is no evaluation: expected {' or '.join(names)}, or several of them"
+        return
+    wanted = []
+    for contract in every():
+        lacking = [member for member in contract.members[kind] if not hasattr(made, member)]
+        wanted.append(f"for {contract.setting.about} it has no {', '.join(map(repr, lacking))}")
+    yield f"it is a {kind[:-1]} of no setting: {'; '.join(wanted)} (see jslds_bench.types)"
+
+
+def _origin_faults(task: Any) -> Iterator[str]:
+    """What is wrong with what a task says of its data."""
+    for name in ("origin", "caption"):
+        if name in {f.name for f in dataclasses.fields(task)}:
+            yield f"its {name!r} is a parameter: declare it as a ClassVar"
+    origin = getattr(task, "origin", ORIGINS[0])
+    if origin not in ORIGINS:
+        yield f"its origin is {origin!r}: expected one of {', '.join(ORIGINS)}"
+    if not one_line(getattr(task, "caption", "") or "none"):
+        yield "its caption is not one line of text"
 
 
 def _declaration_faults(metric: Any) -> Iterator[str]:

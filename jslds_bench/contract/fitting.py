@@ -1,76 +1,95 @@
-"""Fitting a model under watch: what it may not touch, and whether it does the same again."""
+"""Fitting a model under watch, as a run fits it: what it may not touch, and whether it can do it again."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
 
-from jslds_bench.contract.cases import SEED, Case, smoke
 from jslds_bench.contract.compiling import compilations
-from jslds_bench.contract.words import attempt
-from jslds_bench.networks._shared.format import network_bytes
-from jslds_bench.settings.draws import own_copy, purpose_key, read_only, sealed
-from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.contract.instances import SEED
+from jslds_bench.contract.words import Refused, attempt, listed, one_line
+from jslds_bench.settings.base import Setting
+from jslds_bench.settings.draws import fingerprint, own_copy, purpose_key, sealed
 from jslds_bench.suite import Suite
-from jslds_bench.types.core import Linearization, Trials
-from jslds_bench.types.networks import Model
 
 MAX_COMPILATIONS = 50
 """Programs that a fit may compile anew when it is called a second time."""
 
 
 @dataclasses.dataclass(frozen=True)
+class Case:
+    """What models are fitted to.
+
+    Attributes:
+        name: what findings call it.
+        setting: the setting.
+        shared: what the jobs of a run would share.
+        unseen: seed → trials like the held-out ones, of the same origin, that no model can have foreseen.
+        network: the registered network that the case stands for, where there is one.
+    """
+
+    name: str
+    setting: Setting[Any, Any]
+    shared: Any
+    unseen: Callable[[int], Any]
+    network: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Subject:
-    """A model fitted twice to one of the small networks.
+    """A model fitted twice to a case.
 
     Attributes:
         fitted, again: the two fits, with the same key; None where the model raised.
         faults: what was wrong with fitting.
-        refusal: why it does not serve the case; no fault.
-        secret: seed of trials that no model can have foreseen.
+        held_out: what a run would score it on.
+        unseen: the same, drawn from a secret.
     """
 
     case: Case
-    fitted: Linearization | None = None
-    again: Linearization | None = None
+    fitted: Any = None
+    again: Any = None
     faults: tuple[str, ...] = ()
-    refusal: str | None = None
-    secret: int = dataclasses.field(default_factory=lambda: secrets.randbits(31))
+    held_out: Any = None
+    unseen: Any = None
 
     @property
-    def linear(self) -> Linearization:
-        """The first fit, where there is one."""
-        assert self.fitted is not None
-        return self.fitted
+    def whole(self) -> bool:
+        """Whether there is a fit that all rules can be looked at on."""
+        return self.again is not None
+
+    def evaluated(self, fitted: Any, trials: Any) -> Any:
+        """What metrics would read of one of the fits on some trials."""
+        return self.case.setting.evaluate(fitted, self.case.shared, trials, SEED)
 
     @functools.cached_property
-    def trials(self) -> dict[str, Trials]:
-        """As many trials as a suite draws when it does not say: those for evaluation, and secret ones."""
-        seeds = {"evaluation": SEED, "secret": self.secret}
-        return {name: ev.draw_trials(self.case.task, s, name, Suite.n_trials) for name, s in seeds.items()}
+    def evaluation(self) -> Any:
+        """What metrics would read of the first fit on the held-out trials."""
+        return self.evaluated(self.fitted, self.held_out)
 
 
-def fit_to(model: Model, case: Case, secret: int | None = None) -> Subject:
+def fit_to(model: Any, case: Case, secret: int | None = None) -> Subject | Refused:
     """`model` fitted twice to `case`, or its reason not to be.
 
     Args:
-        secret: see `Subject`; by default one from the system's randomness.
+        secret: seed of the trials that nobody can foresee; by default from the system's randomness.
     """
-    more: Any = {} if secret is None else {"secret": secret}
-    reason, error = attempt(model.unsupported, case.task, smoke("networks", case.source))
+    reason, error = attempt(case.setting.why_unsupported, case.shared.task, case.network, model)
     if error is not None:
-        return Subject(case, faults=(f"`unsupported` raised {error}",))
+        return Subject(case, faults=(f"asked whether it can be fitted it raised {error}",))
     if reason is not None:
-        return Subject(case, refusal=str(reason))
-    first, faults = _watched(model, case)
+        text = " ".join(str(reason).split())
+        return Refused(f"it says: {text}", None if one_line(reason) else "its reason is not one line of text")
+    first, faults = _fit(model, case)
     if first is None:
         return Subject(case, faults=tuple(faults))
     with compilations() as compiled:
-        again, _ = _watched(model, case)
+        again, _ = _fit(model, case)
     if len(compiled) > MAX_COMPILATIONS:
         often = max(set(compiled), key=compiled.count)
         faults.append(
@@ -79,39 +98,37 @@ def fit_to(model: Model, case: Case, secret: int | None = None) -> Subject:
         )
     if again is None:
         faults.append("it failed when it was called a second time")
-    subject = Subject(case, first, again, tuple(faults), **more)
-    assert subject.trials  # drawn now: later they are sealed
-    return subject
+    # Drawn now: before, a model could have come upon them, and later they are sealed.
+    held_out = case.setting.held_out(case.shared, SEED, Suite.n_trials)
+    unseen = case.unseen(secrets.randbits(31) if secret is None else secret)
+    return Subject(case, first, again, tuple(faults), held_out, unseen)
 
 
-def _watched(model: Model, case: Case) -> tuple[Linearization | None, list[str]]:
+def _fit(model: Any, case: Case) -> tuple[Any, list[str]]:
     """The fitted model, and what it did that it may not do."""
-    network, trials = own_copy(case.network), read_only(case.trials)
-    before = network_bytes(network), _bytes(trials), jax.config.read("jax_enable_x64")
-    key = purpose_key(SEED, "model")
+    setting, shared = case.setting, case.shared
+    given = own_copy(setting.given(shared))
+    before = {what: fingerprint(part) for what, part in given.items()}
+    x64 = jax.config.read("jax_enable_x64")
+    task, key, progress = setting.describe(shared.task), purpose_key(SEED, "model"), _Progress()
     faults: list[str] = []
-    progress = _Progress()
     with sealed() as asked:
-        fitted, error = attempt(model.fit, case.task, network, trials, key, progress)
+        fitted, error = attempt(setting.fit, model, task, dict(given), key, progress)
     if error is not None and not asked:
         faults.append(f"it raised {error}")
     if error is None and fitted is None:
-        faults.append("it returned None, expected a Linearization")
+        faults.append("it returned None, expected the fitted model")
     if asked:
-        faults.append("it asked for the evaluation trials (it may see the trials that it is given alone)")
-    after = network_bytes(network), _bytes(trials), jax.config.read("jax_enable_x64")
-    if after[0] != before[0]:
-        faults.append("it changed the frozen network that it was given")
-    if after[1] != before[1]:
-        faults.append("it wrote to the trials that it was given")
-    if after[2] != before[2]:
+        faults.append("it asked for data that it is scored on (it may see what it is given alone)")
+    faults += [
+        f"it changed the {what} that it was given"
+        for what, part in given.items()
+        if fingerprint(part) != before[what]
+    ]
+    if jax.config.read("jax_enable_x64") != x64:
         faults.append("it switched jax_enable_x64 for the whole process: use `with jax.enable_x64(True):`")
-        jax.config.update("jax_enable_x64", before[2])
+        jax.config.update("jax_enable_x64", x64)
     return fitted, faults + progress.faults
-
-
-def _bytes(trials: Trials) -> list[bytes]:
-    return [x.tobytes() for x in jax.tree.leaves(trials)]
 
 
 class _Progress:
@@ -123,3 +140,25 @@ class _Progress:
     def __call__(self, done: int, total: int, text: str) -> None:
         if not self.faults and not (0 <= done <= total and isinstance(text, str)):
             self.faults = [f"it reported progress({done!r}, {total!r}, {text!r}): expected 0 ≤ done ≤ total"]
+
+
+def fit_faults(subject: Subject) -> Iterator[str]:
+    """What was wrong with fitting."""
+    yield from subject.faults
+
+
+def watched(faults: Callable[[Subject], Iterable[str]]) -> Callable[[Subject], list[str]]:
+    """A rule for fitted models that is looked at under seal: after its fit, too, a model must not peek."""
+
+    def looked_at(subject: Subject) -> list[str]:
+        with sealed() as asked:
+            found = listed(faults(subject))
+        return ["after its fit it asks for data that it is scored on"] if asked else found
+
+    return looked_at
+
+
+def missing(fitted: Any, members: Sequence[str]) -> list[str]:
+    """What a fitted model lacks, as one fault or none."""
+    lacking = [member for member in members if not hasattr(fitted, member)]
+    return [f"what it returned ({type(fitted).__name__}) has no {', '.join(lacking)}"] if lacking else []

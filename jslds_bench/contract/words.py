@@ -30,6 +30,19 @@ class Finding:
         return " ".join(f"{self.where}: {self.rule}: {self.text}".split())
 
 
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """In place of what rules are looked at on: the entry cannot be looked at there.
+
+    Attributes:
+        why: as in "not checked, it says: …".
+        fault: what is wrong with that reason, if anything is.
+    """
+
+    why: str
+    fault: str | None = None
+
+
 def attempt(call: Callable[..., Any], *args: Any) -> tuple[Any, str | None]:
     """What ``call(*args)`` returns, or in words what it raised: an entry may raise anything, or exit."""
     try:
@@ -62,7 +75,7 @@ def one_line(text: Any) -> bool:
 
 def gap(one: Any, other: Any) -> float:
     """max |one − other|; 0 where both are the same infinity or NaN, inf where the shapes differ."""
-    one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    one, other = (np.asarray(x) + np.float64(0) for x in (one, other))  # complex ones stay complex
     if one.shape != other.shape:
         return float("inf")
     with np.errstate(invalid="ignore"):

@@ -2,49 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from jslds_bench.contract import metric
-from jslds_bench.contract.cases import CASES, Case, small_case, smoke
-from jslds_bench.contract.fitting import Subject, fit_to
-from jslds_bench.contract.recording import is_recorded
-from jslds_bench.contract.spike_model import fits_spikes
-from jslds_bench.contract.spiking import is_spiking
+from jslds_bench.contract.fitting import Case, Subject, fit_to
+from jslds_bench.contract.instances import smoke, smoke_reading
+from jslds_bench.contract.settings import every, homes, of
+from jslds_bench.contract.settings.networks.cases import CASES, small_case
+from jslds_bench.contract.settings.networks.metric import evaluation_of
+from jslds_bench.contract.words import Refused
 from jslds_bench.suite import registries
-from jslds_bench.types import Evaluation
-from jslds_bench.types.recordings import RecordedEvaluation
-from jslds_bench.types.networks import reads
 
 SECRET = 1729  # a draw that makes the tests the same from run to run
+# Each compiles EM for half a minute; lds, slds and rslds are the same but for their gate.
+SLOW = {("recordings", "lds"), ("recordings", "slds"), ("spikes", "slds")}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `a_task`, `a_network`, `a_model` or `a_metric` runs for every registered name.
+    """A test that asks for one of `names` runs for every registered name.
 
-    Tasks that are recorded data are `a_recording`, and the metrics of fits to them `a_recorded_metric`; those
-    that are spiking data are `a_spike_task`. `a_model` describes networks, `a_spike_model` spikes.
+    `a_task`, `a_model` and `a_metric` are of networks; of recordings and spikes `a_recorded_task` and so on.
+    Those that end in `_rule` come with the rule, and where there are several with the case, of every setting.
     """
-    names: dict[str, list[Any]] = {
-        f"a_{kind[:-1]}": registry.registered() for kind, registry in registries().items()
-    }
-    names["a_recording"] = [n for n in names["a_task"] if is_recorded(smoke("tasks", n))]
-    names["a_spike_task"] = [n for n in names["a_task"] if is_spiking(smoke("tasks", n))]
-    of_data = names["a_recording"] + names["a_spike_task"]
-    names["a_task"] = [n for n in names["a_task"] if n not in of_data]
-    models = registries()["models"]
-    # slds is lds and rslds with another gate, and each of them compiles for half a minute
-    marks = {"slds": pytest.mark.slow}
-    of_spikes = [n for n in names["a_model"] if fits_spikes(models.get(n))]
-    names["a_spike_model"] = [pytest.param(n, marks=marks.get(n, ())) for n in of_spikes]
-    names["a_model"] = [n for n in names["a_model"] if hasattr(models.get(n), "fit")]
-    metrics = registries()["metrics"]
-    names["a_recorded_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), RecordedEvaluation)]
-    names["a_metric"] = [n for n in names["a_metric"] if reads(metrics.get(n), Evaluation)]
+    names: dict[str, list[Any]] = {"a_network": registries()["networks"].registered()}
+    for prefix, setting in (("a", "networks"), ("a_recorded", "recordings"), ("a_spike", "spikes")):
+        for kind in ("tasks", "models", "metrics"):
+            names[f"{prefix}_{kind[:-1]}"] = [
+                marked(setting, name) if kind == "models" else name for name in of_setting(kind, setting)
+            ]
+    for kind in ("task", "model", "metric"):
+        names[f"a_{kind}_rule"] = list(rules(kind))
     for argument, values in names.items():
         if argument in metafunc.fixturenames:
             metafunc.parametrize(argument, values, scope="session")
+
+
+def of_setting(kind: str, setting: str) -> list[str]:
+    registry = registries()[kind]
+    mine = of(setting)
+    return [name for name in registry.registered() if mine in homes(kind, smoke_reading(kind, name))]
+
+
+def marked(setting: str, name: str, *more: Any) -> Any:
+    """A parameter, slow where it takes long; with `more`, a tuple of all."""
+    values = (setting, name, *more) if more else name
+    marks = pytest.mark.slow if (setting, name) in SLOW else ()
+    return pytest.param(values, marks=marks, id="-".join([name, *more]) if more else name)
+
+
+def rules(kind: str) -> Iterator[Any]:
+    """(setting, entry, case and evaluated model where there are some, rule), of every setting.
+
+    Metrics of networks are not among them: they are looked at on the evaluations of all models.
+    """
+    for contract in every():
+        setting = contract.setting.name
+        if kind == "task":
+            places, found = [()], contract.task_rules
+        elif kind == "model":
+            places, found = [(case,) for case in contract.cases()], contract.model_rules
+        else:
+            made = contract.evaluations() if setting != "networks" else {}
+            places, found = [(case, model) for case, models in made.items() for model in models], metric.RULES
+        for name in of_setting(f"{kind}s", setting):
+            for place in places:
+                for rule in found:
+                    yield marked(setting, name, *place, rule)
 
 
 @pytest.fixture(scope="session", params=CASES)
@@ -55,15 +81,16 @@ def case(request) -> Case:
 @pytest.fixture(scope="session")
 def subject():
     """(model name, case) → the model fitted under watch, once; skips where it declares itself unsupported."""
-    kept: dict[Any, Subject] = {}
+    kept: dict[Any, Subject | Refused] = {}
 
     def get(model: str, case: Case) -> Subject:
         key = (model, case.name)
         if key not in kept:
             kept[key] = fit_to(smoke("models", model), case, SECRET)
-        if kept[key].refusal is not None:
-            pytest.skip(f"unsupported: {kept[key].refusal}")
-        return kept[key]
+        found = kept[key]
+        if isinstance(found, Refused):
+            pytest.skip(f"unsupported: {found.why}")
+        return found
 
     return get
 
@@ -76,7 +103,7 @@ def evaluated():
     def get(model: str, case: Case) -> Any:
         key = (model, case.name)
         if key not in kept:
-            kept[key] = metric.evaluation_of(model, case)
+            kept[key] = metric.timed(evaluation_of(model, case.name))
         return kept[key]
 
     return get

@@ -1,45 +1,33 @@
-"""What holds for every model that is fitted to spikes: the contract, and what the runner makes of it."""
+"""What holds for every model that is fitted to spikes, beside the contract, and what a run makes of it."""
 
 import jax
 import numpy as np
 import pytest
 
-from jslds_bench.contract.cases import smoke
-from jslds_bench.contract.spike_model import RULES, SpikeSubject, fit_to_spikes, fits_spikes
+from jslds_bench.contract.instances import smoke
+from jslds_bench.contract.settings.spikes.model import small_case
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.spikes import mean_r2
 from jslds_bench.report.data.arrays import SHAPES
-from jslds_bench.settings.spikes.evaluation import evaluate_spikes, spike_arrays
+from jslds_bench.settings.spikes import SETTING
+from jslds_bench.settings.spikes.evaluation import spike_arrays
 from jslds_bench.suite import registries
 from jslds_bench.types.spikes import SpikeEvaluation, SpikeModel
 
 
-@pytest.fixture(scope="module")
-def spike_subject():
-    """Model name → it fitted to tiny spikes, once."""
-    kept: dict[str, SpikeSubject] = {}
-
-    def get(name):
-        if name not in kept:
-            kept[name] = fit_to_spikes(name)
-        return kept[name]
-
-    return get
+@pytest.fixture
+def fitted(a_spike_model, subject):
+    """Every model that fits spikes, fitted to a few units."""
+    return subject(a_spike_model, small_case())
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_a_model_of_spikes_keeps_the_contract(rule, a_spike_model, spike_subject):
-    assert list(RULES[rule](spike_subject(a_spike_model))) == []
-
-
-def test_it_is_evaluated_from_held_in_units_alone(a_spike_model, spike_subject):
+def test_it_is_evaluated_from_held_in_units_alone(fitted):
     """The held-out units' counts on the trials that are scored decide nothing but the score."""
-    subject = spike_subject(a_spike_model)
-    assert isinstance(subject.model, SpikeModel)
-    made = evaluate_spikes(subject.model, subject.fit, subject.held_out, 0)
-    counts = np.array(subject.held_out.counts)
-    counts[..., subject.held_out.held_out_units] += 7
-    other = evaluate_spikes(subject.model, subject.fit, changed(subject.held_out, counts=counts), 0)
+    assert isinstance(fitted.fitted, SpikeModel)
+    made, held_out = fitted.evaluation, fitted.held_out
+    counts = np.array(held_out.counts)
+    counts[..., held_out.held_out_units] += 7
+    other = fitted.evaluated(fitted.fitted, changed(held_out, counts=counts))
     np.testing.assert_array_equal(made.inferred.rates, other.inferred.rates)
     values = [value(made, name) for name in ("bits_per_spike", "co_bits_per_spike")]
     others = [value(other, name) for name in ("bits_per_spike", "co_bits_per_spike")]
@@ -58,10 +46,8 @@ def value(evaluation: SpikeEvaluation, name: str) -> float | None:
         return None
 
 
-def test_its_arrays_are_those_that_the_report_reads(a_spike_model, spike_subject):
-    subject = spike_subject(a_spike_model)
-    made = evaluate_spikes(subject.model, subject.fit, subject.held_out, 0)
-    arrays = spike_arrays(subject.model, made)
+def test_its_arrays_are_those_that_the_report_reads(fitted):
+    arrays = spike_arrays(fitted.fitted, fitted.evaluation)
     assert arrays.keys() <= SHAPES.keys()
     assert {"spikes_time", "spikes_example_counts", "spikes_example_rates"} <= arrays.keys()
     sizes: dict[str, int] = {}
@@ -73,7 +59,7 @@ def test_its_arrays_are_those_that_the_report_reads(a_spike_model, spike_subject
                 assert sizes.setdefault(letter, size) == size, (name, letter)
 
 
-MODELS = [n for n in registries()["models"].registered() if fits_spikes(registries()["models"].get(n))]
+MODELS = [n for n in registries()["models"].registered() if SETTING.serves(registries()["models"].get(n))]
 SAME_CODE = ("slds", "rslds")  # as lds, with more modes
 
 

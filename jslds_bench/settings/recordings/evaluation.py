@@ -33,7 +33,7 @@ def draw_recordings(task: ObservedTask, seed: int) -> tuple[Recording, Recording
 
 def shown(recording: Recording) -> Recording:
     """What a model may see of trials, in arrays of their own: no truth about their origin."""
-    return Recording(*(read_only(x) for x in (recording.observations, recording.inputs)), recording.emissions)
+    return Recording(read_only(recording.observations), read_only(recording.inputs), recording.emissions)
 
 
 def _frozen(recording: Recording) -> Recording:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.contract.cases import smoke, smoke_reading
-from jslds_bench.contract.words import attempt, gap
+from jslds_bench.contract.instances import smoke, smoke_reading
+from jslds_bench.contract.settings.networks.cases import checkpoint_file
+from jslds_bench.contract.words import Refused, attempt, gap
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.format import check_shapes, network_bytes
 from jslds_bench.suite import registries
@@ -23,36 +26,46 @@ KINDS = ("standard", "cotrained", "checkpoint", "analytic")
 
 @dataclasses.dataclass(frozen=True)
 class Built:
-    """A network that an entry built for a task, and the progress that it reported."""
+    """A network that an entry built for a task.
+
+    Attributes:
+        again: the network that it built from the same key a second time.
+        sources: what the entry says decides the network besides.
+        reported: its progress, done and total.
+    """
 
     task: Task
-    source: NetworkSource
     network: Network
+    again: Network
+    sources: Any
     reported: list[tuple[int, int]]
 
 
-def build(name: str, path: str) -> Built | str:
-    """The network of entry `name` for the tiny n-bit memory; `path` is the file of an entry that names none.
+def build(name: str) -> Built | Refused:
+    """The network of entry `name` for the tiny n-bit memory.
 
-    An entry that names its own file has the sizes of that file: it is built for the first task that it does
-    not refuse. If it refuses every known task, the answer is the reason in words.
+    An entry that reads a file and names none is given one that fits. One that names its own has the sizes of
+    that file: it is built for the first task that it does not refuse.
     """
-    source = smoke_reading("networks", name, path)
-    if getattr(source, "path", path) == path:
-        return _built(source, smoke("tasks", "nbit_memory"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(checkpoint_file(Path(folder)))
+        source = smoke_reading("networks", name, path)
+        if getattr(source, "path", path) == path:
+            return _built(source, smoke("tasks", "nbit_memory"))
     refusals = []
     for task in _tasks():
         try:
             return _built(source, task)
         except UsageError as error:
             refusals.append(str(error))
-    return f"not checked: it reads {source.path} and refuses every known task ({refusals[0]})"
+    return Refused(f"it reads {source.path} and refuses every known task ({refusals[0]})")
 
 
 def _built(source: NetworkSource, task: Task) -> Built:
     seen: list[tuple[int, int]] = []
-    network = source.build(task, jax.random.key(0), lambda done, total, text: seen.append((done, total)))
-    return Built(task, source, network, seen)
+    key = jax.random.key(0)
+    network = source.build(task, key, lambda done, total, text: seen.append((done, total)))
+    return Built(task, network, source.build(task, key), source.sources(), seen)
 
 
 def _tasks() -> Iterator[Task]:
@@ -82,7 +95,7 @@ def fit_faults(built: Built) -> Iterator[str]:
         yield f"its arrays are {', '.join(others)}, expected float32"
     if network.kind not in KINDS:
         yield f"its kind is {network.kind!r}, expected one of {', '.join(KINDS)}"
-    if not isinstance(built.source.sources(), dict):
+    if not isinstance(built.sources, dict):
         yield "`sources` must answer a dict"
     done = built.reported
     if done != sorted(done) or not all(0 <= d <= total for d, total in done):
@@ -107,8 +120,7 @@ def step_faults(built: Built) -> Iterator[str]:
 
 def determinism_faults(built: Built) -> Iterator[str]:
     """The key decides the network."""
-    again: Any = built.source.build(built.task, jax.random.key(0))
-    if network_bytes(again) != network_bytes(built.network):
+    if network_bytes(built.again) != network_bytes(built.network):
         yield "`build` makes another network from the same key"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from jslds_bench.contract.cases import parameters_given, smoke
+from jslds_bench.contract.instances import parameters_given
 from jslds_bench.contract.words import attempt, gap
 from jslds_bench.suite import registries
 from jslds_bench.types.core import Trials
@@ -16,9 +16,9 @@ from jslds_bench.types.networks import Setup, Task
 N_TRIALS = 40
 
 
-def shape_faults(name: str) -> Iterator[str]:
+def shape_faults(task: Task) -> Iterator[str]:
     """Trials have the promised shapes, in float32, finite, with a mask of zeros and ones."""
-    task, trials = _drawn(name)
+    trials = _drawn(task)
     b, t, u, o = N_TRIALS, task.n_steps, task.n_inputs, task.n_outputs
     expected = {"inputs": (b, t, u), "targets": (b, t, o), "mask": (t,), "u_star": (b, u)}
     for part, shape in expected.items():
@@ -31,9 +31,9 @@ def shape_faults(name: str) -> Iterator[str]:
         yield "its mask must hold zeros and ones, and at least one 1"
 
 
-def sampling_faults(name: str) -> Iterator[str]:
+def sampling_faults(task: Task) -> Iterator[str]:
     """The key decides the trials, under jit and vmap as well."""
-    task, trials = _drawn(name)
+    trials = _drawn(task)
     key = jax.random.key(0)
     if _gap(task.sample(key, N_TRIALS), trials) > 0:
         yield "`sample` draws other trials when it is called again with the same key"
@@ -47,9 +47,9 @@ def sampling_faults(name: str) -> Iterator[str]:
         yield "`sample` draws other trials under vmap"
 
 
-def expansion_faults(name: str) -> Iterator[str]:
+def expansion_faults(task: Task) -> Iterator[str]:
     """The expansion inputs are distinct and are those of the trials."""
-    task, trials = _drawn(name)
+    trials = _drawn(task)
     distinct = np.asarray(task.expansion_inputs())
     if distinct.ndim != 2 or distinct.dtype != np.float32 or not len(distinct):
         shape = f"{distinct.dtype}{list(distinct.shape)}"
@@ -61,13 +61,14 @@ def expansion_faults(name: str) -> Iterator[str]:
         yield f"the u* of {N_TRIALS} trials are not those of `expansion_inputs`"
 
 
-def setup_faults(name: str) -> Iterator[str]:
+def setup_faults(task: Task) -> Iterator[str]:
     """The reference set-up is complete, and the tiny version is no longer than it."""
-    task, error = attempt(registries()["tasks"].make, name, parameters_given("tasks", name))
+    parameters = parameters_given("tasks", task.name)
+    whole, error = attempt(registries()["tasks"].make, task.name, parameters)
     if error is not None:
         yield f"it cannot be made from its defaults: {error}"
         return
-    setup = task.setup
+    setup = whole.setup
     if not isinstance(setup, Setup):
         yield f"its `setup` is {setup!r}, expected a types.Setup"
         return
@@ -76,11 +77,11 @@ def setup_faults(name: str) -> Iterator[str]:
     for steps in ("fast_steps", "fast_steps_alone"):
         if not 0 < getattr(setup, steps) <= setup.paper_steps:
             yield f"its set-up needs 0 < {steps} ≤ paper_steps"
-    if smoke("tasks", name).n_steps > task.n_steps:
+    if task.n_steps > whole.n_steps:
         yield "its SMOKE has longer trials than its defaults"
 
 
-RULES: dict[str, Callable[[str], Iterator[str]]] = {
+RULES: dict[str, Callable[[Task], Iterator[str]]] = {
     "trials": shape_faults,
     "sampling": sampling_faults,
     "expansion inputs": expansion_faults,
@@ -88,9 +89,8 @@ RULES: dict[str, Callable[[str], Iterator[str]]] = {
 }
 
 
-def _drawn(name: str) -> tuple[Task, Trials]:
-    task = smoke("tasks", name)
-    return task, jax.tree.map(np.asarray, task.sample(jax.random.key(0), N_TRIALS))
+def _drawn(task: Task) -> Trials:
+    return jax.tree.map(np.asarray, task.sample(jax.random.key(0), N_TRIALS))
 
 
 def _gap(trials: Trials, others: Trials) -> float:

@@ -10,12 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.contract.compiling import compilations, operations
-from jslds_bench.contract.fitting import Subject
-from jslds_bench.contract.peeking import peeking_faults
-from jslds_bench.contract.words import gap, listed
+from jslds_bench.contract.fitting import Subject, missing
+from jslds_bench.contract.settings.networks.unseen import unseen_faults
+from jslds_bench.contract.words import gap
 from jslds_bench.dynamics.linearize import apply_local
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
-from jslds_bench.settings.draws import sealed
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.types.core import Linearization
 
@@ -28,11 +27,12 @@ MEMBERS = ("init", "step", "local", "fixed_points")
 
 def somewhere(subject: Subject, n: int = N_SOMEWHERE) -> tuple[Any, Any, Any]:
     """States near visited ones, their inputs and u*, at random steps of the training trials."""
-    case, rng = subject.case, np.random.default_rng(0)
-    i, t = (rng.integers(size, size=n) for size in case.trials.inputs.shape[:2])
-    states = trajectories(case.network, case.trials.inputs)[i, t]
+    shared, rng = subject.case.shared, np.random.default_rng(0)
+    inputs, u_star = shared.fit_trials.inputs, shared.fit_trials.u_star
+    i, t = (rng.integers(size, size=n) for size in inputs.shape[:2])
+    states = trajectories(shared.network, inputs)[i, t]
     noise = 0.1 * rng.normal(size=states.shape).astype(np.float32)
-    return states + noise, case.trials.inputs[i, t], case.trials.u_star[i]
+    return states + noise, inputs[i, t], u_star[i]
 
 
 def ahead(model: Linearization, h: Any, u: Any, star: Any) -> Any:
@@ -47,10 +47,9 @@ def fresh(function: Callable[..., Any], model: Linearization) -> Callable[..., A
 
 def shape_faults(subject: Subject) -> Iterator[str]:
     """Shapes and types: of the carry, which must stay the same, of the next state, of the linear system."""
-    model, case = subject.linear, subject.case
-    missing = [member for member in MEMBERS if not hasattr(model, member)]
-    if missing:
-        yield f"what `fit` returned ({type(model).__name__}) has no {', '.join(missing)}"
+    model, network = subject.fitted, subject.case.shared.network
+    if lacking := missing(model, MEMBERS):
+        yield from lacking
         return
     h, u, star = (x[0] for x in somewhere(subject, 1))
     carry = jax.eval_shape(model.init, h, star)
@@ -60,7 +59,7 @@ def shape_faults(subject: Subject) -> Iterator[str]:
     yield from _shaped("the state that `step` returns", state, h.shape)
     local = jax.eval_shape(model.local, h, u, star)
     if local is not None:
-        n, m = case.network.n_state, case.network.n_inputs
+        n, m = network.n_state, network.n_inputs
         shapes = {"e": (n,), "u_star": (m,), "A": (n, n), "B": (n, m), "c": (n,)}
         for name, shape in shapes.items():
             yield from _shaped(f"{name} of `local`", getattr(local, name, None), shape)
@@ -75,7 +74,7 @@ def _shaped(what: str, array: Any, shape: tuple[int, ...]) -> Iterator[str]:
 def program_faults(subject: Subject) -> Iterator[str]:
     """A step is a program of some operations: not unrolled into thousands, and without calls of Python."""
     places = (x[0] for x in somewhere(subject, 1))
-    names = operations(jax.make_jaxpr(lambda *args: ahead(subject.linear, *args))(*places).jaxpr)
+    names = operations(jax.make_jaxpr(lambda *args: ahead(subject.fitted, *args))(*places).jaxpr)
     if len(names) > MAX_OPERATIONS:
         yield (
             f"`step` is traced into {len(names)} operations and takes long to compile (expected at most "
@@ -87,7 +86,7 @@ def program_faults(subject: Subject) -> Iterator[str]:
 
 def local_faults(subject: Subject) -> Iterator[str]:
     """h' = c + A (h − e) + B (u − u*): the fast path and the matrices are one model."""
-    model, places = subject.linear, somewhere(subject)
+    model, places = subject.fitted, somewhere(subject)
     if jax.eval_shape(model.local, *(x[0] for x in places)) is None:
         return
     local = fresh(lambda m, *args: m.local(*args), model)(*places)
@@ -105,7 +104,7 @@ def local_faults(subject: Subject) -> Iterator[str]:
 
 def purity_faults(subject: Subject) -> Iterator[str]:
     """A step depends on its arguments alone, and is the same under jit and vmap."""
-    model, places = subject.linear, somewhere(subject)
+    model, places = subject.fitted, somewhere(subject)
 
     def plain() -> np.ndarray:
         return np.stack([ahead(model, *row) for row in list(zip(*places, strict=True))[:N_PLAIN]])
@@ -121,19 +120,18 @@ def purity_faults(subject: Subject) -> Iterator[str]:
 
 def determinism_faults(subject: Subject) -> Iterator[str]:
     """Two fits with one key are one model."""
-    assert subject.again is not None
     places = somewhere(subject)
-    miss = gap(fresh(ahead, subject.linear)(*places), fresh(ahead, subject.again)(*places))
+    miss = gap(fresh(ahead, subject.fitted)(*places), fresh(ahead, subject.again)(*places))
     if miss > 0:
         yield f"two fits with the same key differ by {miss:.3g}: all randomness must come from `key`"
 
 
 def run_faults(subject: Subject) -> Iterator[str]:
     """Finite predictions on every trial, a free run that is a loop of steps, and a network left alone."""
-    case, trials = subject.case, subject.trials["evaluation"]
-    states = trajectories(case.network, trials.inputs)
-    run = np.asarray(ev.on_model(free_run, subject.linear)(case.network.h0, trials.inputs, trials.u_star))
-    one = np.asarray(ev.on_model(one_step, subject.linear)(states, trials.inputs, trials.u_star))
+    network, trials = subject.case.shared.network, subject.held_out
+    states = trajectories(network, trials.inputs)
+    run = np.asarray(ev.on_model(free_run, subject.fitted)(network.h0, trials.inputs, trials.u_star))
+    one = np.asarray(ev.on_model(one_step, subject.fitted)(states, trials.inputs, trials.u_star))
     lost = ~np.isfinite(one).all(axis=(1, 2))
     if lost.any():
         yield f"one step ahead it is not finite on {lost.sum()} of {len(lost)} trials, from finite states"
@@ -149,11 +147,11 @@ def run_faults(subject: Subject) -> Iterator[str]:
 
 def compile_faults(subject: Subject) -> Iterator[str]:
     """What has been compiled is not compiled again."""
-    case, trials = subject.case, subject.case.trials
-    run = ev.on_model(free_run, subject.linear)
-    jax.block_until_ready(run(case.network.h0, trials.inputs, trials.u_star))
+    network, trials = subject.case.shared.network, subject.case.shared.fit_trials
+    run = ev.on_model(free_run, subject.fitted)
+    jax.block_until_ready(run(network.h0, trials.inputs, trials.u_star))
     with compilations() as compiled:
-        jax.block_until_ready(run(case.network.h0, trials.inputs, trials.u_star))
+        jax.block_until_ready(run(network.h0, trials.inputs, trials.u_star))
     if compiled:
         yield (
             "it is compiled again on every call: the metadata of its pytree must be equal and hash alike "
@@ -163,10 +161,10 @@ def compile_faults(subject: Subject) -> Iterator[str]:
 
 def point_faults(subject: Subject) -> Iterator[str]:
     """Fixed points are [P, N] and finite for each u*, or None for all."""
-    answers = [subject.linear.fixed_points(u) for u in subject.case.task.expansion_inputs()]
+    answers = [subject.fitted.fixed_points(u) for u in subject.case.shared.task.expansion_inputs()]
     if len({points is None for points in answers}) > 1:
         yield "`fixed_points` answers None under one u* and points under another"
-    n = subject.case.network.n_state
+    n = subject.case.shared.network.n_state
     for points in answers:
         if points is None:
             continue
@@ -177,7 +175,6 @@ def point_faults(subject: Subject) -> Iterator[str]:
 
 
 RULES: dict[str, Callable[[Subject], Iterator[str]]] = {
-    "fit": lambda subject: iter(subject.faults),
     "shapes": shape_faults,
     "program": program_faults,
     "local": local_faults,
@@ -186,15 +183,8 @@ RULES: dict[str, Callable[[Subject], Iterator[str]]] = {
     "finite": run_faults,
     "compiles once": compile_faults,
     "fixed points": point_faults,
-    "unseen trials": peeking_faults,
+    "unseen trials": unseen_faults,
 }
 
 FIRST = ("shapes", "program")
 """Rules without which the others cannot be looked at, or take too long."""
-
-
-def model_faults(rule: str, subject: Subject) -> list[str]:
-    """How the subject breaks `rule`, one of `RULES`, in words; after its fit, too, it must not peek."""
-    with sealed() as asked:
-        found = listed(RULES[rule](subject))
-    return ["after its fit it asks for the evaluation trials"] if asked else found

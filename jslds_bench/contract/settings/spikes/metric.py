@@ -1,0 +1,92 @@
+"""What metrics of spikes are computed from: guesses near the truth, and the truth."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jslds_bench.contract.instances import SEED, smoke
+from jslds_bench.settings.spikes.evaluation import draw_spikes
+from jslds_bench.types.spikes import Inferred, Rotations, SpikeEvaluation, SpikeTrials
+
+N_SYSTEMS = 8
+NOISE = 0.3
+"""Of guesses, relative."""
+DECAY = 0.99
+"""|λ| of the planted rotations of a perfect model."""
+
+
+def guess() -> SpikeEvaluation:
+    """A model that is not far off, with all that a model of spikes may have."""
+    fit, held_out = draw_spikes(smoke("tasks", "spiking_rotations"), SEED)
+    nothing = Inferred(np.zeros(0))
+    truth = perfect(SpikeEvaluation(fit, held_out, nothing, nothing, None, None))
+    assert truth is not None
+    rng = np.random.default_rng(SEED)
+    return predicted(truth, lambda x: x * rng.lognormal(0, NOISE, x.shape))
+
+
+def guess_without_truth() -> SpikeEvaluation:
+    """The same without dynamics, where nobody knows the rates, the conditions and the hand."""
+    made = guess()
+    unknown: Any = dict.fromkeys(("rates", "conditions", "velocity", "rotations"))
+    fit, held_out = (dataclasses.replace(part, **unknown) for part in (made.fit, made.held_out))
+    inferred_fit, inferred = Inferred(made.inferred_fit.rates), Inferred(made.inferred.rates)
+    return SpikeEvaluation(fit, held_out, inferred_fit, inferred, systems=None, loadings=None)
+
+
+def perfect(made: SpikeEvaluation) -> SpikeEvaluation | None:
+    """The evaluation of a model that knows rates and rotations."""
+    fit, held_out = made.fit, made.held_out
+    if fit.rates is None or held_out.rates is None or held_out.rotations is None:
+        return None
+    planted = held_out.rotations
+    system = _system(planted, held_out.bin_seconds)
+    return dataclasses.replace(
+        made,
+        inferred_fit=_true(fit),
+        inferred=_true(held_out),
+        systems=np.repeat(system[None], N_SYSTEMS, axis=0),
+        loadings=np.concatenate([plane.T for plane in planted.planes]),
+    )
+
+
+def predicted(made: SpikeEvaluation, change: Callable[[Any], Any]) -> SpikeEvaluation:
+    """`made` with `change` made to all that the model was asked for."""
+
+    def each(x: Any) -> Any:
+        return None if x is None else change(x)
+
+    return dataclasses.replace(
+        made,
+        inferred_fit=Inferred(*map(each, made.inferred_fit)),
+        inferred=Inferred(*map(each, made.inferred)),
+        systems=each(made.systems),
+        loadings=each(made.loadings),
+    )
+
+
+EVALUATIONS: dict[str, Callable[[], SpikeEvaluation]] = {
+    "a guess": guess,
+    "a guess without truth": guess_without_truth,
+}
+
+
+def _true(trials: SpikeTrials) -> Inferred:
+    """The true rates, with a generator that its linearisation follows."""
+    b, t, _ = trials.counts.shape
+    states = np.random.default_rng(SEED).normal(size=(b, t + 1, 4))
+    return Inferred(trials.rates, trials.rates, states, states, states[:, 1:], states[:, 1:])
+
+
+def _system(planted: Rotations, dt: float) -> np.ndarray:
+    """The matrix that turns each pair of states by its planted frequency, in column convention."""
+    n = 2 * len(planted.frequencies)
+    system = np.zeros((n, n))
+    for i, angle in enumerate(2 * np.pi * planted.frequencies * dt):
+        turn = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        system[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = DECAY * np.array(turn)
+    return system
