@@ -22,6 +22,7 @@ from jslds_bench.models.jslds import JSLDS
 from jslds_bench.models.persistence import Persistence
 from jslds_bench.models.taylor_at_state import TaylorAtState
 from jslds_bench.networks.checkpoint import Checkpoint
+from jslds_bench.settings.draws import purpose_key
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.tasks.nbit_memory import NBitMemory
 
@@ -58,7 +59,7 @@ def fitted(networks):
 
     @functools.cache
     def get(model, network):
-        return MODELS[model].fit(TASK, networks[network], trials, ev.purpose_key(SEED, "model"))
+        return MODELS[model].fit(TASK, networks[network], trials, purpose_key(SEED, "model"))
 
     return get
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,10 +63,17 @@ def test_a_benchmark_runs(group, name, function, values):
         assert value is None
 
 
+def test_the_search_has_points_to_find_and_finds_them():
+    (module,) = MODULES
+    (found, known) = module.FixedPoints.search()(), module.FixedPoints.network().truth[0].points
+    assert len(found.points) >= 4
+    gaps = np.linalg.norm(found.points[:, None] - known, axis=-1)
+    assert (gaps.min(axis=1) < 1e-6).all()
+
+
 def test_the_yardstick_computes_the_same_loss_and_gradient():
     (module,) = MODULES
     import jax
-    import numpy as np
 
     for cell in module.CELLS:
         (total, _), grads = module.warm(module.training_step, cell)()

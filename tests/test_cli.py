@@ -6,7 +6,6 @@ import math
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +15,8 @@ import jslds_bench
 from jslds_bench import cli
 from jslds_bench.cli import verbs
 from jslds_bench.records import store
+from jslds_bench.records.record import Record, Value
+from jslds_bench.records.table import COLUMNS, load_run
 
 COMMAND = [sys.executable, "-m", "jslds_bench"]
 ENV = {**os.environ, "PYTHONPATH": str(Path(jslds_bench.__file__).parents[1]), "COLUMNS": "100"}
@@ -32,10 +33,10 @@ def run_folder(tmp_path: Path) -> Path:
     """A run of two records, one with awkward values and one without any."""
     run = tmp_path / "run"
     values = {
-        "relative_error": store.Value(0.25, "1", "lower"),
-        "skill": store.Value(math.inf, "1", "higher"),
-        "nrmse": store.Value(math.nan, "1", "lower"),
-        "fixed_point_recall": store.Value(None, "1", "higher", "no fixed points"),
+        "relative_error": Value(0.25, "1", "lower"),
+        "skill": Value(math.inf, "1", "higher"),
+        "nrmse": Value(math.nan, "1", "lower"),
+        "fixed_point_recall": Value(None, "1", "higher", "no fixed points"),
     }
     common = {
         "suite": "s",
@@ -45,11 +46,10 @@ def run_folder(tmp_path: Path) -> Path:
         "series": {},
         "detail": {},
         "environment": {},
+        "setting": "networks",
     }
-    good = store.Record(**common, model="a", seed=0, status="ok", reason=None, values=values, digest="d")
-    bad = store.Record(
-        **common, model="b", seed=0, status="failed", reason="no, really", values={}, digest="d"
-    )
+    good = Record(**common, model="a", seed=0, status="ok", reason=None, values=values, digest="d")
+    bad = Record(**common, model="b", seed=0, status="failed", reason="no, really", values={}, digest="d")
     store.write_json(run / "run.json", {"schema": store.SCHEMA})
     for record in (good, bad):
         store.write_record(run, record, {})
@@ -70,20 +70,11 @@ def test_a_light_verb_imports_nothing_heavy(words, tmp_path):
 import sys
 from jslds_bench.cli import main
 main({words!r})
-heavy = {{"jax", "pandas", "matplotlib", "flax", "optax", "scipy"}} & set(sys.modules)
+heavy = {{"jax", "flax", "optax", "pandas", "matplotlib", "scipy", "jinja2"}} & set(sys.modules)
 assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=ENV, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_help_takes_under_half_a_second(tmp_path):
-    def seconds() -> float:
-        start = time.perf_counter()
-        assert process("--help", cwd=tmp_path).stdout.startswith("usage: jslds-bench VERB")
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(3)) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -244,7 +235,7 @@ def test_info_tells_what_must_be_given(capsys):
 
 def test_info_tells_which_networks_a_model_serves(capsys):
     assert cli.main(["info", "persistence"]) == 0
-    served = capsys.readouterr().out.partition("Serves networks:\n")[2].splitlines()
+    served = capsys.readouterr().out.partition("Serves networks: yes\n")[2].splitlines()
     assert "  standard: yes" in served
     assert "  cotrained: yes" in served
     assert "  checkpoint: depends on its parameters" in served
@@ -274,6 +265,9 @@ class Mine:
 
     def unsupported(self, task, network):
         return "it is too small" if task.n_inputs < 5 else None
+
+    def fit(self, task, network, trials, key, progress=None):
+        raise NotImplementedError
 '''
 
 
@@ -308,12 +302,12 @@ name = "persistence"
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split(maxsplit=4) for line in done.stdout.splitlines()]
     assert rows[1:5] == [
-        ["nbit_memory", "standard", "mine", "4", "to run"],
-        ["nbit_memory", "standard", "mine", "5", "to run"],
+        ["nbit_memory", "standard", "mine", "4", "to run, network to be made"],
+        ["nbit_memory", "standard", "mine", "5", "to run, network to be made"],
         ["context_integration", "standard", "mine", "4", "unsupported: it is too small"],
         ["context_integration", "standard", "mine", "5", "unsupported: it is too small"],
     ]
-    assert done.stdout.splitlines()[-1] == "x: 4 jobs, 2 of them unsupported; nothing was run"
+    assert done.stdout.splitlines()[-1] == "x: 4 jobs: 2 to run, 0 kept, 2 unsupported; nothing was run"
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == [
         "mine.py",
         "x.toml",
@@ -337,14 +331,14 @@ name = "persistence"
 """
     )
     assert cli.main(["run", "--suite", str(tmp_path / "x.toml"), "--recipe", "fast", "--dry-run"]) == 3
-    assert "--recipe fast: no chosen network" in one_line(capsys)
+    assert "--recipe fast: nothing in " in one_line(capsys)
 
 
 def test_csv_has_one_flat_row_per_value(run_folder, capfdbinary):
     assert cli.main(["export", str(run_folder)]) == 0
     out = capfdbinary.readouterr().out
     table = pd.read_csv(io.BytesIO(out))
-    assert list(table.columns) == list(store.COLUMNS)
+    assert list(table.columns) == list(COLUMNS)
     assert len(table) == 5
     assert table.value[table.metric == "relative_error"].item() == 0.25
     assert table.value[table.metric == "skill"].item() == math.inf
@@ -367,7 +361,7 @@ def test_parquet_reads_back_equal(run_folder, tmp_path):
         cli.main(["export", str(run_folder), "--format", "parquet", "--output", str(tmp_path / "o.parquet")])
         == 0
     )
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "o.parquet"), store.load_run(run_folder))
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "o.parquet"), load_run(run_folder))
 
 
 def test_a_damaged_record_is_named(run_folder, capsys):
@@ -382,7 +376,7 @@ def test_a_run_of_another_schema_is_refused_and_left_alone(run_folder, capsys):
     (run_folder / "run.json").write_text(before)
     for words in (["export", str(run_folder)], ["report", str(run_folder)]):
         assert cli.main(words) == 3
-        assert "has schema 99, this version reads schema 1" in one_line(capsys)
+        assert "has schema 99, this version reads schema 2" in one_line(capsys)
     assert (run_folder / "run.json").read_text() == before
 
 

@@ -10,8 +10,7 @@ from nwb_files import UNITS, write_nwb
 
 import jslds_bench
 from jslds_bench.cli import main
-from jslds_bench.runner.job import digest
-from jslds_bench.suite import jobs, load_suite, validate, with_data
+from jslds_bench.suite import load_suite, resolve, with_data
 
 SUITE = """
 schema = 1
@@ -56,8 +55,8 @@ def test_a_run_of_the_package_s_own_suite_says_that_its_file_is_missing(here):
 def test_models_of_networks_say_before_anything_runs_that_they_do_not_describe_spikes(here, tiny_nwb, capsys):
     assert main(["run", "--suite", "s.toml", "--data", str(tiny_nwb), "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert "unsupported: it describes networks or recordings, not spikes" in out
-    assert "1 jobs, 1 of them unsupported" in out
+    assert "unsupported: it describes networks, not spikes" in out
+    assert "1 jobs: 0 to run, 0 kept, 1 unsupported" in out
 
 
 @pytest.mark.parametrize(
@@ -86,8 +85,13 @@ def test_what_is_said_of_the_task(capsys):
 
 def test_results_of_a_file_are_not_those_of_what_it_held_before(here):
     path = write_nwb(here / "x.nwb")
-    (job,) = jobs(validate(with_data(load_suite("s.toml"), "x.nwb")))
-    before = digest(job, ())
-    assert digest(job, ()) == before
+    suite = with_data(load_suite("s.toml"), "x.nwb")
+
+    def digest() -> str:
+        (job,) = resolve(suite).jobs
+        return job.digest
+
+    before = digest()
+    assert digest() == before
     write_nwb(path, units=UNITS[::-1])
-    assert digest(job, ()) != before
+    assert digest() != before

@@ -171,7 +171,12 @@ def start(env, here):
     def start(words, **kwargs):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs}
         command = [sys.executable, "-m", "jslds_bench", *words]
-        started.append(subprocess.Popen(command, cwd=here, env=env, text=True, **pipes))
+        # What a shell starts in the background ignores Ctrl-C, and so does all that it starts: not these.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            started.append(subprocess.Popen(command, cwd=here, env=env, text=True, **pipes))
+        finally:
+            signal.signal(signal.SIGINT, before)
         return started[-1]
 
     yield start
@@ -224,6 +229,30 @@ def test_finished_jobs_are_kept_and_a_failing_one_is_told_with_its_reason(run, h
     assert contents(here / "out").items() >= earlier.items()
     record = store.read_record(store.record_path(here / "out", ("nbit_memory", "random", "broken", 0)))
     assert (record.status, record.values) == ("failed", {})
+
+
+def test_workers_run_no_module_of_the_current_folder(here, env):
+    """Nor do they need the package installed, or a path to it: they run that of the runner."""
+    for name in ("numpy", "html"):
+        (here / f"{name}.py").write_text(f"open({name + '.ran'!r}, 'w').close()\nraise SystemExit\n")
+    start = (
+        f"import sys; sys.path[:1] = [{env.pop('PYTHONPATH')!r}]; from jslds_bench.cli import main; main()"
+    )
+    words = ["-c", start, *QUICK, "--model", "persistence", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=here, env=env, capture_output=True, text=True, timeout=250
+    )
+    assert [path.name for path in here.glob("*.ran")] == []
+    assert f"report: {here / 'out' / 'index.html'}" in done.stdout, done.stderr
+
+
+def test_workers_have_the_paths_of_the_environment(here, env, run):
+    (here / "helpers").mkdir()
+    (here / "helpers" / "beside.py").write_text("SIZE = 4\n")
+    (here / "odd.py").write_text(PLUGIN.replace("import time\n", "import time\n\nimport beside\n", 1))
+    env["PYTHONPATH"] += f":{here / 'helpers'}"
+    done = run([*QUICK, "--model", "persistence", "--quiet"])
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_job_that_takes_too_long_is_stopped_and_the_others_go_on(run, here, earlier):
@@ -313,7 +342,7 @@ def test_a_run_folder_of_another_schema_is_left_alone(run, here):
     (here / "out" / "run.json").write_text('{"schema": 99}')
     done = run([*QUICK, "--quiet"])
     assert (done.returncode, done.stdout) == (3, "")
-    assert "has schema 99, this version reads schema 1: use the version that wrote it, or" in done.stderr
+    assert "has schema 99, this version reads schema 2: use the version that wrote it, or" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (here / "out" / "run.json").read_text() == '{"schema": 99}'
     assert not (here / "out" / "records").exists()

@@ -8,6 +8,7 @@ import pytest
 
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.models.persistence import Persistence
+from jslds_bench.settings.networks import SETTING
 from jslds_bench.settings.networks import arrays as fa
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.tasks.context_integration import ContextIntegration
@@ -113,10 +114,10 @@ def test_series_by_step_average_to_the_metric(evaluated):
 
 def test_diverged_trials_are_counted(evaluated):
     _, made = evaluated["persistence"]
-    assert ev.n_diverged(made) == 0
+    assert SETTING.diverged(made).sum() == 0
     run = np.array(made.free_run)
     run[[2, 7], -1, 0] = [np.nan, np.inf]
-    assert ev.n_diverged(dataclasses.replace(made, free_run=run)) == 2
+    assert np.flatnonzero(SETTING.diverged(dataclasses.replace(made, free_run=run))).tolist() == [2, 7]
 
 
 def test_figure_arrays_are_small_plain_and_labelled(evaluated, network):

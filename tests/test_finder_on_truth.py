@@ -14,6 +14,7 @@ from jslds_bench.metrics.fixed_points import FixedPointChamfer, precision_and_re
 from jslds_bench.metrics.spectra import EigenvalueError
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.networks.analytic import LEAST, Analytic
+from jslds_bench.settings.draws import purpose_key
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.suite import load_suite
 from jslds_bench.tasks.perturbations import Perturbations
@@ -27,9 +28,9 @@ ALL = [(system, seed) for system in LEAST for seed in (0, 1, 2, 3)]
 
 def evaluated(system, seed):
     """The network, and the model's evaluation against its truth."""
-    network = Analytic(system).build(TASK, ev.purpose_key(seed, "network"))
+    network = Analytic(system).build(TASK, purpose_key(seed, "network"))
     model = FixedPointModel(**ENTRY.parameters).fit(
-        TASK, network, ev.draw_trials(TASK, seed, "fit", ev.N_FIT_TRIALS), ev.purpose_key(seed, "model")
+        TASK, network, ev.draw_trials(TASK, seed, "fit", ev.N_FIT_TRIALS), purpose_key(seed, "model")
     )
     trials = ev.draw_trials(TASK, seed, "evaluation", 256)
     reference = ev.reference_points(TASK, network, seed)

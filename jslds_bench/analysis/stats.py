@@ -142,14 +142,6 @@ def holm(p: Float[Any, " m"]) -> Float[Any, " m"]:
     return adjusted
 
 
-def interquartile_mean(values: Float[Any, " n"]) -> float:
-    """Mean without the ⌊n/4⌋ least and the ⌊n/4⌋ greatest values; one diverged seed of four does not enter.
-
-    Reference: Agarwal et al. (2021).
-    """
-    return float(stats.trim_mean(_whole(np.asarray(values, dtype=float)), 0.25))
-
-
 def ranks(scores: Float[Any, "blocks methods"]) -> Float[Any, "blocks methods"]:
     """Each block's ranks, 1 for the least score; equal scores share the mean of their places."""
     return stats.rankdata(_whole(np.asarray(scores, dtype=float)), axis=1)

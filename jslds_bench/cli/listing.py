@@ -7,15 +7,13 @@ import inspect
 import types
 import typing
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import tomlkit
 
 from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import UsageError
 from jslds_bench.suite import Suite, grid, load_suite, registries, suite_names
-from jslds_bench.suite.toml import as_toml
-
-if TYPE_CHECKING:
-    from jslds_bench.settings.base import Setting
 
 
 def listed(kind: str, plugin_files: Sequence[str] = ()) -> list[list[str]]:
@@ -118,43 +116,35 @@ def _type(hint: Any) -> str:
 
 def _default(field: dataclasses.Field[Any]) -> str:
     if field.default_factory is not dataclasses.MISSING:
-        return f" = {as_toml(field.default_factory())}"
+        return f" = {tomlkit.item(field.default_factory()).as_string()}"
     if field.default is dataclasses.MISSING:
         return " (required)"
-    return "" if field.default is None else f" = {as_toml(field.default)}"
+    return "" if field.default is None else f" = {tomlkit.item(field.default).as_string()}"
 
 
 def _served(kinds: dict[str, Registry[Any]], entry: type) -> str:
-    """Which kinds of data a model serves; of one with networks which of them, and why not the others."""
+    """Which settings and networks a model serves, at default parameters, and why not the others."""
+    if _needs_parameters(entry):
+        return ""
     from jslds_bench import settings
 
     lines = []
+    known = [kinds["tasks"].get(name) for name in kinds["tasks"].registered()]
     for setting in settings.every():
-        serves = setting.serves(entry)
-        if setting.needs_network and serves and not _needs_parameters(entry):
-            lines += [f"Serves {setting.about}:", *_served_networks(kinds, setting, entry())]
-        else:
-            lines.append(f"Serves {setting.about}: {'yes' if serves else 'no'}")
-    return "\n".join(lines)
-
-
-def _served_networks(kinds: dict[str, Registry[Any]], setting: Setting[Any, Any], model: Any) -> list[str]:
-    """A line on every network, at everything's default parameters."""
-    known = map(kinds["tasks"].get, kinds["tasks"].registered())
-    tasks = [task() for task in known if not _needs_parameters(task)]
-    tasks = [task for task in tasks if setting.owns(task)]
-    lines = []
-    for name in kinds["networks"].registered():
-        network = kinds["networks"].get(name)
-        if _needs_parameters(network):
-            lines.append(f"  {name}: depends on its parameters")
+        lines.append(f"Serves {setting.about}: {'yes' if setting.serves(entry) else 'no'}")
+        if not (setting.needs_network and setting.serves(entry)):
             continue
-        reasons = [setting.why_unsupported(task, network(), model) for task in tasks]
-        refusals = "; ".join(sorted({reason for reason in reasons if reason}))
-        lines.append(
-            f"  {name}: {('not always: ' if None in reasons else 'no: ') + refusals if refusals else 'yes'}"
-        )
-    return lines
+        tasks = [made for task in known if not _needs_parameters(task) and setting.owns(made := task())]
+        for name in kinds["networks"].registered():
+            network = kinds["networks"].get(name)
+            if _needs_parameters(network):
+                lines.append(f"  {name}: depends on its parameters")
+                continue
+            reasons = [setting.why_unsupported(task, network(), entry()) for task in tasks]
+            refusals = "; ".join(sorted({reason for reason in reasons if reason}))
+            said = ("not always: " if None in reasons else "no: ") + refusals if refusals else "yes"
+            lines.append(f"  {name}: {said}")
+    return "\n".join(lines)
 
 
 def _needs_parameters(entry: type) -> bool:

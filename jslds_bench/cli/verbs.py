@@ -27,7 +27,6 @@ REGRESSION = FINDING
 def run(arguments: Namespace) -> int:
     """Run a suite, print its table and the path of its report."""
     from jslds_bench.records.store import slug
-    from jslds_bench.records.table import load_run
     from jslds_bench.runner.progress import ProgressBoard
     from jslds_bench.suite import resolve
     from jslds_bench.suite.toml import TABLES
@@ -59,12 +58,12 @@ def run(arguments: Namespace) -> int:
         )
     finally:
         board.close()
-    from jslds_bench.report import format_table, write_report
+    from jslds_bench.report import format_table, load_data, write_report
 
     page = write_report(result.path)
-    values = load_run(result.path)
-    say(format_table(values))
-    say("".join(f"\n{line}" for line in _failures(values)))
+    data = load_data(result.path)
+    say(format_table(data))
+    say("".join(f"\n{line}" for line in _failures(data.frame)))
     say(f"report: {page}")
     if baseline is not None and _is_worse(baseline, result.path):
         return REGRESSION
@@ -140,10 +139,9 @@ def _dry_run(plan: Resolved, out: Path, resume: bool) -> int:
 
     rows = [[*map(str, job.key), state(job)] for job in plan.jobs]
     say(table(["task", "network", "model", "seed", "state"], rows))
-    counts = {
-        word: sum(row[-1].startswith(word) for row in rows) for word in ("to run", "kept", "unsupported")
-    }
-    said = ", ".join(f"{n} {word}" for word, n in counts.items())
+    words = ("to run", "kept", "unsupported", "failed")
+    counts = {word: sum(row[-1].startswith(word) for row in rows) for word in words}
+    said = ", ".join(f"{n} {word}" for word, n in counts.items() if n or word != "failed")
     say(f"\n{plan.suite.name}: {len(rows)} jobs: {said}; nothing was run")
     return OK
 

@@ -6,11 +6,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 from jslds_bench.compare.sides import SCHEMA, Metric, Results, Side
 from jslds_bench.compare.tolerance import QUALITY, SINGLE, SPEED
 from jslds_bench.errors import UsageError
 from jslds_bench.records.store import write_atomic
-from jslds_bench.suite.toml import as_key, as_toml
 
 HEAD = """\
 # Values of one run, by seed, for `jslds-bench compare` and `jslds-bench run --check`.
@@ -41,35 +42,31 @@ def baseline_text(run: Side, earlier: Side | None = None) -> str:
     seeds = {seed for results in run.results.values() for seed in results.endings}
     rule = (earlier.rule if earlier else None) or ("interval" if len(seeds) > 1 else "tolerance")
     machine = {k: v for k, v in next(iter(run.machines.values())).items() if v is not None}
-    lines = [HEAD + f"schema = {SCHEMA}", f"suite = {as_toml(run.suite)}", f"rule = {as_toml(rule)}"]
-    lines += _table("origin", dict(run.origin))
-    lines += _table("machine", machine | ({"gemm_flops": run.gemm} if run.gemm else {}))
+    content: dict[str, Any] = {"schema": SCHEMA, "suite": run.suite, "rule": rule, "origin": run.origin}
+    content["machine"] = machine | ({"gemm_flops": run.gemm} if run.gemm else {})
     judged = {name for name, metric in run.metrics.items() if rule == "interval" or not metric.speed}
+    content["metrics"] = {}
     for name in sorted(judged):
         metric = _toleranced(name, run.metrics[name], earlier, rule)
-        lines += ["", f"[metrics.{as_key(name)}]", f"unit = {as_toml(metric.unit)}"]
-        lines += [f"better = {as_toml(metric.better)}", *_fields(dataclasses.asdict(metric.tolerance))]  # type: ignore[arg-type]
-    for key, results in run.results.items():
-        lines += ["", "[[results]]", *_fields(dict(zip(("task", "network", "model"), key, strict=True)))]
-        lines += _values(results, judged)
-    return "\n".join(lines) + "\n"
+        tolerance = dataclasses.asdict(metric.tolerance)  # type: ignore[arg-type]
+        content["metrics"][name] = {"unit": metric.unit, "better": metric.better, **tolerance}
+    content["results"] = [
+        dict(zip(("task", "network", "model"), key, strict=True)) | _values(results, judged)
+        for key, results in run.results.items()
+    ]
+    return HEAD + tomlkit.dumps(content)
 
 
-def _values(results: Results, judged: set[str]) -> list[str]:
+def _values(results: Results, judged: set[str]) -> dict[str, Any]:
     seeds = sorted(results.endings)
     endings = [results.endings[seed][0] for seed in seeds]
-    lines = [f"seeds = {as_toml(seeds)}"]
-    if set(endings) != {"ok"}:
-        lines.append(f"endings = {as_toml(endings)}")
-    lines.append("[results.values]")
-    for name in sorted(judged & results.values.keys()):
-        stored: list[Any] = []
+    values: dict[str, list[Any]] = {name: [] for name in sorted(judged & results.values.keys())}
+    for name, stored in values.items():
         for seed in seeds:
             value = results.values[name].get(seed)
             empty = "" if value is None else value.reason or "no value"
             stored.append(empty if value is None or value.value is None else value.value)
-        lines.append(f"{as_key(name)} = {as_toml(stored)}")
-    return lines
+    return {"seeds": seeds, **({"endings": endings} if set(endings) != {"ok"} else {}), "values": values}
 
 
 def _toleranced(name: str, metric: Metric, earlier: Side | None, rule: str) -> Metric:
@@ -77,11 +74,3 @@ def _toleranced(name: str, metric: Metric, earlier: Side | None, rule: str) -> M
     before = earlier.metrics.get(name) if earlier else None
     default = SPEED if metric.speed else SINGLE if rule == "tolerance" else QUALITY
     return dataclasses.replace(metric, tolerance=before.tolerance if before and before.tolerance else default)
-
-
-def _table(name: str, content: dict[str, Any]) -> list[str]:
-    return ["", f"[{name}]", *_fields(content)]
-
-
-def _fields(content: dict[str, Any]) -> list[str]:
-    return [f"{as_key(key)} = {as_toml(value)}" for key, value in content.items()]

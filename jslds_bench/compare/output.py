@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from jslds_bench.compare.verdicts import VERDICTS, Comparison, Row
-from jslds_bench.records.numbers import number
+from jslds_bench.records.numbers import ARROWS, escaped, number, printable
 
 SCHEMA = 1
-ARROWS = {"lower": "↓", "higher": "↑"}
 TESTS = {"Student": "Student's t test", "Wilcoxon": "Exact Wilcoxon test"}
 HEADER = ("verdict", "task", "network", "model", "metric", "A", "B", "change", "interval", "n", "why")
 
@@ -22,7 +21,7 @@ def as_text(comparison: Comparison, verdicts: Sequence[str] = VERDICTS) -> str:
     rows = _cells(comparison, verdicts)
     lines = [f"A: {comparison.a}", f"B: {comparison.b}"]
     if rows:
-        grid = [list(HEADER), *[[_printable(cell) for cell in row] for row in rows]]
+        grid = [list(HEADER), *[[printable(cell) for cell in row] for row in rows]]
         widths = [max(len(line[i]) for line in grid) for i in range(len(HEADER))]
         grid.insert(1, ["─" * w for w in widths])
         lines += ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in grid]
@@ -31,11 +30,11 @@ def as_text(comparison: Comparison, verdicts: Sequence[str] = VERDICTS) -> str:
 
 def as_markdown(comparison: Comparison) -> str:
     """The same as a Markdown table; all labels and reasons are escaped."""
-    lines = [f"A: {_escape(comparison.a)}; B: {_escape(comparison.b)}", ""]
+    lines = [f"A: {escaped(comparison.a)}; B: {escaped(comparison.b)}", ""]
     lines += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
     for row in _cells(comparison, VERDICTS):
-        lines.append("| " + " | ".join(map(_escape, row)) + " |")
-    return "\n".join([*lines, "", *(f"- {_escape(line)}" for line in closing_lines(comparison))])
+        lines.append("| " + " | ".join(map(escaped, row)) + " |")
+    return "\n".join([*lines, "", *(f"- {escaped(line)}" for line in closing_lines(comparison))])
 
 
 def as_json(comparison: Comparison) -> str:
@@ -98,17 +97,6 @@ def _change(row: Row, value: float) -> str:
         return f"×{number(1 + value)}"
     shown = f"{100 * value:+.1f}".replace("-", "−")
     return f"{shown if float(shown[1:]) else shown[1:]} %"
-
-
-def _printable(text: str) -> str:
-    """`text` without control characters, which would act on the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _escape(text: str) -> str:
-    for mark in "\\`*_[]<>|$":
-        text = text.replace(mark, "\\" + mark)
-    return " ".join(text.split())
 
 
 def _plain(value: Any) -> Any:

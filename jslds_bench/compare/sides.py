@@ -17,8 +17,11 @@ from jslds_bench.errors import UsageError
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.records.record import Record, Value
 from jslds_bench.records.store import read_json, read_records
+from jslds_bench.records.upgrade import RENAMED
 
-SCHEMA = 1
+SCHEMA = 2
+NAMES: dict[int, dict[str, str]] = {1: RENAMED, SCHEMA: {}}
+"""Of the schemas of files that this version reads, the metrics that have other names now."""
 ORIGIN = ("version", "commit", "dirty", "jax", "jaxlib", "started")
 MACHINE = ("machine", "cpu", "cores", "threads", "device")
 Key = tuple[str, str, str]
@@ -139,13 +142,14 @@ def _read_file(path: Path) -> Side:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"baseline {path} cannot be read: {error}") from None
-    if content.get("schema") != SCHEMA:
+    if content.get("schema") not in list(NAMES):
         raise UsageError(
             f"baseline {path} has schema {content.get('schema')!r}, this version reads schema {SCHEMA}: "
             "use the version that it was written for, or make it anew with `jslds-bench baseline update`"
         )
     try:
-        return _published(path, content) if "values" in content else _baseline(path, content)
+        read = _published if "values" in content else _baseline
+        return read(path, content, NAMES[content["schema"]])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(
             f"baseline {path} lacks something or has it in the wrong form ({type(error).__name__}: {error}): "
@@ -153,19 +157,20 @@ def _read_file(path: Path) -> Side:
         ) from error
 
 
-def _published(path: Path, content: Mapping[str, Any]) -> Side:
+def _published(path: Path, content: Mapping[str, Any], names: Mapping[str, str]) -> Side:
     """Values of papers: one number each, perhaps without a model; direction and unit are the run's to say."""
     results: dict[Key, Results] = {}
     for entry in content["values"]:
         found = results.setdefault((entry["task"], entry["network"], entry.get("model", "")), Results())
-        found.values[entry["metric"]] = {None: Value(float(entry["value"]), "", "")}
-        found.notes[entry["metric"]] = "; ".join(["published", *filter(None, [entry.get("note", "")])])
+        metric = names.get(entry["metric"], entry["metric"])
+        found.values[metric] = {None: Value(float(entry["value"]), "", "")}
+        found.notes[metric] = "; ".join(["published", *filter(None, [entry.get("note", "")])])
     return Side(str(path), "published", "", results, {}, {})
 
 
-def _baseline(path: Path, content: Mapping[str, Any]) -> Side:
+def _baseline(path: Path, content: Mapping[str, Any], names: Mapping[str, str]) -> Side:
     metrics = {
-        name: Metric(
+        names.get(name, name): Metric(
             said["unit"], said["better"], Tolerance(float(said["relative"]), float(said["absolute"]))
         )
         for name, said in content["metrics"].items()
@@ -176,7 +181,7 @@ def _baseline(path: Path, content: Mapping[str, Any]) -> Side:
         endings = entry.get("endings", ["ok"] * len(seeds))
         found = Results({s: (e, "") for s, e in zip(seeds, endings, strict=True)})
         for name, values in entry["values"].items():
-            metric = metrics[name]
+            metric = metrics[name := names.get(name, name)]
             pairs = zip(seeds, values, strict=True)
             found.values[name] = {s: _value(v, metric) for s, v in pairs if v != ""}
         results[entry["task"], entry["network"], entry["model"]] = found

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import scipy.spatial
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jslds_bench.dynamics.jslds import expansion_point
 from jslds_bench.dynamics.linearize import jacobians, recurrent_jacobian
@@ -173,15 +172,14 @@ def find_fixed_points(
     settings: SearchSettings = SearchSettings(),
 ) -> FixedPoints:
     """The distinct fixed and slow points of F(·, u*), as `locate` finds them, and the spectra there."""
-    points, q, candidate_q = locate(network, candidates, u_star, settings)
+    points, q, _, rejected = locate(network, candidates, u_star, settings)
     with jax.enable_x64(True):
         padded, n = _padded(points)
         params, u, at = _as_float64((network.params, u_star, padded))
         us = jnp.broadcast_to(u, (len(padded), u.shape[0]))
         values = eigenvalues(np.asarray(_jacobians(network.cell, params, at, us))[:n])
     unstable = (np.abs(values) > 1 + 1e-3).sum(axis=-1)
-    n_rejected = int((candidate_q > settings.slow_tolerance).sum())
-    return FixedPoints(points, q, values, unstable, np.asarray(u_star), len(candidates), n_rejected)
+    return FixedPoints(points, q, values, unstable, np.asarray(u_star), len(candidates), int(rejected.sum()))
 
 
 def search_starts(network: Network, states: Float[Any, "P N"]) -> Float[Any, "M N"]:
@@ -225,12 +223,14 @@ def locate(
     points = np.concatenate([minima, chosen[apart]])
     all_q = np.concatenate([minima_q, q[np.unique(groups)][apart]])
     gap, _ = scipy.spatial.cKDTree(candidates).query(points)
-    usable = np.flatnonzero((all_q <= settings.slow_tolerance) & (gap <= settings.outlier * radius))
+    kept = (all_q <= settings.slow_tolerance) & (gap <= settings.outlier * radius)
+    usable = np.flatnonzero(kept)
     usable = usable[np.argsort(all_q[usable], kind="stable")]
     usable = usable[np.unique(groups_within(points[usable], within))]
-    candidate_q = np.empty(len(q))
+    candidate_q, rejected = np.empty(len(q)), np.empty(len(q), bool)
     candidate_q[order] = minima_q[leads_to]
-    return Located(points[usable], all_q[usable], candidate_q)
+    rejected[order] = ~kept[leads_to]  # of `points`, the minima come first
+    return Located(points[usable], all_q[usable], candidate_q, rejected)
 
 
 class Located(NamedTuple):
@@ -240,11 +240,13 @@ class Located(NamedTuple):
         points: the distinct fixed and slow points by rising q, [M, N], float64.
         q: ½‖F − h‖² there, [M].
         candidate_q: q of the minimum that each candidate leads to, [P].
+        rejected: whether that minimum lies above the slow tolerance, or is an outlier, [P].
     """
 
     points: Float[Any, "M N"]
     q: Float[Any, " M"]
     candidate_q: Float[Any, " P"]
+    rejected: Bool[Any, " P"]
 
 
 def _run(
@@ -314,37 +316,6 @@ def _converge(
         lambda c: (c[3] < max_steps) & jnp.any(real & (c[2] > 1e-24)), body, (starts, starts, q, 0)
     )
     return h, q
-
-
-def adam_descend(
-    network: Network,
-    candidates: Float[Any, "P N"],
-    u_star: Float[Any, " U"],
-    n_steps: int = 10_000,
-) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
-    """The paper's recipe for eq. 1: Adam on mean((F − h)²) in float32, rate 1·0.9995^k, eps 1e-5.
-
-    Returns where each candidate ends and its q = ½‖F − h‖². Reference: Smith et al. (2021), authors' code.
-    """
-    optimizer = optax.adam(optax.exponential_decay(1.0, 1, 0.9995), eps=1e-5)
-
-    def loss(h: jax.Array) -> jax.Array:
-        # The mean over candidates too, as the authors have it: eps is large next to such small gradients, and
-        # without that damping steps at this rate do not settle.
-        return jnp.mean((network.step(h, u) - h) ** 2)
-
-    @jax.jit
-    def run(h: jax.Array) -> jax.Array:
-        def step(state: Any, _: None) -> tuple[Any, None]:
-            h, opt = state
-            updates, opt = optimizer.update(jax.grad(loss)(h), opt)
-            return (optax.apply_updates(h, updates), opt), None
-
-        return jax.lax.scan(step, (h, optimizer.init(h)), length=n_steps)[0][0]
-
-    u = jnp.asarray(u_star, jnp.float32)
-    h = run(jnp.array(candidates, jnp.float32))
-    return np.asarray(h), 0.5 * np.asarray(jnp.sum((network.step(h, u) - h) ** 2, axis=-1))
 
 
 def rms_radius(points: Float[Any, "P N"]) -> float:

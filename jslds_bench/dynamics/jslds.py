@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jslds_bench.dynamics.linearize import expansion_step
 from jslds_bench.dynamics.rollout import biases, cell_weights
 from jslds_bench.dynamics.tape import MatMul, tape_scan
 from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Layer
@@ -48,9 +49,7 @@ def jslds_step(
 
     One Jacobian-vector product; no Jacobian is formed. Reference: Smith et al. (2021), eqs. 5–6.
     """
-    e = expansion_point(phi, a)
-    _, tangent = jax.jvp(lambda h, x: cell.step(params, h, x), (e, u_star), (a - e, u - u_star))
-    return e + tangent
+    return expansion_step(cell, params, expansion_point(phi, a), u_star, a, u, "point")
 
 
 def _co_step(cell: Cell) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS
+from jslds_bench.entries.sources import PLUGIN
 from jslds_bench.errors import BrokenPlugin, UsageError
 
 
@@ -21,7 +22,7 @@ def load(path: str | Path) -> ModuleType:
         BrokenPlugin: it fails to import; the message says how, and nothing of it stays registered.
     """
     file = Path(os.path.realpath(os.path.expanduser(path)))
-    name = f"jslds_bench_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    name = f"{PLUGIN}{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     if not os.path.isfile(file) or file.suffix != ".py":

@@ -7,24 +7,16 @@ that a suite's ``key = value`` lines can be validated before anything runs.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib.metadata
-import math
-import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
+from jslds_bench.entries.parameters import checked, nearest
 from jslds_bench.errors import BrokenPlugin, UsageError
 
 T = TypeVar("T")
 C = TypeVar("C")
-
-
-def nearest(word: str, words: list[str]) -> str:
-    """``; did you mean 'x'?`` for the closest of `words`, or the empty string when none is close."""
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 class Registry(Generic[T]):
@@ -119,7 +111,7 @@ class Registry(Generic[T]):
                     f"{self.kind} {name!r} has no parameter {key!r}{nearest(key, list(known))} "
                     f"(it has: {', '.join(known) or 'none'})"
                 )
-            values[key] = _checked(value, hints[key], f"parameter {key!r} of {self.kind} {name!r}")
+            values[key] = checked(value, hints[key], f"parameter {key!r} of {self.kind} {name!r}")
         try:
             return entry(**values)
         except TypeError as error:
@@ -134,48 +126,6 @@ class Registry(Generic[T]):
 
     def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
         return {e.name: e for e in importlib.metadata.entry_points(group=f"jslds_bench.{self.kind}s")}
-
-
-def _checked(value: Any, hint: Any, what: str) -> Any:
-    """`value` if it is an instance of the type `hint` (an int serves as a float; a list as a tuple)."""
-    union = typing.get_origin(hint) in (types.UnionType, typing.Union)  # `Literal[…] | None` is the latter
-    options = typing.get_args(hint) if union else (hint,)
-    choices: list[Any] = []
-    for option in options:
-        if option is types.NoneType and value is None:
-            return value
-        origin = typing.get_origin(option) or option
-        if origin is typing.Literal:
-            choices += typing.get_args(option)
-            if any(value == c and type(value) is type(c) for c in choices):
-                return value
-            continue
-        if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
-            return _finite(value, what)
-        if origin is int and isinstance(value, bool):
-            continue
-        if origin is tuple and isinstance(value, list | tuple):
-            return tuple(value)
-        if isinstance(value, origin):
-            return value
-    if choices:
-        raise UsageError(
-            f"{what} is {value!r}{nearest(str(value), [str(c) for c in choices])} "
-            f"(expected one of {', '.join(map(repr, choices))})"
-        )
-    expected = " or ".join("none" if o is types.NoneType else getattr(o, "__name__", str(o)) for o in options)
-    raise UsageError(f"{what} is {value!r} ({type(value).__name__}), expected {expected}")
-
-
-def _finite(value: float, what: str) -> float:
-    """`value` as a float; no parameter means anything at NaN, infinity or 10**400."""
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise UsageError(f"{what} is {number}, expected a finite number")
-    return number
 
 
 TASKS: Registry[Any] = Registry("task")

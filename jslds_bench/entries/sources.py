@@ -19,73 +19,104 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 NAME = PACKAGE.name
+PLUGIN = "jslds_bench_plugin_"
+"""How the modules of plug-in files are called, before the file's name and a hash of its place."""
 
 
-def digest(modules: Iterable[str], package: Path = PACKAGE) -> str:
-    """Hash of the contents of `modules` and of all that they import; a changed byte in one makes another."""
-    hasher = hashlib.sha256()
-    for name, file in sorted(closure(modules, package).items()):
-        hasher.update(f"{name}\0{_hash(file, *_stamp(file))}\0".encode())
-    return hasher.hexdigest()[:32]
-
-
-def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, Path]:
-    """`modules` and the modules that they import, transitively, with their files.
+class Sources:
+    """The modules that there are and what they import, each looked at once: make another after a change.
 
     Args:
         package: the folder that stands for this package (a copy, in tests).
     """
-    found: dict[str, Path] = {}
-    for start in modules:
-        places = _Places(start, package)
-        todo = [start]
-        while todo:
-            name = todo.pop()
-            if name in found or (file := places.file(name)) is None:
-                continue
-            found[name] = file
-            todo += [other for wanted in imported(file, name) if (other := places.module(wanted))]
-        for name in list(found):
-            for above in _above(name):
-                file = places.file(above)
-                if file is not None and above not in found and _defines(file, *_stamp(file)):
-                    found[above] = file
-    return found
+
+    def __init__(self, package: Path = PACKAGE) -> None:
+        self._package = package
+        self._places: dict[str, _Places] = {NAME: _Places({NAME: package}, None)}
+        self._needed: dict[tuple[str, str], tuple[dict[str, Path], list[str]]] = {}
+        self._hashes: dict[Path, str] = {}
+
+    def digest(self, modules: Iterable[str]) -> str:
+        """Hash of the contents of `modules` and of all that they import.
+
+        Where a plug-in file lies makes no difference, although its module is named by that.
+        """
+        content = []
+        for name, file in self.closure(modules).items():
+            if file not in self._hashes:
+                self._hashes[file] = hashlib.sha256(file.read_bytes()).hexdigest()
+            content.append((file.stem if name.startswith(PLUGIN) else name, self._hashes[file]))
+        return hashlib.sha256("\0".join(map("\0".join, sorted(content))).encode()).hexdigest()[:32]
+
+    def closure(self, modules: Iterable[str]) -> dict[str, Path]:
+        """`modules` and the modules that they import, transitively, with their files."""
+        found: dict[str, Path] = {}
+        followed: set[str] = set()
+        for start in modules:
+            todo = [start]
+            while todo:
+                name = todo.pop()
+                if name not in followed:
+                    followed.add(name)
+                    files, direct = self._needs(name, self._places_of(start, name))
+                    found |= files
+                    todo += direct
+        return found
+
+    def _places_of(self, start: str, name: str) -> _Places:
+        top = start.partition(".")[0] if name.partition(".")[0] != NAME else NAME
+        if top not in self._places:
+            root = _root(top)
+            alone = top.startswith(PLUGIN) or top == "__main__"
+            roots = {NAME: self._package, top: root}
+            self._places[top] = _Places(roots, root.parent if alone else None)
+        return self._places[top]
+
+    def _needs(self, name: str, places: _Places) -> tuple[dict[str, Path], list[str]]:
+        """The files that count for the module alone, with those of packages above it, and what it imports."""
+        key = (places.name, name)
+        if key not in self._needed:
+            file = places.file(name)
+            if file is None:
+                return {}, []
+            above = {a: f for a in _above(name) if (f := places.file(a)) and _defines(f, *_stamp(f))}
+            direct = [found for wanted in imported(file, name) if (found := places.module(wanted))]
+            self._needed[key] = {name: file, **above}, direct
+        return self._needed[key]
 
 
 class _Places:
-    """Where modules lie that count for what begins at the module `start`."""
+    """Where modules lie that count: in `roots`, by their first word, and in the folder `beside`."""
 
-    def __init__(self, start: str, package: Path) -> None:
-        top = start.partition(".")[0]
-        self._roots = {NAME: package, top: package if top == NAME else _root(top)}
-        alone = start.startswith("jslds_bench_plugin_") or start == "__main__"
-        self._beside = self._roots[top].parent if alone else None
+    def __init__(self, roots: dict[str, Path], beside: Path | None) -> None:
+        self.name = next(reversed(roots))
+        self._roots, self._beside = roots, beside
+        self._files: dict[str, Path | None] = {}
 
     def file(self, name: str) -> Path | None:
         """The file of module `name`, or None where it does not count."""
+        if name not in self._files:
+            self._files[name] = self._find(name)
+        return self._files[name]
+
+    def _find(self, name: str) -> Path | None:
         top, *rest = name.split(".")
         root = self._roots.get(top)
         if root is None and self._beside is not None:
-            beside = self._beside.joinpath(top)
-            root = beside if beside.is_dir() else beside.with_suffix(".py")
+            root = self._beside / top if (self._beside / top).is_dir() else self._beside / f"{top}.py"
         if root is None:
             return None
         if root.suffix == ".py":
             return root if not rest and root.is_file() else None
         path = root.joinpath(*rest)
-        for file in (path / "__init__.py", path.with_suffix(".py")):
-            if file.is_file() and (rest or file.name == "__init__.py"):
-                return file
-        return None
+        files = [path / "__init__.py", *([path.with_suffix(".py")] if rest else [])]
+        return next((file for file in files if file.is_file()), None)
 
     def module(self, wanted: str) -> str | None:
         """The module that ``a.b.c`` is: itself, or the one that it is a name of."""
-        while wanted:
-            if self.file(wanted) is not None:
-                return wanted
+        while wanted and self.file(wanted) is None:
             wanted = wanted.rpartition(".")[0]
-        return None
+        return wanted or None
 
 
 def imported(file: Path, name: str) -> tuple[str, ...]:
@@ -149,8 +180,3 @@ def _stamp(file: Path) -> tuple[int, int]:
     """Tells a file that was written again from the one before."""
     about = file.stat()
     return about.st_mtime_ns, about.st_size
-
-
-@functools.lru_cache(maxsize=4096)
-def _hash(file: Path, *stamp: int) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -7,7 +7,6 @@ Distances are in units of the RMS radius of the network's visited states. For a 
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,12 +14,18 @@ import scipy.spatial
 
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics._shared.declared import Error
+from jslds_bench.metrics._shared.declared import Error, Share
 from jslds_bench.metrics.states import spread
 from jslds_bench.types.networks import Evaluation
 
 EPSILON = 0.1
 """Radius, in RMS radii, within which a point counts as matched."""
+
+
+class OfPoints:
+    """What all of these declare."""
+
+    family: ClassVar[str] = "fixed points"
 
 
 def _pairs(evaluation: Evaluation) -> list[tuple[Any, Any]]:
@@ -56,11 +61,13 @@ def precision_and_recall(evaluation: Evaluation, epsilon: float) -> tuple[float,
 
 @METRICS.register("fixed_point_speed")
 @dataclasses.dataclass(frozen=True)
-class FixedPointSpeed(Error):
+class FixedPointSpeed(OfPoints, Error):
     """Median q = ½‖F(e, u*) − e‖² of the model's points: how fixed they are.
 
     The paper's code reports mean((F − e)²) = 2q/N instead.
     """
+
+    order: ClassVar[int] = 200
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.found_q is None:
@@ -71,13 +78,10 @@ class FixedPointSpeed(Error):
 
 @METRICS.register("fixed_point_precision")
 @dataclasses.dataclass(frozen=True)
-class FixedPointPrecision:
+class FixedPointPrecision(OfPoints, Share):
     """Share of the model's points that lie within 0.1 RMS radii of a fixed point of the network."""
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    timing: ClassVar[bool] = False
+    order: ClassVar[int] = 201
 
     def compute(self, evaluation: Evaluation) -> float:
         return precision_and_recall(evaluation, EPSILON)[0]
@@ -85,16 +89,13 @@ class FixedPointPrecision:
 
 @METRICS.register("fixed_point_recall")
 @dataclasses.dataclass(frozen=True)
-class FixedPointRecall:
+class FixedPointRecall(OfPoints, Share):
     """Share of the network's fixed points that have one of the model's within 0.1 RMS radii.
 
     A model need not use all of a network's fixed points (saddles, say): low recall is no fault by itself.
     """
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    timing: ClassVar[bool] = False
+    order: ClassVar[int] = 202
 
     def compute(self, evaluation: Evaluation) -> float:
         return precision_and_recall(evaluation, EPSILON)[1]
@@ -102,13 +103,11 @@ class FixedPointRecall:
 
 @METRICS.register("fixed_point_chamfer")
 @dataclasses.dataclass(frozen=True)
-class FixedPointChamfer:
+class FixedPointChamfer(OfPoints, Error):
     """½ (mean gap model → network + mean gap network → model), averaged over the distinct u*."""
 
+    order: ClassVar[int] = 203
     unit: ClassVar[str] = "RMS radii"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
 
     def compute(self, evaluation: Evaluation) -> float:
         both = [(_gaps(f, r).mean() + _gaps(r, f).mean()) / 2 for f, r in _pairs(evaluation)]

@@ -27,14 +27,17 @@ N_LEADING = 10
 N_NULL = 500
 
 
-class Degrees:
+class GeneratorError(Error):
+    """An error of the linear systems: 0 is right, lower is better."""
+
+    family: ClassVar[str] = "generators"
+    reads: ClassVar[type] = SpikeEvaluation
+
+
+class Degrees(GeneratorError):
     """An angle between subspaces: 0 is the same, lower is better."""
 
     unit: ClassVar[str] = "°"
-    better: ClassVar[str] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
-    reads: ClassVar[type] = SpikeEvaluation
 
 
 def _systems(evaluation: SpikeEvaluation) -> Float[Any, "S G G"]:
@@ -45,13 +48,14 @@ def _systems(evaluation: SpikeEvaluation) -> Float[Any, "S G G"]:
 
 @METRICS.register("single_system_spread")
 @dataclasses.dataclass(frozen=True)
-class SingleSystemSpread(Error):
+class SingleSystemSpread(GeneratorError):
     """Mean over sampled steps and trials of mean |λ_s − λ̄| / mean |λ̄|, the ten leading eigenvalues matched.
 
     λ̄ are those of the mean of the sampled systems: 0 where one linear system holds everywhere.
     """
 
-    reads: ClassVar[type] = SpikeEvaluation
+    order: ClassVar[int] = 603
+    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         systems = _systems(evaluation)
@@ -71,6 +75,8 @@ class SingleSystemAngle(Degrees):
     The plane of the leading complex pair of the mean system, and that of its nearest (of the leading five) in
     each sampled system.
     """
+
+    order: ClassVar[int] = 604
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         systems = _systems(evaluation)
@@ -125,13 +131,14 @@ def _matched(evaluation: SpikeEvaluation) -> Matched | None:
 
 @METRICS.register("frequency_error")
 @dataclasses.dataclass(frozen=True)
-class FrequencyError(Error):
+class FrequencyError(GeneratorError):
     """Greatest over planted rotations of |f̂ − f|/f; f̂ = arg λ/(2π dt) of the mean system's leading pairs.
 
     These are the five of greatest |λ|; inf where there are fewer pairs than rotations.
     """
 
-    reads: ClassVar[type] = SpikeEvaluation
+    order: ClassVar[int] = 600
+    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         matched = _matched(evaluation)
@@ -151,6 +158,9 @@ class PlaneAngle(Degrees):
     inf where there are fewer pairs than rotations; read it beside `plane_angle_null`.
     """
 
+    order: ClassVar[int] = 601
+    headline: ClassVar[bool] = True
+
     def compute(self, evaluation: SpikeEvaluation) -> float:
         matched = _matched(evaluation)
         if matched is None:
@@ -168,6 +178,7 @@ class PlaneAngleNull(Degrees):
     would be farther away, and the null easier to beat.
     """
 
+    order: ClassVar[int] = 602
     better: ClassVar[str] = "none"
 
     def compute(self, evaluation: SpikeEvaluation) -> float:

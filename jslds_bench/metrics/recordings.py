@@ -4,29 +4,51 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from jslds_bench.analysis.spikes import bits_per_spike
 from jslds_bench.dynamics.spectrum import matched_distance
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics._shared.declared import Error, Seconds
+from jslds_bench.metrics._shared.declared import Error, Score, Seconds, Share
 from jslds_bench.metrics.states import squared_distance
-from jslds_bench.switching.scoring import bits_per_spike
-from jslds_bench.types.recordings import Explanation, RecordedEvaluation
+from jslds_bench.metrics.timings import measured
+from jslds_bench.types.recordings import RecordedEvaluation
 
 
-@METRICS.register("state_accuracy")
+class OfRecordings:
+    """Read from the evaluation of a model that is fitted to a recording."""
+
+    family: ClassVar[str] = "modes"
+    headline: ClassVar[bool] = True
+    reads: ClassVar[type] = RecordedEvaluation
+
+
+class Likelihood(OfRecordings, Score):
+    """A likelihood, or a bound of it, per step."""
+
+    unit: ClassVar[str] = "nats"
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+
+
+def _total(log_likelihood: Any) -> float:
+    """Nats of all trials; −∞ where one of them was lost."""
+    total = float(log_likelihood.sum())
+    return -math.inf if math.isnan(total) else total
+
+
+def _per_step(log_likelihood: Any, observations: Any) -> float:
+    return _total(log_likelihood) / float(np.prod(observations.shape[:2]))
+
+
+@METRICS.register("mode_accuracy")
 @dataclasses.dataclass(frozen=True)
-class StateAccuracy:
+class ModeAccuracy(OfRecordings, Share):
     """Share of the fitted steps whose most likely mode is the true one, after the best relabelling."""
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    timing: ClassVar[bool] = False
-    reads: ClassVar[type] = RecordedEvaluation
+    order: ClassVar[int] = 400
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         true, order = evaluation.recording.modes, evaluation.order
@@ -48,10 +70,10 @@ def _matched(evaluation: RecordedEvaluation) -> list[tuple[int, int]]:
 
 @METRICS.register("mode_eigenvalue_error")
 @dataclasses.dataclass(frozen=True)
-class ModeEigenvalueError(Error):
+class ModeEigenvalueError(OfRecordings, Error):
     """Greatest over true modes of mean |λ̂ − λ| / mean |λ|, eigenvalues matched at least cost."""
 
-    reads: ClassVar[type] = RecordedEvaluation
+    order: ClassVar[int] = 401
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         pairs, true = _matched(evaluation), evaluation.recording.mode_eigenvalues
@@ -64,13 +86,13 @@ class ModeEigenvalueError(Error):
 
 @METRICS.register("mode_point_error")
 @dataclasses.dataclass(frozen=True)
-class ModePointError(Error):
+class ModePointError(OfRecordings, Error):
     """Greatest over true modes of ‖ŷ* − y*‖/‖y*‖: fixed points at u = 0, as expected observations.
 
     A true mode with an eigenvalue of 1 (a car on a straight road) has no fixed point and does not count.
     """
 
-    reads: ClassVar[type] = RecordedEvaluation
+    order: ClassVar[int] = 402
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         pairs, true = _matched(evaluation), evaluation.recording.mode_points
@@ -86,76 +108,58 @@ class ModePointError(Error):
         return max(gaps) if np.isfinite(gaps).all() else math.inf
 
 
-def _likelihood(explained: Explanation) -> float:
-    """Nats of all trials; −∞ where one of them was lost."""
-    total = float(explained.log_likelihood.sum())
-    return -math.inf if math.isnan(total) else total
-
-
 @METRICS.register("elbo_per_step")
 @dataclasses.dataclass(frozen=True)
-class ElboPerStep:
+class ElboPerStep(Likelihood):
     """Lower bound on the log-likelihood of the fitted trials, per step and trial."""
 
-    unit: ClassVar[str] = "nats"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    timing: ClassVar[bool] = False
-    reads: ClassVar[type] = RecordedEvaluation
+    order: ClassVar[int] = 404
+    headline: ClassVar[bool] = False
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
-        n_steps = np.prod(evaluation.recording.observations.shape[:2])
-        return _likelihood(evaluation.explained) / float(n_steps)
+        return _per_step(evaluation.explained.log_likelihood, evaluation.recording.observations)
 
 
 @METRICS.register("held_out_elbo_per_step")
 @dataclasses.dataclass(frozen=True)
-class HeldOutElboPerStep:
+class HeldOutElboPerStep(Likelihood):
     """Lower bound on the log-likelihood of held-out trials, parameters frozen, per step and trial."""
 
-    unit: ClassVar[str] = "nats"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    timing: ClassVar[bool] = False
-    reads: ClassVar[type] = RecordedEvaluation
+    order: ClassVar[int] = 405
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
-        n_steps = np.prod(evaluation.held_out.observations.shape[:2])
-        return _likelihood(evaluation.explained_held_out) / float(n_steps)
+        return _per_step(evaluation.explained_held_out.log_likelihood, evaluation.held_out.observations)
 
 
 @METRICS.register("held_out_bits_per_spike")
 @dataclasses.dataclass(frozen=True)
-class HeldOutBitsPerSpike:
+class HeldOutBitsPerSpike(Likelihood):
     """Held-out bound above that of constant rates (the fitted trials' means), in bits per spike.
 
     Reference: Pei et al. (2021), eq. 4, there for co-smoothing.
     """
 
+    order: ClassVar[int] = 406
     unit: ClassVar[str] = "bits"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    timing: ClassVar[bool] = False
-    reads: ClassVar[type] = RecordedEvaluation
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         counts = evaluation.held_out.observations
         if evaluation.held_out.emissions != "poisson":
             raise Unsupported("the observations are no counts")
         rates = evaluation.recording.observations.mean(axis=(0, 1))
-        total = _likelihood(evaluation.explained_held_out)
+        total = _total(evaluation.explained_held_out.log_likelihood)
         return bits_per_spike(total, counts, np.ones(counts.shape[:2]), rates)
 
 
 @METRICS.register("forecast_error")
 @dataclasses.dataclass(frozen=True)
-class ForecastError(Error):
+class ForecastError(OfRecordings, Error):
     """Σ‖ŷ − E y‖² / Σ‖E y − mean‖² over 25 steps ahead from held-out states that the model inferred.
 
     The states are inferred from the whole trial: a score of the dynamics, not of what could be foretold.
     """
 
-    reads: ClassVar[type] = RecordedEvaluation
+    order: ClassVar[int] = 403
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
         true = evaluation.forecast_true
@@ -165,12 +169,10 @@ class ForecastError(Error):
 
 @METRICS.register("seconds_per_iteration")
 @dataclasses.dataclass(frozen=True)
-class SecondsPerIteration(Seconds):
+class SecondsPerIteration(Seconds, OfRecordings):
     """Seconds of one EM iteration on the fitted trials, compiled and warmed, on the worker's one core."""
 
-    reads: ClassVar[type] = RecordedEvaluation
+    order: ClassVar[int] = 700
 
     def compute(self, evaluation: RecordedEvaluation) -> float:
-        if "seconds_per_iteration" not in evaluation.timings:
-            raise Unsupported("not timed")
-        return evaluation.timings["seconds_per_iteration"]
+        return measured(evaluation, "seconds_per_iteration")

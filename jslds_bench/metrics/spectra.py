@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import numpy as np
 import scipy.spatial
@@ -25,6 +26,9 @@ class EigenvalueError(Error):
     At each sampled state the spectrum of the model's A is matched, at least cost, to that of the network's
     fixed or slow point nearest to the point that the model expanded about.
     """
+
+    family: ClassVar[str] = "spectra"
+    order: ClassVar[int] = 300
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.local is None or evaluation.local_e is None:
@@ -51,6 +55,9 @@ class JacobianError(Error):
 
     The model's A belongs to its expansion point and u*, J to the state and input of the moment.
     """
+
+    family: ClassVar[str] = "spectra"
+    order: ClassVar[int] = 301
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.local is None:

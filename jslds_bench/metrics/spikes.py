@@ -13,25 +13,22 @@ import numpy as np
 import scipy.ndimage
 from jaxtyping import Float
 
+from jslds_bench.analysis.spikes import PSTH_SECONDS, condition_means, rate_bits_per_spike
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.switching.scoring import rate_bits_per_spike
+from jslds_bench.metrics._shared.declared import Score
 from jslds_bench.types.spikes import SpikeEvaluation
 
-PSTH_SECONDS = 0.07
-"""Standard deviation of the Gaussian on the data's condition means: that of MC_Maze in NLB's code."""
 N_FOLDS = 5
 PENALTIES = np.geomspace(1e-3, 1e3, 13)
 """Of the ridge regression on standardised rates, per sample."""
 
 
-class SpikeScore:
+class SpikeScore(Score):
     """A score of inferred rates: higher is better."""
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
-    timing: ClassVar[bool] = False
+    family: ClassVar[str] = "spikes"
+    headline: ClassVar[bool] = True
     reads: ClassVar[type] = SpikeEvaluation
 
 
@@ -64,6 +61,8 @@ class CoBitsPerSpike(Bits):
     Reference: Pei et al. (2021), eq. 4.
     """
 
+    order: ClassVar[int] = 500
+
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return _bits(evaluation, evaluation.inferred.rates, evaluation.held_out.held_out_units)
 
@@ -73,6 +72,8 @@ class CoBitsPerSpike(Bits):
 class BitsPerSpike(Bits):
     """The same of held-in units on held-out trials: the model has seen these very spikes, which flatters."""
 
+    order: ClassVar[int] = 502
+
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return _bits(evaluation, evaluation.inferred.rates, ~evaluation.held_out.held_out_units)
 
@@ -81,6 +82,9 @@ class BitsPerSpike(Bits):
 @dataclasses.dataclass(frozen=True)
 class CoBitsPerSpikeJSLDS(Bits):
     """`co_bits_per_spike` of the rates of the JSLDS branch."""
+
+    order: ClassVar[int] = 501
+    headline: ClassVar[bool] = False
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return _bits(evaluation, _jslds(evaluation), evaluation.held_out.held_out_units)
@@ -122,6 +126,8 @@ class RateR2(SpikeScore):
     Units that hardly vary weigh as much as others, so noise in them counts: smoothing can be far below 0.
     """
 
+    order: ClassVar[int] = 503
+
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return mean_r2(_rows(evaluation.inferred.rates), _true_rates(evaluation))
 
@@ -130,6 +136,9 @@ class RateR2(SpikeScore):
 @dataclasses.dataclass(frozen=True)
 class RateR2JSLDS(SpikeScore):
     """`rate_r2` of the rates of the JSLDS branch."""
+
+    order: ClassVar[int] = 504
+    headline: ClassVar[bool] = False
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         return mean_r2(_rows(_jslds(evaluation)), _true_rates(evaluation))
@@ -144,6 +153,8 @@ class PsthR2(SpikeScore):
     Reference: Pei et al. (2021), section 4.
     """
 
+    order: ClassVar[int] = 505
+
     def compute(self, evaluation: SpikeEvaluation) -> float:
         trials = evaluation.held_out
         if trials.conditions is None:
@@ -155,11 +166,6 @@ class PsthR2(SpikeScore):
         return mean_r2(_rows(found), _rows(true))
 
 
-def condition_means(x: Float[Any, "B T N"], conditions: Any) -> Float[Any, "C T N"]:
-    """The mean over each condition's trials, in the order of their labels."""
-    return np.stack([x[conditions == c].mean(axis=0) for c in np.unique(conditions)])
-
-
 @METRICS.register("velocity_r2")
 @dataclasses.dataclass(frozen=True)
 class VelocityR2(SpikeScore):
@@ -168,6 +174,8 @@ class VelocityR2(SpikeScore):
     The regression is fitted to what the model infers of the fit trials, its penalty chosen there by
     five-fold cross-validation over trials. Reference: Pei et al. (2021), section 4.
     """
+
+    order: ClassVar[int] = 506
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
         fit, held_out = evaluation.fit, evaluation.held_out

@@ -15,9 +15,21 @@ from jaxtyping import Float
 
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics._shared.declared import Error
+from jslds_bench.metrics._shared.declared import Error, Score
 from jslds_bench.types.networks import Evaluation
 from jslds_bench.types.spikes import SpikeEvaluation
+
+
+class StateError(Error):
+    """An error of the model's states."""
+
+    family: ClassVar[str] = "states"
+
+
+class StateScore(Score):
+    """A score of the model's states."""
+
+    family: ClassVar[str] = "states"
 
 
 def relative_errors(predicted: Float[Any, "B T N"], true: Float[Any, "B T N"]) -> Float[Any, "B T"]:
@@ -51,7 +63,7 @@ def spread(states: Float[Any, "B T1 N"]) -> float:
 
 @METRICS.register("relative_error")
 @dataclasses.dataclass(frozen=True)
-class RelativeError(Error):
+class RelativeError(StateError):
     """Mean over trials and t ≥ 1 of ‖ĥ_t − h_t‖/‖h_t‖, free-running: ĥ_t = G(ĥ_{t−1}, u_t) from h_0.
 
     It depends on where the origin of h lies; read it beside `skill` and `nrmse`. Of models of spikes: the
@@ -59,29 +71,26 @@ class RelativeError(Error):
     Reference: Smith et al. (2021), section 4.
     """
 
+    order: ClassVar[int] = 0
+    headline: ClassVar[bool] = True
     reads: ClassVar[Any] = (Evaluation, SpikeEvaluation)
 
     def compute(self, evaluation: Evaluation | SpikeEvaluation) -> float:
-        run, states = _both(evaluation)
+        run, states = evaluation.linear_run, evaluation.states
+        if states is None:
+            raise Unsupported("the model has no generator network")
+        if run is None:
+            raise Unsupported("no fixed point of the generator was found to expand about")
         return float(np.mean(relative_errors(run[:, 1:], states[:, 1:])))
-
-
-def _both(evaluation: Evaluation | SpikeEvaluation) -> tuple[Any, Any]:
-    """The linear run and the network's states, [B, T+1, N]; behind spikes those of the generator."""
-    if isinstance(evaluation, Evaluation):
-        return evaluation.free_run, evaluation.states
-    run, states = evaluation.inferred.linear_states, evaluation.inferred.states
-    if states is None:
-        raise Unsupported("the model has no generator network")
-    if run is None:
-        raise Unsupported("no fixed point of the generator was found to expand about")
-    return run, states
 
 
 @METRICS.register("relative_error_one_step")
 @dataclasses.dataclass(frozen=True)
-class RelativeErrorOneStep(Error):
+class RelativeErrorOneStep(StateError):
     """The same one step ahead: ĥ_t = G(h_{t−1}, u_t) from the network's own previous state."""
+
+    order: ClassVar[int] = 1
+    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: Evaluation) -> float:
         return float(np.mean(relative_errors(evaluation.one_step, evaluation.states[:, 1:])))
@@ -89,13 +98,11 @@ class RelativeErrorOneStep(Error):
 
 @METRICS.register("skill")
 @dataclasses.dataclass(frozen=True)
-class Skill:
+class Skill(StateScore):
     """1 − Σ‖ĥ_t − h_t‖² / Σ‖h_0 − h_t‖², free-running: 1 is perfect, 0 is no better than staying at h_0."""
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
-    timing: ClassVar[bool] = False
+    order: ClassVar[int] = 2
+    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: Evaluation) -> float:
         true = evaluation.states[:, 1:]
@@ -105,13 +112,10 @@ class Skill:
 
 @METRICS.register("skill_one_step")
 @dataclasses.dataclass(frozen=True)
-class SkillOneStep:
+class SkillOneStep(StateScore):
     """1 − Σ‖ĥ_t − h_t‖² / Σ‖h_{t−1} − h_t‖², one step ahead: 0 is no better than persistence."""
 
-    unit: ClassVar[str] = "1"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
-    timing: ClassVar[bool] = False
+    order: ClassVar[int] = 3
 
     def compute(self, evaluation: Evaluation) -> float:
         true = evaluation.states[:, 1:]
@@ -121,8 +125,10 @@ class SkillOneStep:
 
 @METRICS.register("nrmse")
 @dataclasses.dataclass(frozen=True)
-class NRMSE(Error):
+class NRMSE(StateError):
     """√(Σ‖ĥ_t − h_t‖² / Σ‖h_t − h̄‖²), free-running: free of the origin; 1 is as good as the mean state."""
+
+    order: ClassVar[int] = 4
 
     def compute(self, evaluation: Evaluation) -> float:
         true = evaluation.states[:, 1:]
@@ -133,16 +139,15 @@ class NRMSE(Error):
 
 @METRICS.register("valid_prediction_time")
 @dataclasses.dataclass(frozen=True)
-class ValidPredictionTime:
+class ValidPredictionTime(StateScore):
     """Mean over trials of the steps before ‖ĥ_t − h_t‖ first exceeds 0.4 of the spread; T if it never does.
 
     The spread is √(mean ‖h − h̄‖²) over trials and steps.
     """
 
+    order: ClassVar[int] = 5
     unit: ClassVar[str] = "steps"
-    better: ClassVar[str] = "higher"
     bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = False
     THRESHOLD: ClassVar[float] = 0.4
 
     def compute(self, evaluation: Evaluation) -> float:
@@ -155,11 +160,13 @@ class ValidPredictionTime:
 
 @METRICS.register("relative_error_oracle")
 @dataclasses.dataclass(frozen=True)
-class RelativeErrorOracle(Error):
+class RelativeErrorOracle(StateError):
     """`relative_error` of a free run along the modes inferred from the network's own states, future included.
 
     An oracle, not a prediction: what a switching model would reach if it always knew its mode.
     """
+
+    order: ClassVar[int] = 6
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.oracle_run is None:
@@ -169,11 +176,13 @@ class RelativeErrorOracle(Error):
 
 @METRICS.register("projection_error")
 @dataclasses.dataclass(frozen=True)
-class ProjectionError(Error):
+class ProjectionError(StateError):
     """Mean over trials and t ≥ 1 of ‖P(h_t) − h_t‖/‖h_t‖, P(h) the nearest state that the model has.
 
     The floor of both relative errors for a model of fewer dimensions than the network.
     """
+
+    order: ClassVar[int] = 7
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.projected is None:

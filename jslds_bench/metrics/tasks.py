@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.metrics._shared.declared import Error
 from jslds_bench.types.networks import Evaluation
+
+
+class TaskError(Error):
+    """An error of outputs."""
+
+    family: ClassVar[str] = "tasks"
+    headline: ClassVar[bool] = True
 
 
 def _task_error(evaluation: Evaluation, states: Any) -> float:
@@ -26,8 +33,10 @@ def _task_error(evaluation: Evaluation, states: Any) -> float:
 
 @METRICS.register("task_error_network")
 @dataclasses.dataclass(frozen=True)
-class TaskErrorNetwork(Error):
+class TaskErrorNetwork(TaskError):
     """The network's own mean squared error on the task's scored steps (the same for all its models)."""
+
+    order: ClassVar[int] = 100
 
     def compute(self, evaluation: Evaluation) -> float:
         return _task_error(evaluation, evaluation.states[:, 1:])
@@ -35,8 +44,10 @@ class TaskErrorNetwork(Error):
 
 @METRICS.register("task_error_model")
 @dataclasses.dataclass(frozen=True)
-class TaskErrorModel(Error):
+class TaskErrorModel(TaskError):
     """The mean squared error of the network's readout on the model's free-running states."""
+
+    order: ClassVar[int] = 101
 
     def compute(self, evaluation: Evaluation) -> float:
         return _task_error(evaluation, evaluation.free_run[:, 1:])

@@ -8,18 +8,21 @@ neighbour's load does not enter.
 from __future__ import annotations
 
 import dataclasses
-import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics._shared.declared import Seconds
+from jslds_bench.metrics._shared.declared import Rate, Seconds
+from jslds_bench.types.core import Evaluated
 from jslds_bench.types.networks import Evaluation
-from jslds_bench.types.recordings import RecordedEvaluation
-from jslds_bench.types.spikes import SpikeEvaluation
 
 
-def _timing(evaluation: Evaluation | RecordedEvaluation | SpikeEvaluation, name: str, reason: str) -> float:
+def measured(evaluation: Evaluated, name: str, reason: str = "not timed") -> float:
+    """What the runner has measured under that name.
+
+    Raises:
+        Unsupported: it has not, for `reason`.
+    """
     if name not in evaluation.timings:
         raise Unsupported(reason)
     return evaluation.timings[name]
@@ -27,30 +30,25 @@ def _timing(evaluation: Evaluation | RecordedEvaluation | SpikeEvaluation, name:
 
 @METRICS.register("steps_per_second")
 @dataclasses.dataclass(frozen=True)
-class StepsPerSecond:
+class StepsPerSecond(Rate):
     """Free-running steps per second, all evaluation trials at once: trials × T / seconds."""
 
+    order: ClassVar[int] = 701
     unit: ClassVar[str] = "steps/s"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = True
 
     def compute(self, evaluation: Evaluation) -> float:
-        return _timing(evaluation, "steps_per_second", "not timed")
+        return measured(evaluation, "steps_per_second")
 
 
 @METRICS.register("jacobians_per_second")
 @dataclasses.dataclass(frozen=True)
-class JacobiansPerSecond:
+class JacobiansPerSecond(Rate):
     """Local linear systems (A, B, c) formed per second at the sampled states."""
 
-    unit: ClassVar[str] = "1/s"
-    better: ClassVar[str] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    timing: ClassVar[bool] = True
+    order: ClassVar[int] = 702
 
     def compute(self, evaluation: Evaluation) -> float:
-        return _timing(evaluation, "jacobians_per_second", "this model forms no linear system")
+        return measured(evaluation, "jacobians_per_second", "this model forms no linear system")
 
 
 @METRICS.register("compile_seconds")
@@ -58,8 +56,10 @@ class JacobiansPerSecond:
 class CompileSeconds(Seconds):
     """Time to trace and compile the model's free run, apart from running it."""
 
+    order: ClassVar[int] = 703
+
     def compute(self, evaluation: Evaluation) -> float:
-        return _timing(evaluation, "compile_seconds", "not timed")
+        return measured(evaluation, "compile_seconds")
 
 
 @METRICS.register("fit_seconds")
@@ -67,10 +67,11 @@ class CompileSeconds(Seconds):
 class FitSeconds(Seconds):
     """Processor seconds of the model's fit, compilation included."""
 
-    reads: ClassVar[Any] = (Evaluation, RecordedEvaluation, SpikeEvaluation)
+    order: ClassVar[int] = 704
+    reads: ClassVar[type] = Evaluated
 
-    def compute(self, evaluation: Evaluation | RecordedEvaluation | SpikeEvaluation) -> float:
-        return _timing(evaluation, "fit_seconds", "not timed")
+    def compute(self, evaluation: Evaluated) -> float:
+        return measured(evaluation, "fit_seconds")
 
 
 @METRICS.register("network_seconds")
@@ -81,5 +82,7 @@ class NetworkSeconds(Seconds):
     A cached network keeps the figure of the run that trained it.
     """
 
+    order: ClassVar[int] = 705
+
     def compute(self, evaluation: Evaluation) -> float:
-        return _timing(evaluation, "network_seconds", "not timed")
+        return measured(evaluation, "network_seconds")

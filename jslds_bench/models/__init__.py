@@ -3,12 +3,10 @@
 import jslds_bench.models.dmdc
 import jslds_bench.models.fixed_points
 import jslds_bench.models.jslds
-import jslds_bench.models.lds
 import jslds_bench.models.lfads
 import jslds_bench.models.lfads_jslds
 import jslds_bench.models.persistence
 import jslds_bench.models.psth
-import jslds_bench.models.rslds
-import jslds_bench.models.slds
 import jslds_bench.models.smoothing
+import jslds_bench.models.switching
 import jslds_bench.models.taylor_at_state

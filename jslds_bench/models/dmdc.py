@@ -14,7 +14,7 @@ from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
-from jslds_bench.types.networks import NetworkSource, Task
+from jslds_bench.types.networks import Task
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["a", "b", "offset", "mean"], meta_fields=[])
@@ -62,9 +62,6 @@ class DMDc:
     def __post_init__(self) -> None:
         if self.ridge < 0:
             raise UsageError(f"dmdc needs ridge ≥ 0, got {self.ridge}")
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        return None
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent

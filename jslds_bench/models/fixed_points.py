@@ -16,7 +16,7 @@ from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.types.core import Carry, Cell, CellParams, LocalLinear, Network, Progress, Trials, silent
-from jslds_bench.types.networks import NetworkSource, Task
+from jslds_bench.types.networks import Task
 
 _FAR = 1e6  # coordinate of the padding of point sets of unequal size: never the nearest
 _TINY = 1e-12  # squared distance under which a state lies on a point
@@ -145,9 +145,6 @@ class FixedPointModel:
                 f"n_nearest ≥ 1, got {self.n_trials}, {self.noise}, {self.slow_tolerance}, {self.merge} and "
                 f"{self.n_nearest}"
             )
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        return None
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
-from jslds_bench.types.networks import NetworkSource, Task
+from jslds_bench.types.networks import Task
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=[])
@@ -37,9 +37,6 @@ class Still:
 @dataclasses.dataclass(frozen=True)
 class Persistence:
     """Control: the state stays where it is. A model that does no better has explained nothing."""
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        return None
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent

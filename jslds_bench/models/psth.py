@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any, ClassVar
 
 import jax
 import numpy as np
 
-from jslds_bench.analysis.smoothing import smoothed
+from jslds_bench.analysis.spikes import smoothed
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported
 from jslds_bench.models._shared.spike_controls import (
@@ -16,8 +17,8 @@ from jslds_bench.models._shared.spike_controls import (
     check_positive,
     columns,
     quarter_out,
+    validation_bits,
 )
-from jslds_bench.switching.scoring import rate_bits_per_spike
 from jslds_bench.types.core import Progress, silent
 from jslds_bench.types.spikes import Inferred, SpikeTask, SpikeTrials
 
@@ -52,9 +53,6 @@ class ConditionMeans(Stateless):
         at = np.minimum(np.searchsorted(self.conditions, conditions), len(self.conditions) - 1)
         met = (self.conditions[at] == conditions)[:, None, None]
         return Inferred(np.where(met, self.rates[at], self.others))
-
-    def fit_series(self) -> dict[str, list[float]]:
-        return self.series
 
 
 @MODELS.register("psth")
@@ -96,16 +94,11 @@ class PSTH:
         counts = np.asarray(trials.counts, np.float64)
         most, quarter = quarter_out(key, len(counts))
         tried: list[tuple[float, float, float]] = []
-        total = len(self.widths_seconds) * len(self.pseudo_trials)
-        for width in self.widths_seconds:
-            for extra in self.pseudo_trials:
-                progress(len(tried), total, f"kernel of {width:g} s, {extra:g} pseudo-trials")
-                means = ConditionMeans.of(counts[most], labels[most], trials.bin_seconds, width, extra)
-                rates = means.infer(None, labels[quarter], key).rates
-                spikes = counts[quarter]
-                bits = rate_bits_per_spike(spikes, rates) if spikes.any() else 0.0
-                tried.append((bits, width, extra))
-        _, width, extra = max(tried)
-        means = ConditionMeans.of(counts, labels, trials.bin_seconds, width, extra)
-        names = ("validation_bits_per_spike", "validation_width_seconds", "validation_pseudo_trials")
-        return dataclasses.replace(means, series=columns(names, tried))
+        settings = list(itertools.product(self.widths_seconds, self.pseudo_trials))
+        for width, extra in settings:
+            progress(len(tried), len(settings), f"kernel of {width:g} s, {extra:g} pseudo-trials")
+            means = ConditionMeans.of(counts[most], labels[most], trials.bin_seconds, width, extra)
+            rates = means.infer(None, labels[quarter], key).rates
+            tried.append((validation_bits(counts[quarter], rates), width, extra))
+        means = ConditionMeans.of(counts, labels, trials.bin_seconds, *max(tried)[1:])
+        return dataclasses.replace(means, series=columns("pseudo_trials", tried))

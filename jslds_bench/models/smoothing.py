@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
-from jslds_bench.analysis.smoothing import smoothed
+from jslds_bench.analysis.spikes import smoothed
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.models._shared.poisson_regression import Design, Weights, fit_poisson
 from jslds_bench.models._shared.spike_controls import (
@@ -16,8 +16,8 @@ from jslds_bench.models._shared.spike_controls import (
     check_positive,
     columns,
     quarter_out,
+    validation_bits,
 )
-from jslds_bench.switching.scoring import rate_bits_per_spike
 from jslds_bench.types.core import Progress, silent
 from jslds_bench.types.spikes import Inferred, SpikeTask, SpikeTrials
 
@@ -67,9 +67,6 @@ class SmoothedSpikes(Stateless):
     def infer(self, held_in: Any, conditions: Any, key: jax.Array) -> Inferred:
         return Inferred(self.weights.rates(self.features(held_in)))
 
-    def fit_series(self) -> dict[str, list[float]]:
-        return self.series
-
 
 @MODELS.register("smoothing")
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +114,7 @@ class Smoothing:
             features = Features.of(most, width)
             weights = fit_poisson(features.design(most, units), precision)
             rates = weights.rates(features(quarter.held_in))
-            tried.append((_bits(quarter.counts[..., units], rates), width, precision))
+            tried.append((validation_bits(quarter.counts[..., units], rates), width, precision))
 
         for width in self.widths_seconds:
             score(width, middle)
@@ -129,15 +126,9 @@ class Smoothing:
         progress(total, total, "all trials")
         features = Features.of(trials, width)
         weights = fit_poisson(features.design(trials, np.ones_like(out)), precision)
-        names = ("validation_bits_per_spike", "validation_width_seconds", "validation_precision")
-        return SmoothedSpikes(features, weights, columns(names, tried))
+        return SmoothedSpikes(features, weights, columns("precision", tried))
 
 
 def _taken(trials: SpikeTrials, index: np.ndarray) -> SpikeTrials:
     """The counts of some trials alone."""
     return SpikeTrials(trials.counts[index], trials.bin_seconds, trials.held_out_units)
-
-
-def _bits(counts: Any, rates: Any) -> float:
-    """Bits per spike; 0 where there is no spike to explain, so that the first setting is as good as any."""
-    return rate_bits_per_spike(counts, rates) if counts.any() else 0.0

@@ -11,7 +11,7 @@ import jax
 from jslds_bench.dynamics.linearize import expand, expansion_step
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.types.core import Carry, Cell, CellParams, LocalLinear, Network, Progress, Trials, silent
-from jslds_bench.types.networks import NetworkSource, Task
+from jslds_bench.types.networks import Task
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["params"], meta_fields=["cell"])
@@ -43,9 +43,6 @@ class TaylorAtState:
     It keeps the whole non-linearity in the state, so it explains nothing; it shows how much of an error is
     due to expanding in the input about u*. A linearisation in the state rarely beats it one step ahead.
     """
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        return None
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent

@@ -1,8 +1,11 @@
-"""How a number is written for people: to so many significant digits, in every table and figure alike."""
+"""How numbers and labels are written for people, in every table and figure alike."""
 
 from __future__ import annotations
 
 import math
+
+ARROWS = {"lower": "↓", "higher": "↑"}
+"""Behind the name of a metric: which way is better."""
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -17,3 +20,15 @@ def number(value: float, digits: int = 3) -> str:
         return f"{mantissa}e{int(exponent)}"
     places = max(digits - 1 - math.floor(math.log10(size)), 0)
     return f"{value:,.{places}f}"
+
+
+def printable(label: str) -> str:
+    """`label` without control characters, which would act on the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in label)
+
+
+def escaped(label: str) -> str:
+    """`label` as Markdown shows it: on one line, with its marks as text."""
+    for mark in "\\`*_[]<>|$":
+        label = label.replace(mark, "\\" + mark)
+    return " ".join(label.split())

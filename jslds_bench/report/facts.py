@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from jslds_bench.records.numbers import number
 from jslds_bench.records.record import Record
 from jslds_bench.report.data.run import RunData
-from jslds_bench.report.data.summary import number
 
 
 class Fact(NamedTuple):
@@ -31,11 +31,6 @@ class Failure(NamedTuple):
     reason: str
 
 
-LEADS = {
-    "relative_error": "Least free-run error (model on network)",
-    "state_accuracy": "Most state accuracy",
-    "co_bits_per_spike": "Most co-smoothing bits per spike",
-}
 LIBRARIES = ("python", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
 
@@ -51,6 +46,7 @@ def facts(data: RunData) -> list[Fact]:
             f"{_count(len(data.tasks), 'task')}, {_count(len(data.networks), 'network')}, "
             f"{_count(len(data.models), 'model')}, seeds {ranges(data.seeds) or 'none'}",
         ),
+        Fact("data", _origins(data)),
         Fact("records", f"{len(records)}, {ok} of them ok"),
         Fact("command", str(data.meta.get("command", ""))),
         Fact("started", _moment(data.meta.get("started"))),
@@ -68,15 +64,15 @@ def key_lines(data: RunData) -> list[Fact]:
     """Which model leads in each task, by the metric that its models are ranked by."""
     leads: dict[str, list[str]] = {}
     for task in data.tasks:
-        metric, more = data.leading(task)
-        name = LEADS[metric]
-        means = {
-            key: s for key in data.records if key[0] == task and (s := data.summary(key, metric)).complete
-        }
+        column, setting = data.ranked_by(task), data.setting(task)
+        if column is None:
+            continue
+        means = {key: s for key in data.keys(task) if (s := data.summary(key, column.metric)).complete}
         if means:
-            best = (max if more else min)(means, key=lambda key: means[key].mean)
-            where = "" if data.recorded(task) else f" on {best[1]}:"
-            leads.setdefault(name, []).append(f"{task}: {best[2]}{where} {means[best].text}")
+            best = min(means, key=lambda key: column.sign * means[key].mean)
+            where = f" on {best[1]}:" if setting.names_network else ""
+            lead = setting.lead or f"Best {column.title}"
+            leads.setdefault(lead, []).append(f"{task}: {best[2]}{where} {means[best].text}")
     return [Fact(name, "; ".join(lines)) for name, lines in leads.items()]
 
 
@@ -105,6 +101,16 @@ def ranges(numbers: list[int]) -> str:
         else:
             parts.append([n])
     return ", ".join(f"{p[0]}–{p[-1]}" if len(p) > 2 else ", ".join(map(str, p)) for p in parts)
+
+
+def _origins(data: RunData) -> str:
+    """Where the tasks' data are from, as far as their records say so."""
+    tasks: dict[str, list[str]] = {}
+    for task in data.tasks:
+        tasks.setdefault(data.said(task, "origin"), []).append(task)
+    if len(tasks) == 1:
+        return next(iter(tasks))
+    return "; ".join(f"{', '.join(named)}: {origin or 'not said'}" for origin, named in tasks.items())
 
 
 def _diverged_trials(record: Record) -> str:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from jslds_bench.report.data.summary import number
+from jslds_bench.records.numbers import number
 
 INK, MUTED, GRID, PAPER = "#15191e", "#6a737d", "#dde2e7", "#fffffe"
 THEME = {

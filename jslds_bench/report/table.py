@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import itertools
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
-import pandas as pd
+from jslds_bench.records.numbers import escaped, printable
+from jslds_bench.records.record import Record
+from jslds_bench.report.data.run import Key, RunData
+from jslds_bench.report.data.summary import Column, Summary
 
-from jslds_bench.report.data.summary import HEADLINE, ORDER, Summary, summarise
-
-ARROWS = {"lower": "↓", "higher": "↑"}
 TEXT_WIDTH = 120  # wider tables are printed task by task
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """A metric: its name, unit and direction (lower, higher, none)."""
-
-    metric: str
-    unit: str
-    better: str
-
-    @property
-    def arrow(self) -> str:
-        return ARROWS.get(self.better, "")
-
-    @property
-    def title(self) -> str:
-        """``relative_error ↓``."""
-        return f"{self.metric} {self.arrow}".strip()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +55,11 @@ class Table:
         held = self.held.get(task, ())
         return [c for c in self.columns if c.metric in held] or self.columns
 
+    def families(self, task: str) -> list[tuple[str, int]]:
+        """What the columns of `task` belong to, and how many beside each other do."""
+        groups = itertools.groupby(column.family for column in self.columns_of(task))
+        return [(family, len(list(columns))) for family, columns in groups]
+
     @property
     def width(self) -> int:
         """The number of columns over all tasks, counts included."""
@@ -89,56 +77,42 @@ class Table:
         return Table([task], self.columns, [row for row in self.rows if task in row.counts], self.held)
 
 
-def metrics_of(frame: pd.DataFrame) -> list[str]:
-    """The metrics that `frame` holds, in the order in which tables show them."""
-    found = set(frame["metric"].dropna())
-    return [m for m in ORDER if m in found] + sorted(found.difference(ORDER))
+def build_table(
+    data: RunData, metrics: Collection[str] | None = None, tasks: Sequence[str] | None = None
+) -> Table:
+    """The Table of a run; `metrics` None: the headline ones; `tasks` None: all.
 
-
-def build_table(frame: pd.DataFrame, metrics: Sequence[str] | None = None) -> Table:
-    """The Table of `frame` (as `store.load_run` gives it); `metrics` None: the headline ones.
-
-    Labels keep the order in which `frame` first names them. Metrics that no record has are left out, and of
-    the headline ones, task by task, those that have no value there.
+    Labels keep the order in which `data` first has them. Metrics that no record has are left out, and of the
+    headline ones, task by task, those that have no value there.
     """
-    found = metrics_of(frame)
-    names = [m for m in (HEADLINE if metrics is None else metrics) if m in found]
-    values = frame[frame["metric"].isin(names)]
-    first = values.drop_duplicates("metric").set_index("metric")
-    columns = [Column(m, _text(first.at[m, "unit"]), _text(first.at[m, "better"])) for m in names]
-    counts, asked = _counts(frame)
-    summaries = {
-        key: _summary(group, asked[key[:3]])
-        for key, group in values.groupby(["task", "network", "model", "metric"], sort=False)
-    }
-    reasons = (
-        frame.dropna(subset=["reason"]).groupby(["task", "network", "model"], sort=False)["reason"].first()
-    )
-    best = _best(summaries, columns)
-    all_tasks, rows = list(frame["task"].unique()), []
-    for network, model in frame[["network", "model"]].drop_duplicates().itertuples(index=False):
-        tasks = [t for t in all_tasks if (t, network, model) in counts]
-        cells = {}
-        for task in tasks:
-            for name in names:
-                key = (task, network, model, name)
-                nothing = summarise([], asked[key[:3]], reasons.get(key[:3]))
-                cells[task, name] = Cell(summaries.get(key, nothing), key in best)
-        rows.append(Row(network, model, {t: counts[t, network, model] for t in tasks}, cells))
+    tasks = data.tasks if tasks is None else list(tasks)
+    columns = data.headline if metrics is None else [c for c in data.columns if c.metric in metrics]
+    keys = {key: records for key, records in data.records.items() if key[0] in tasks}
+    cells = {(key, c): data.summary(key, c.metric) for key in keys for c in columns}
+    best = _best(cells)
+    rows = []
+    for network, model in dict.fromkeys(key[1:] for key in keys):
+        own = [task for task in tasks if (task, network, model) in keys]
+        counts = {t: _count(keys[t, network, model], len(data.seeds)) for t in own}
+        places = {(t, c.metric): ((t, network, model), c) for t in own for c in columns}
+        shown = {where: Cell(cells[place], place in best) for where, place in places.items()}
+        rows.append(Row(network, model, counts, shown))
     order = list(dict.fromkeys(row.network for row in rows))
     rows.sort(key=lambda row: order.index(row.network))
-    shown = values if metrics is not None else values[values["value"].notna() | values["reason"].isna()]
-    held = {str(task): set(group) for task, group in shown.groupby("task", sort=False)["metric"]}
-    return Table(all_tasks, columns, rows, held)
+    if metrics is None:
+        held = {task: {c.metric for c in data.held(task)} for task in tasks}
+    else:
+        held = {t: {m for key in data.keys(t) for r in keys[key] for m in r.values} for t in tasks}
+    return Table(tasks, columns, rows, held)
 
 
-def format_table(frame: pd.DataFrame, metrics: list[str] | None = None) -> str:
+def format_table(data: RunData, metrics: Collection[str] | None = None) -> str:
     """The results as plain text: mean ± sd over seeds, task by task where one table would be too wide.
 
-    `frame` is what `store.load_run` gives; `metrics` None means the headline ones. ``*`` marks the best
-    model of each network by the metric's own direction; ``[2/3]`` a mean over fewer seeds than asked.
+    `metrics` None means the headline ones. ``*`` marks the best model of each network by the metric's own
+    direction; ``[2/3]`` a mean over fewer seeds than asked.
     """
-    table = build_table(frame, metrics)
+    table = build_table(data, metrics)
     if not table.rows:
         return "no records"
     whole = _block(table)
@@ -151,53 +125,41 @@ def markdown_table(table: Table) -> str:
     """The table in Markdown, best values in bold; labels are escaped."""
     heads = ["network", "model"]
     for task in table.tasks:
-        heads += [f"{task}: ok"] + [f"{task}: {_with_unit(c)}" for c in table.columns_of(task)]
-    lines = ["| " + " | ".join(map(_escape, heads)) + " |"]
+        heads += [f"{task}: ok"] + [f"{task}: {c.title}" for c in table.columns_of(task)]
+    lines = ["| " + " | ".join(map(escaped, heads)) + " |"]
     lines.append("|" + "---|" * len(heads))
     for row in table.rows:
-        shown = [_escape(row.network), _escape(row.model)]
+        shown = [escaped(row.network), escaped(row.model)]
         for task in table.tasks:
-            shown.append(_escape(row.counts.get(task, "–")))
+            shown.append(escaped(row.counts.get(task, "–")))
             for column in table.columns_of(task):
                 cell = row.cells.get((task, column.metric))
-                text = "–" if cell is None else _escape(cell.text)
+                text = "–" if cell is None else escaped(cell.text)
                 shown.append(f"**{text}**" if cell is not None and cell.best else text)
         lines.append("| " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _counts(frame: pd.DataFrame) -> tuple[dict[tuple, str], dict[tuple, int]]:
-    """Per (task, network, model): ``2/3 (1 failed)``, and the number of seeds asked."""
-    jobs = frame.drop_duplicates(["task", "network", "model", "seed"])
-    texts, asked = {}, {}
-    for key, group in jobs.groupby(["task", "network", "model"], sort=False):
-        by_status = group["status"].value_counts()
-        others = ", ".join(f"{n} {s}" for s, n in sorted(by_status.items()) if s != "ok")
-        texts[key] = f"{by_status.get('ok', 0)}/{len(group)}" + (f" ({others})" if others else "")
-        asked[key] = len(group)
-    return texts, asked
+def _count(records: Sequence[Record], n_asked: int) -> str:
+    """``2/3 (1 failed)``: those that ended well of the seeds asked for, and what became of others."""
+    by_status = collections.Counter(r.status for r in records)
+    n_ok = by_status.pop("ok", 0)
+    others = ", ".join(f"{n} {status}" for status, n in sorted(by_status.items()))
+    return f"{n_ok}/{n_asked}" + (f" ({others})" if others else "")
 
 
-def _summary(group: pd.DataFrame, n_asked: int) -> Summary:
-    """NaN with a reason is a value that there is not; without one it is what the metric came to."""
-    values, reasons = group["value"].to_numpy(dtype=float), group["reason"]
-    absent = np.isnan(values) & reasons.notna().to_numpy()
-    known = reasons.dropna()
-    return summarise(values[~absent], n_asked, None if known.empty else str(known.iloc[0]))
-
-
-def _best(summaries: dict[tuple, Summary], columns: Iterable[Column]) -> set[tuple]:
-    """Keys of the best complete summaries; none is marked where all are equal or there is no rival."""
-    better = {c.metric: c.better for c in columns}
-    rivals: dict[tuple, dict[tuple, float]] = {}
-    for key, summary in summaries.items():
-        if summary.complete and better[key[3]] in ARROWS:
-            rivals.setdefault((key[0], key[1], key[3]), {})[key] = summary.mean
-    chosen: set[tuple] = set()
-    for (_, _, metric), means in rivals.items():
+def _best(cells: Mapping[tuple[Key, Column], Summary]) -> set[tuple[Key, Column]]:
+    """The best complete summaries; none is marked where all are equal or there is no rival."""
+    rivals: dict[tuple[str, str, Column], dict[Key, float]] = {}
+    for (key, column), summary in cells.items():
+        if summary.complete and column.arrow:
+            rivals.setdefault((*key[:2], column), {})[key] = summary.mean
+    chosen: set[tuple[Key, Column]] = set()
+    for (_, _, column), means in rivals.items():
         low, high = min(means.values()), max(means.values())
         if low < high:
-            chosen |= {k for k, v in means.items() if v == (low if better[metric] == "lower" else high)}
+            best = low if column.better == "lower" else high
+            chosen |= {(key, column) for key, mean in means.items() if mean == best}
     return chosen
 
 
@@ -206,13 +168,13 @@ def _block(table: Table) -> list[str]:
     tops, heads = [""], ["network · model"]
     for task in table.tasks:
         columns = table.columns_of(task)
-        tops += [_printable(task)] + [""] * len(columns)
-        heads += ["ok"] + [_with_unit(c) for c in columns]
+        tops += [printable(task)] + [""] * len(columns)
+        heads += ["ok"] + [c.title for c in columns]
     grid: list[list[str]] = [heads]
     for network in table.networks:
-        grid.append([_printable(network)] + [""] * (len(heads) - 1))
+        grid.append([printable(network)] + [""] * (len(heads) - 1))
         for row in table.of(network):
-            shown = [f"  {_printable(row.model)}"]
+            shown = [f"  {printable(row.model)}"]
             for task in table.tasks:
                 cells = [row.cells.get((task, c.metric)) for c in table.columns_of(task)]
                 shown.append(row.counts.get(task, "–"))
@@ -227,28 +189,9 @@ def _block(table: Table) -> list[str]:
     return [top, lines[0], "─" * max(map(_width, [top, *lines])), *lines[1:]]
 
 
-def _with_unit(column: Column) -> str:
-    return f"{column.title} [{column.unit}]" if column.unit not in ("", "1") else column.title
-
-
 def _width(text: str) -> int:
     return sum((unicodedata.east_asian_width(c) in "WF") + (not unicodedata.combining(c)) for c in text)
 
 
 def _pad(text: str, width: int) -> str:
     return text + " " * (width - _width(text))
-
-
-def _printable(label: str) -> str:
-    """`label` without control characters, which would act on the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in label)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _escape(text: str) -> str:
-    for mark in "\\`*_[]<>|$":
-        text = text.replace(mark, "\\" + mark)
-    return " ".join(text.split())

@@ -54,9 +54,11 @@ def load(key: str) -> tuple[Network, float] | None:
 
 
 def save(key: str, network: Network, seconds: float) -> None:
-    """Keeps a trained network; raises UsageError where the cache cannot be written."""
-    from jslds_bench.networks._shared.format import network_bytes
+    """Keeps a trained network that can be read back; raises UsageError where the cache cannot be written."""
+    from jslds_bench.networks._shared.format import can_be_read, network_bytes
 
+    if not can_be_read(network):
+        return
     folder, data = cache_folder() / "networks", network_bytes(network)
     write_atomic(folder / f"{key}.npz", data)
     about = {"schema": SCHEMA, "seconds": seconds, "sha256": hashlib.sha256(data).hexdigest()}

@@ -18,7 +18,7 @@ from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.records.record import LAST, Record, Value
 from jslds_bench.runner.clock import StopWatch, gemm_rate, timed
-from jslds_bench.runner.outcome import blank_record, outcome
+from jslds_bench.runner.outcome import NetworkFailed, blank_record, outcome
 from jslds_bench.settings.base import Setting
 from jslds_bench.settings.draws import PEEKED, fingerprint, own_copy, purpose_key, sealed
 from jslds_bench.suite.job import Job
@@ -55,7 +55,10 @@ def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, progress: Progress
             source = job.network.made(NETWORKS)
             return source.build(task, purpose_key(job.seed, "network"), progress)
 
-        network, seconds, cached = keep(job, make)
+        try:
+            network, seconds, cached = keep(job, make)
+        except Exception as error:
+            raise NetworkFailed from error
     return Prepared(setting, setting.prepare(task, network, job.seed, progress), seconds, cached)
 
 

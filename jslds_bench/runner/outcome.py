@@ -30,8 +30,15 @@ def blank_record(job: Job, status: Status, reason: str | None, environment: dict
     )
 
 
+class NetworkFailed(Exception):
+    """The network of a group of jobs could not be had, for the reason that is its cause."""
+
+
 def outcome(error: BaseException) -> tuple[Status, str]:
     """Status and one-line reason for what a job raised; unforeseen errors name their place."""
+    if isinstance(error, NetworkFailed) and error.__cause__ is not None:
+        status, reason = outcome(error.__cause__)
+        return status, f"network: {reason}"
     if isinstance(error, Diverged):
         return "diverged", str(error)
     if isinstance(error, Unsupported | UsageError):

@@ -13,6 +13,20 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import jslds_bench
+
+# With -P a html.py or numpy.py in the current folder is not run, as it would be by `python -m`; and the
+# package is the runner's own, whether or not one is installed.
+_START = """
+import importlib.util, sys
+core, runner, package = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("jslds_bench", package)
+sys.modules["jslds_bench"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from jslds_bench.runner.worker import main
+main(int(core), int(runner))
+"""
+
 
 class Worker:
     """One worker process, pinned to one core."""
@@ -28,7 +42,7 @@ class Worker:
         self._buffer = b""
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "jslds_bench.runner.worker", str(core), str(os.getpid())],
+            [sys.executable, "-P", "-c", _START, str(core), str(os.getpid()), jslds_bench.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **threads, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},

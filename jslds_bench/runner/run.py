@@ -100,7 +100,8 @@ class _Run:
     def __init__(
         self, plan: Resolved, out: Path, timeout: float | None, resume: bool, board: ProgressBoard
     ) -> None:
-        self.suite, self.out, self.timeout, self.resume, self.board = plan.suite, out, timeout, resume, board
+        self.plan, self.suite, self.out = plan, plan.suite, out
+        self.timeout, self.resume, self.board = timeout, resume, board
         self.jobs: dict[Key, Job] = {job.key: job for job in plan.jobs}
         self.asked = plan.suite  # of this folder, by this run and earlier ones
         self.statuses: dict[Key, str] = {}
@@ -190,7 +191,7 @@ class _Run:
     def _work(self, pool: Pool, groups: list[list[Key]], n_workers: int) -> None:
         """Keeps the workers busy until no group is left."""
         for number in range(n_workers):
-            pool.start(number)
+            self._start(pool, number)
         while pool.workers:
             for worker, event in pool.events(timeout=0.5):
                 if event is None:
@@ -305,7 +306,15 @@ class _Run:
         if rest:
             groups.insert(0, rest)
         if groups:
-            pool.start(worker.number)
+            self._start(pool, worker.number)
+
+    def _start(self, pool: Pool, number: int) -> None:
+        """A worker imports what there is now, which has to be what the digests were made of."""
+        if self.plan.is_stale():
+            raise UsageError(
+                "the code has changed since this run was planned: start it again, what is done is kept"
+            )
+        pool.start(number)
 
 
 def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:

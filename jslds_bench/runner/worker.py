@@ -1,4 +1,4 @@
-"""A worker process, ``python -m jslds_bench.runner.worker CORE RUNNER``, driven by JSON lines on its pipes.
+"""A worker process, started by `pool`, driven by JSON lines on its pipes.
 
 One worker owns one core and one thread, so that a job's numbers do not depend on how many workers run. It
 reads {"jobs", "plugins", "out", "fresh"} lines, resolved jobs that share what is prepared for them, and
@@ -92,7 +92,7 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
         return network, seconds, False
 
     what = "drawing the data"
-    if setting.needs_network:
+    if first.network_digest:
         reading = not command["fresh"] and cache.holds(key)
         what = f"{'reading' if reading else 'making'} the network"
     channel.send("begin", keys=[job.key for job in group], what=what)
@@ -100,7 +100,6 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
         prepared = prepare(first, setting, keep, channel.stage)
     except Exception as error:  # whatever the network's maker raises is the reason of all its jobs
         status, reason = outcome(error)
-        reason = f"network: {reason}" if setting.needs_network else reason
         for job in group:
             finish(job, blank_record(job, status, reason, environment), {})
         return
@@ -118,7 +117,7 @@ def die_with(runner: int) -> None:
 
 
 def main(core: int, runner: int) -> None:
-    """The worker's loop; returns when its stdin closes."""
+    """The loop of the worker of process `runner` on core `core`; returns when its stdin closes."""
     from jslds_bench.errors import UsageError
 
     die_with(runner)
@@ -140,7 +139,3 @@ def main(core: int, runner: int) -> None:
             channel.send("fatal", message=str(error))
             return
         channel.send("idle")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))

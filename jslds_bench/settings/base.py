@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, PRNGKeyArray
 
+from jslds_bench.settings.draws import Described, purpose_key, read_only
 from jslds_bench.types.core import Network, Progress
 
 S = TypeVar("S")
@@ -72,9 +73,9 @@ class Setting(abc.ABC, Generic[S, E]):
     def given(self, shared: S) -> dict[str, Any]:
         """What a fit gets, by what to call it; the template makes copies."""
 
-    @abc.abstractmethod
     def fit(self, model: Any, task: Any, given: dict[str, Any], key: PRNGKeyArray, progress: Progress) -> Any:
         """`model` fitted to what `given` answered; `task` is the description."""
+        return getattr(model, self.fits)(task, *given.values(), key, progress)
 
     @abc.abstractmethod
     def held_out(self, shared: S, seed: int, n_trials: int) -> Any:
@@ -103,3 +104,47 @@ class Setting(abc.ABC, Generic[S, E]):
     def arrays(self, fitted: Any, shared: S, evaluation: E) -> dict[str, np.ndarray]:
         """The arrays that the report draws from; `report.data.arrays` names and shapes them."""
         return {}
+
+
+class Drawn(NamedTuple):
+    """What the jobs of one (task, seed) share where a task draws its own data."""
+
+    task: Any
+    fit: Any
+
+
+class DrawnSetting(Setting[Drawn, E]):
+    """A setting whose tasks draw both parts of their data, from one key, by the method `draws`.
+
+    They are drawn twice: what is held out does not exist while a model is fitted.
+
+    Attributes:
+        says: what a model is told of its task, besides its name.
+        data: what to call the data.
+    """
+
+    draws: ClassVar[str]
+    says: ClassVar[tuple[str, ...]]
+    data: ClassVar[str]
+
+    def parts(self, task: Any, seed: int) -> tuple[Any, Any]:
+        """The data to fit to and the held-out data of a replicate, read-only."""
+        return read_only(getattr(task, self.draws)(purpose_key(seed, "recording")))
+
+    def describe(self, task: Any) -> Any:
+        return Described(task, self.says)
+
+    def prepare(self, task: Any, network: Network | None, seed: int, progress: Progress) -> Drawn:
+        progress(0, 1, f"drawing the {self.data}")
+        return Drawn(task, self.parts(task, seed)[0])
+
+    def given(self, shared: Drawn) -> dict[str, Any]:
+        return {self.data: self.shown(shared.fit)}
+
+    @abc.abstractmethod
+    def shown(self, part: Any) -> Any:
+        """What a model may see of data: not the truth about its origin."""
+
+    def held_out(self, shared: Drawn, seed: int, n_trials: int) -> Any:
+        """As many trials as the task holds out."""
+        return self.parts(shared.task, seed)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -9,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jslds_bench.entries.registry import Registry, nearest
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import BrokenPlugin, UsageError
 from jslds_bench.suite.reading import grid
-from jslds_bench.suite.resolve import registries
+from jslds_bench.suite.resolving import registries
 from jslds_bench.suite.toml import RESTRICTIONS, TABLES, Entry, Suite, check_seeds
 
 
@@ -81,10 +82,16 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def with_plugin_models(suite: Suite, files: Iterable[str]) -> Suite:
-    """`suite` with the models of plug-in files that it does not name, at their default parameters."""
+    """`suite` with the models of plug-in files that it does not name, at their default parameters.
+
+    A file that does not import has none.
+    """
     from jslds_bench.entries import plugins
 
-    modules = {plugins.load(file).__name__ for file in files}
+    modules = set()
+    for file in files:
+        with contextlib.suppress(BrokenPlugin):
+            modules.add(plugins.load(file).__name__)
     registry = registries()["models"]
     known = {entry.name for entry in suite.models}
     more = [n for n in registry.registered() if registry.get(n).__module__ in modules and n not in known]
@@ -124,12 +131,23 @@ def _reads_file(registry: Registry[Any], name: str) -> bool:
 
 
 def united(suite: Suite, earlier: Suite | None) -> Suite:
-    """What both suites ask for, in the order of `earlier`; where they differ in an entry, that of `suite`."""
+    """What both suites ask for, in the order of `earlier`; where they differ in an entry, that of `suite`.
+
+    An entry is restricted to what either restricts it to.
+    """
     if earlier is None:
         return suite
     both: dict[str, Any] = {"seeds": tuple(sorted({*suite.seeds, *earlier.seeds}))}
     for kind in TABLES:
-        entries = {entry.label: entry for one in (earlier, suite) for entry in getattr(one, kind)}
+        entries = {entry.label: entry for entry in getattr(earlier, kind)}
+        for entry in getattr(suite, kind):
+            before = entries.get(entry.label, entry)
+            limits = {to: _either(getattr(before, to), getattr(entry, to)) for to in RESTRICTIONS[kind]}
+            entries[entry.label] = dataclasses.replace(entry, **limits)
         both[kind] = tuple(entries.values())
     both["plugins"] = tuple(dict.fromkeys([*earlier.plugins, *suite.plugins]))
     return dataclasses.replace(suite, **both)
+
+
+def _either(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if one is None or other is None else tuple(dict.fromkeys((*one, *other)))

@@ -36,7 +36,8 @@ class Job:
         metrics: the names of those to compute.
         origin, caption: what the task says of its data.
         digest: hash of everything that decides the outcome.
-        network_digest: hash of everything that decides the network, the machine and its libraries apart.
+        network_digest: hash of everything that decides the network, the machine and its libraries apart;
+            empty where there is none.
         failure: why one of its entries cannot be made.
         refusal: why its model does not serve it.
     """

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import tomlkit
 
 from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
@@ -111,19 +111,16 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
 
 def dump(suite: Suite) -> str:
     """`suite` as TOML text that loads to an equal suite, wherever the text is kept."""
-    lines = [f"schema = {SCHEMA}", f"name = {as_toml(suite.name)}", f"seeds = {as_toml(suite.seeds)}"]
-    lines.append(f"n_trials = {suite.n_trials}")
-    for key in ("metrics", "plugins", "recipe"):
-        if getattr(suite, key) not in (None, ()):
-            lines.append(f"{key} = {as_toml(getattr(suite, key))}")
-    for kind in TABLES:
+    content = {"schema": SCHEMA, "name": suite.name, "seeds": suite.seeds, "n_trials": suite.n_trials}
+    content |= {key: given for key in ("metrics", "plugins", "recipe") if (given := getattr(suite, key))}
+    for kind, restrictions in RESTRICTIONS.items():
+        tables = []
         for entry in getattr(suite, kind):
-            lines += ["", f"[[{kind}]]", f"name = {as_toml(entry.name)}"]
-            if entry.label != entry.name:
-                lines.append(f"label = {as_toml(entry.label)}")
-            limits = {to: getattr(entry, to) for to in RESTRICTIONS[kind] if getattr(entry, to) is not None}
-            lines += [f"{as_key(k)} = {as_toml(v)}" for k, v in {**limits, **entry.parameters}.items()]
-    return "\n".join(lines) + "\n"
+            label = {"label": entry.label} if entry.label != entry.name else {}
+            limits = {to: given for to in restrictions if (given := getattr(entry, to)) is not None}
+            tables.append({"name": entry.name, **label, **limits, **entry.parameters})
+        content |= {kind: tables} if tables else {}
+    return tomlkit.dumps(content)
 
 
 def _entries(tables: Any, kind: str, path: Path) -> tuple[Entry, ...]:
@@ -222,21 +219,3 @@ def _resolved(text: str, suite_path: Path, where: str) -> str:
 def shown(path: Path) -> str:
     path = path.absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def as_toml(value: Any) -> str:
-    """A value as TOML writes it."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{as_key(k)} = {as_toml(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(as_toml(v) for v in value) + "]"
-    return repr(value)
-
-
-def as_key(key: str) -> str:
-    """A key as TOML writes it."""
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key, re.ASCII) else as_toml(key)

@@ -97,7 +97,8 @@ def expected_log_initial(
     return form.log_norm - 0.5 * square
 
 
-def _rows(x: jax.Array) -> jax.Array:
+def rows(x: jax.Array) -> jax.Array:
+    """Trials and steps as one axis, [B, T, …] → [B T, …]."""
     return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
@@ -105,7 +106,7 @@ def _rows(x: jax.Array) -> jax.Array:
 def potentials(params: Params, data: Data) -> Potentials:
     """The log potentials of the modes given known states (data.y)."""
     x, (n_trials, n_steps, _) = data.y, data.y.shape
-    links = Links(_rows(x[:, :-1]), _rows(x[:, 1:]), _rows(data.u[:, 1:]))
+    links = Links(rows(x[:, :-1]), rows(x[:, 1:]), rows(data.u[:, 1:]))
     log_lik = expected_log_dynamics(make_forms(params.linear), links).reshape(n_trials, n_steps - 1, -1)
     log_trans = expected_log_transitions(params.gate, x[:, :-1], None, data.u[:, 1:])
     rest = expected_log_initial(initial_form(params.initial), x[:, 0])
@@ -139,7 +140,7 @@ def update_initial(
 
 def gate_pairs(belief: Belief, spec: Spec) -> Float[Array, "R I K"]:
     """The pair marginals as the gate sees them: summed over the previous mode where it does not matter."""
-    pair = _rows(belief.pair)
+    pair = rows(belief.pair)
     return jnp.sum(pair, axis=1, keepdims=True) if spec.transitions == "recurrent_only" else pair
 
 
@@ -147,8 +148,8 @@ def gate_pairs(belief: Belief, spec: Spec) -> Float[Array, "R I K"]:
 def m_step(params: Params, belief: Belief, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
     """Dynamics and initial state exactly, the gate by Newton steps that never lower its objective."""
     x = data.y
-    before, after, u = _rows(x[:, :-1]), _rows(x[:, 1:]), _rows(data.u[:, 1:])
-    linear = update_linear(_rows(belief.single[:, 1:]), Links(before, after, u), prior)
+    before, after, u = rows(x[:, :-1]), rows(x[:, 1:]), rows(data.u[:, 1:])
+    linear = update_linear(rows(belief.single[:, 1:]), Links(before, after, u), prior)
     gate = update_gate(
         params.gate, GateRows(gate_pairs(belief, spec), before, None, u), prior, spec, n_newton
     )

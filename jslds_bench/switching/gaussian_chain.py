@@ -1,7 +1,7 @@
 """Gaussian chains p(x) ∝ exp(−½ xᵀ J x + hᵀ x) with a block-tridiagonal precision J, in O(T D³).
 
 One trial per call; callers vmap. T steps of D dimensions. A padded step is a unit block with no links
-and h = 0: it adds nothing to log|J| or to the normaliser.
+and h = 0: it adds nothing to log|J|.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 
 class Chain(NamedTuple):
@@ -103,13 +103,6 @@ def solve(factor: Factor, linear: Float[Array, "T D"]) -> Float[Array, "T D"]:
     return _backward_solve(factor, _forward_solve(factor, linear))
 
 
-def log_normaliser(chain: Chain) -> Float[Array, ""]:
-    """log ∫ exp(−½ xᵀ J x + hᵀ x) dx = ½ (hᵀ J⁻¹ h − log|J| + T D log 2π)."""
-    factor = factorise(chain.diagonal, chain.lower)
-    y = _forward_solve(factor, chain.linear)
-    return 0.5 * (jnp.sum(y**2) - log_determinant(factor) + y.size * jnp.log(2 * jnp.pi))
-
-
 def moments(chain: Chain) -> Moments:
     """Means, covariances and neighbouring cross-covariances.
 
@@ -144,11 +137,3 @@ def moments(chain: Chain) -> Moments:
     mean = jnp.concatenate([mean, last[0][None]])
     cov = jnp.concatenate([cov, last[1][None]])
     return Moments(mean, 0.5 * (cov + jnp.swapaxes(cov, 1, 2)), cross, log_determinant(factor))
-
-
-def sample(key: PRNGKeyArray, chain: Chain, n_samples: int) -> Float[Array, "S T D"]:
-    """Draws from the chain, x = J⁻¹ h + L⁻ᵀ ε."""
-    factor = factorise(chain.diagonal, chain.lower)
-    y = _forward_solve(factor, chain.linear)
-    noise = jax.random.normal(key, (n_samples, *chain.linear.shape))
-    return jax.vmap(lambda e: _backward_solve(factor, y + e))(noise)

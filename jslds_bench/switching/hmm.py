@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int
 
 
 class Posterior(NamedTuple):
@@ -122,37 +122,3 @@ def viterbi(
 
     _, path = jax.lax.scan(back, last, sources, reverse=True)
     return jnp.concatenate([path, last[None]]), score[last]
-
-
-def sample(
-    key: PRNGKeyArray,
-    log_pi: Float[Array, " K"],
-    log_trans: Float[Array, "T-1 I K"],
-    log_lik: Float[Array, "T K"],
-    mask: Float[Array, " T"],
-) -> Int[Array, " T"]:
-    """One path of modes drawn from its posterior: filter forward, draw backward."""
-    n_steps, n_modes = log_lik.shape
-    _, alpha = forward(log_pi, log_trans, log_lik, mask)
-    log_trans = jnp.broadcast_to(log_trans, (n_steps - 1, n_modes, n_modes))
-    keys = jax.random.split(key, n_steps)
-    last = jax.random.categorical(keys[-1], alpha[-1])
-
-    def back(z: jax.Array, x: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-        filtered, trans, valid, k = x
-        before = jnp.where(valid > 0, jax.random.categorical(k, filtered + trans[:, z]), z)
-        return before, before
-
-    _, path = jax.lax.scan(back, last, (alpha[:-1], log_trans, mask[1:], keys[:-1]), reverse=True)
-    return jnp.concatenate([path, last[None]])
-
-
-def entropy(single: Float[Array, "T K"], pair: Float[Array, "T-1 K K"]) -> Float[Array, ""]:
-    """Entropy of a chain from its marginals: −Σ ξ log ξ + Σ_{0<t<T−1} γ log γ; padded steps give nothing."""
-
-    def plogp(p: jax.Array) -> jax.Array:
-        return jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1.0)), 0.0)
-
-    # Σ_j ξ_t(i, j) is γ_t(i) on valid pairs and 0 on padded ones; without pairs the entropy is γ_0's.
-    sources = jnp.sum(pair, axis=2)
-    return -jnp.sum(plogp(single[0])) - jnp.sum(plogp(pair)) + jnp.sum(plogp(sources))

@@ -22,6 +22,7 @@ from jaxtyping import Array, Float
 
 from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching import gaussian_chain as gc
+from jslds_bench.switching.arhmm import rows
 from jslds_bench.switching.emissions import Views, emission_log_prior, expected_log_emission, update_emission
 from jslds_bench.switching.linear import (
     LOG_2PI,
@@ -213,22 +214,18 @@ def e_step(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Vari
     return Variational(belief, chain, moments), elbo
 
 
-def _flat(x: jax.Array) -> jax.Array:
-    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
-
-
 @partial(jax.jit, static_argnames=("spec",))
 def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
     """Exact for dynamics, initial state and Gaussian emissions; ascending for the gate and Poisson ones."""
-    m, u = q.moments, _flat(data.u[:, 1:])
-    before, cov_before = _flat(m.mean[:, :-1]), _flat(m.cov[:, :-1])
-    links = Links(before, _flat(m.mean[:, 1:]), u, cov_before, _flat(m.cov[:, 1:]), _flat(m.cross))
+    m, u = q.moments, rows(data.u[:, 1:])
+    before, cov_before = rows(m.mean[:, :-1]), rows(m.cov[:, :-1])
+    links = Links(before, rows(m.mean[:, 1:]), u, cov_before, rows(m.cov[:, 1:]), rows(m.cross))
     gate_rows = GateRows(arhmm.gate_pairs(q.belief, spec), before, cov_before if spec.recurrent else None, u)
-    views = Views(_flat(data.y), _flat(data.mask), _flat(m.mean), _flat(m.cov))
+    views = Views(rows(data.y), rows(data.mask), rows(m.mean), rows(m.cov))
     return Params(
         arhmm.update_initial(m.mean[:, 0], m.cov[:, 0], q.belief, prior),
         update_gate(params.gate, gate_rows, prior, spec, n_newton),
-        update_linear(_flat(q.belief.single[:, 1:]), links, prior),
+        update_linear(rows(q.belief.single[:, 1:]), links, prior),
         update_emission(spec.emissions, params.emission, views, prior),
     )
 

@@ -62,7 +62,7 @@ def forecast(
         inputs: u_1 … u_T; here the first row drives the first step.
         beliefs: p(z_0); None: the model's π (recurrent-only gates do not read it).
 
-    See `rollout.forecast_trial` for chains that do not read x.
+    See `rollout.forecast_trial` for chains.
     """
     states, inputs = np.asarray(states, np.float64), np.asarray(inputs, np.float64)
     _check_inputs(fitted, inputs, 3)

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from jslds_bench.errors import UsageError
 
-TransitionKind = Literal["standard", "sticky", "recurrent", "recurrent_only"]
+TransitionKind = Literal["standard", "sticky", "recurrent_only"]
 EmissionKind = Literal["identity", "gaussian", "poisson"]
 
 
@@ -25,8 +25,8 @@ class Spec:
     Attributes:
         n_modes: K; 1 makes a plain LDS.
         n_latent: D; None where the emissions are the identity (the states are known, D = N).
-        transitions: log p(z_t | z_{t−1}, x_{t−1}, u_t) ∝ log P (standard, sticky) + R x_{t−1} (recurrent);
-            recurrent_only has one row of P, a bias.
+        transitions: log p(z_t | z_{t−1}, x_{t−1}, u_t) ∝ log P (standard, sticky), or R x_{t−1} and one row
+            of P, a bias (recurrent_only).
         emissions: identity (y = x), gaussian (y = C x + d + noise, diagonal), poisson (rate exp(C x + d)).
         gate_inputs: add W u_t to the gate.
         noise_floor: the least one-step and observation noise, relative to each dimension's variance.
@@ -74,12 +74,12 @@ class Spec:
 
     @property
     def recurrent(self) -> bool:
-        return self.transitions in ("recurrent", "recurrent_only") and self.n_modes > 1
+        return self.transitions == "recurrent_only" and self.n_modes > 1
 
     @property
     def learned_gate(self) -> bool:
         """Whether the gate depends on anything besides the previous mode."""
-        return self.n_modes > 1 and (self.transitions in ("recurrent", "recurrent_only") or self.gate_inputs)
+        return self.recurrent or (self.n_modes > 1 and self.gate_inputs)
 
 
 class Initial(NamedTuple):

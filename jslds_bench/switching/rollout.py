@@ -62,18 +62,15 @@ def forecast_trial(
 ) -> tuple[Int[Array, " T"], Float[Array, "T D"]]:
     """x_1 … x_T from x_0 = state: z_t = argmax p(z_t | …), x_t = A x_{t−1} + V u_t + b, no noise.
 
-    Where the gate reads x, z_{t−1} is the mode that was taken. A chain that does not (R = 0) keeps its
-    whole marginal p(z_t), or a sticky one would never leave its first mode.
+    A chain keeps its whole marginal p(z_t), or a sticky one would never leave its first mode.
     """
-    reads_x = jnp.any(params.gate.r != 0)
 
     def step(carry: tuple[jax.Array, jax.Array], u: jax.Array) -> tuple[tuple, tuple]:
         x, belief = carry
         belief = step_mode(params, belief, x, u)
         mode = jnp.argmax(belief)
         x = advance(params.linear, mode, x, u)
-        taken = jax.nn.one_hot(mode, belief.shape[0], dtype=belief.dtype)
-        return (x, jnp.where(reads_x, taken, belief)), (mode, x)
+        return (x, belief), (mode, x)
 
     return jax.lax.scan(step, (state, belief), inputs)[1]
 

@@ -1,10 +1,8 @@
 """The benchmark's tasks: one file and one import line each."""
 
 import jslds_bench.tasks.context_integration
-import jslds_bench.tasks.known_switching
-import jslds_bench.tasks.lorenz
+import jslds_bench.tasks.known_systems
 import jslds_bench.tasks.mc_maze
-import jslds_bench.tasks.nascar
 import jslds_bench.tasks.nbit_memory
 import jslds_bench.tasks.perturbations
 import jslds_bench.tasks.spiking_rotations

@@ -35,6 +35,7 @@ class ContextIntegration:
     noise: float = 0.025
     bias: float = 0.02
 
+    origin: ClassVar[str] = "synthetic"
     SMOKE: ClassVar[dict[str, Any]] = {"n_steps": 12}
 
     def __post_init__(self) -> None:

@@ -57,6 +57,7 @@ class MCMaze:
     held_out_trials: float = 0.25
     n_latent: int = 10
 
+    origin: ClassVar[str] = "real"
     SMOKE: ClassVar[dict[str, Any]] = {}
 
     def __post_init__(self) -> None:

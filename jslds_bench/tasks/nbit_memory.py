@@ -34,6 +34,7 @@ class NBitMemory:
     n_steps: int = 25
     n_unscored: int = 5
 
+    origin: ClassVar[str] = "synthetic"
     SMOKE: ClassVar[dict[str, Any]] = {"n_bits": 2, "n_steps": 12, "n_unscored": 2}
 
     def __post_init__(self) -> None:

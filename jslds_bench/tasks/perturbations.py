@@ -37,6 +37,7 @@ class Perturbations:
     n_steps: int = 25
     p_jump: float = 0.2
 
+    origin: ClassVar[str] = "synthetic"
     SMOKE: ClassVar[dict[str, Any]] = {"n_steps": 12}
 
     def __post_init__(self) -> None:

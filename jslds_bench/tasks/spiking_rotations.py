@@ -54,6 +54,11 @@ class SpikingRotations:
     n_conditions: int = N_DIRECTIONS * N_VERSIONS
     held_out_units: float = 0.25
 
+    origin: ClassVar[str] = "synthetic"
+    caption: ClassVar[str] = (
+        "Synthetic spikes with planted rotations; the paper's own 2,296 trials need the DANDI file "
+        "(suite maze)."
+    )
     bin_seconds: ClassVar[float] = 0.01
     n_latent: ClassVar[int] = 8
     SMOKE: ClassVar[dict[str, Any]] = {

@@ -1,85 +1,11 @@
 """The value types and protocols that entries are written against: one import path for plug-ins."""
 
-from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS
-from jslds_bench.types.core import (
-    Affine,
-    Carry,
-    Cell,
-    CellParams,
-    ExpansionParams,
-    FixedPoints,
-    Layer,
-    Linearization,
-    LocalLinear,
-    Metric,
-    Network,
-    Progress,
-    Readout,
-    Trials,
-    silent,
-)
-from jslds_bench.types.modes import ModePoints, Switching
-from jslds_bench.types.networks import Evaluation, LossWeights, Model, NetworkSource, Setup, Task, reads
-from jslds_bench.types.recordings import (
-    Explanation,
-    FitsRecordings,
-    ObservedTask,
-    RecordedEvaluation,
-    RecordedModel,
-    Recording,
-    RecordingSetup,
-)
-from jslds_bench.types.spikes import (
-    FitsSpikes,
-    Inferred,
-    Rotations,
-    SpikeEvaluation,
-    SpikeModel,
-    SpikeTask,
-    SpikeTrials,
-)
-
-__all__ = [
-    "METRICS",
-    "MODELS",
-    "NETWORKS",
-    "TASKS",
-    "Affine",
-    "Carry",
-    "Cell",
-    "CellParams",
-    "Evaluation",
-    "ExpansionParams",
-    "Explanation",
-    "FitsRecordings",
-    "FitsSpikes",
-    "FixedPoints",
-    "Inferred",
-    "Layer",
-    "Linearization",
-    "LocalLinear",
-    "LossWeights",
-    "Metric",
-    "ModePoints",
-    "Model",
-    "Network",
-    "NetworkSource",
-    "ObservedTask",
-    "Progress",
-    "Readout",
-    "RecordedEvaluation",
-    "RecordedModel",
-    "Recording",
-    "RecordingSetup",
-    "Rotations",
-    "Setup",
-    "SpikeEvaluation",
-    "SpikeModel",
-    "SpikeTask",
-    "SpikeTrials",
-    "Switching",
-    "Task",
-    "Trials",
-    "reads",
-    "silent",
-]
+from jslds_bench.entries.registry import METRICS as METRICS
+from jslds_bench.entries.registry import MODELS as MODELS
+from jslds_bench.entries.registry import NETWORKS as NETWORKS
+from jslds_bench.entries.registry import TASKS as TASKS
+from jslds_bench.types.core import *  # noqa: F403
+from jslds_bench.types.modes import *  # noqa: F403
+from jslds_bench.types.networks import *  # noqa: F403
+from jslds_bench.types.recordings import *  # noqa: F403
+from jslds_bench.types.spikes import *  # noqa: F403

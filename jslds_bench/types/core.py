@@ -203,6 +203,17 @@ def silent(done: int, total: int, text: str) -> None:
     """A Progress that shows nothing."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """One fitted model on data that it is scored on: what metrics read.
+
+    Attributes:
+        timings: seconds and rates measured by the runner, by metric name.
+    """
+
+    timings: dict[str, float] = dataclasses.field(default_factory=dict, kw_only=True)
+
+
 @runtime_checkable
 class Metric(Protocol):
     """One number from an evaluation. Entries are frozen dataclasses.
@@ -212,7 +223,9 @@ class Metric(Protocol):
         better: "lower", "higher", or "none" where neither is.
         bounds: the least and the greatest possible value.
         timing: whether the number is a time or rate, and so differs from run to run.
-        reads: the class of evaluation that it is computed from, or a tuple of them; left out, `Evaluation`.
+        reads: the kind of `Evaluated` that it is computed from, or a tuple of kinds; left out, `Evaluation`.
+        family, order, headline: its place in tables, each optional: what it belongs to ("other"), its rank
+            (the least comes first; left out, last), and whether it is shown before one asks for all (no).
     """
 
     name: str

@@ -7,7 +7,16 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from jslds_bench.types.core import FixedPoints, Linearization, Network, Progress, Readout, Trials, silent
+from jslds_bench.types.core import (
+    Evaluated,
+    FixedPoints,
+    Linearization,
+    Network,
+    Progress,
+    Readout,
+    Trials,
+    silent,
+)
 
 
 class LossWeights(NamedTuple):
@@ -81,14 +90,11 @@ class NetworkSource(Protocol):
 class Model(Protocol):
     """A way to describe a network's dynamics locally linearly: the thing being benchmarked.
 
-    An entry may be fitted to other data as well, or instead: see `FitsRecordings` and `FitsSpikes`.
+    It may have a method ``unsupported(task, network) -> str | None``, asked before anything is trained: why
+    it cannot serve the pair of a task and a `NetworkSource`. For other settings it has others than `fit`.
     """
 
     name: str
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        """Why this model cannot serve the pair, or None; asked before anything is trained."""
-        ...
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: PRNGKeyArray, progress: Progress = silent
@@ -98,7 +104,7 @@ class Model(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Evaluated):
     """One fitted model on the evaluation trials: what metrics read. Host arrays, read-only, S samples.
 
     Attributes:
@@ -118,7 +124,6 @@ class Evaluation:
         sample_u_star: the index of each sample's u*, [S].
         projected: the nearest to `states` that a model of fewer dimensions can represent, or None.
         oracle_run: the free run along the modes inferred from `states`, [B, T+1, N]; None: it has no modes.
-        timings: seconds and rates measured by the runner, by metric name.
     """
 
     trials: Trials
@@ -136,9 +141,13 @@ class Evaluation:
     sample_u_star: Int[Any, " S"]
     projected: Float[Any, "B T1 N"] | None = None
     oracle_run: Float[Any, "B T1 N"] | None = None
-    timings: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def linear_run(self) -> Float[Any, "B T1 N"]:
+        """The course of the linear systems that stands beside `states`."""
+        return self.free_run
 
 
 def reads(metric: Any, kind: type) -> bool:
-    """Whether a metric is computed from this class of evaluation: `Evaluation` unless it says others."""
+    """Whether a metric is computed from this kind of `Evaluated`: `Evaluation` unless it says another."""
     return issubclass(kind, getattr(metric, "reads", Evaluation))

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Complex, Float, Int, PRNGKeyArray
 
-from jslds_bench.types.core import Progress, silent
+from jslds_bench.types.core import Evaluated, Progress, silent
 from jslds_bench.types.modes import ModePoints
 
 
@@ -128,7 +128,7 @@ class FitsRecordings(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class RecordedEvaluation:
+class RecordedEvaluation(Evaluated):
     """One model fitted to a recording: what its metrics read.
 
     Attributes:
@@ -138,7 +138,6 @@ class RecordedEvaluation:
         mode_points: each fitted mode's fixed point at u = 0 as E y, [K, N].
         mode_eigenvalues: of each fitted mode, [K, D].
         forecast, forecast_true: E y of held-out steps, predicted and true, [M, H, N].
-        timings: seconds measured by the runner, by metric name.
     """
 
     recording: Recording
@@ -150,4 +149,3 @@ class RecordedEvaluation:
     mode_eigenvalues: Complex[Any, "K D"]
     forecast: Float[Any, "M H N"]
     forecast_true: Float[Any, "M H N"]
-    timings: dict[str, float] = dataclasses.field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from jslds_bench.types.core import Progress, silent
+from jslds_bench.types.core import Evaluated, Progress, silent
 
 
 class Rotations(NamedTuple):
@@ -134,7 +134,7 @@ class FitsSpikes(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class SpikeEvaluation:
+class SpikeEvaluation(Evaluated):
     """One model fitted to spikes: what its metrics read.
 
     Attributes:
@@ -142,7 +142,6 @@ class SpikeEvaluation:
         inferred_fit, inferred: what it makes of both from the held-in units.
         systems: linear systems at samples of the states visited on held-out trials, [S, G, G], or None.
         loadings: ∂(log-rate)/∂(state), [G, N], or None.
-        timings: seconds measured by the runner, by metric name.
     """
 
     fit: SpikeTrials
@@ -151,4 +150,13 @@ class SpikeEvaluation:
     inferred: Inferred
     systems: Float[Any, "S G G"] | None
     loadings: Float[Any, "G N"] | None
-    timings: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def states(self) -> Float[Any, "B T1 G"] | None:
+        """Of the generator, on held-out trials."""
+        return self.inferred.states
+
+    @property
+    def linear_run(self) -> Float[Any, "B T1 G"] | None:
+        """The course of the linear systems that stands beside `states`."""
+        return self.inferred.linear_states

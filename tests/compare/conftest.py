@@ -80,7 +80,7 @@ def record(
 ) -> Record:
     made = Record(
         "made", task, network, model, seed, {}, "ok", None, dict(values), {},
-        {"timing": {"gemm_flops": 2e11}}, dict(MACHINE), "0" * 16,
+        {"timing": {"gemm_flops": 2e11}}, dict(MACHINE), "0" * 16, "networks",
     )  # fmt: skip
     return dataclasses.replace(made, **changes)
 

@@ -80,8 +80,8 @@ def test_update_keeps_the_tolerances_and_shows_what_moved(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("schema = 9", "has schema 9, this version reads schema 1"),
-        ("schema = 1", r"lacks something or has it in the wrong form \(KeyError: 'metrics'\)"),
+        ("schema = 9", "has schema 9, this version reads schema 2"),
+        ("schema = 2", r"lacks something or has it in the wrong form \(KeyError: 'metrics'\)"),
         ("schema =", "cannot be read: "),
         ('schema = 1\n[[values]]\ntask = "t"', r"KeyError: 'network'"),
     ],

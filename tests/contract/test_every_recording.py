@@ -11,7 +11,8 @@ from jslds_bench.contract.instances import smoke
 from jslds_bench.contract.settings.recordings import metric
 from jslds_bench.contract.settings.recordings.model import small_case
 from jslds_bench.errors import Unsupported
-from jslds_bench.settings.recordings.evaluation import draw_recordings, recorded_arrays
+from jslds_bench.settings.recordings import SETTING as RECORDINGS
+from jslds_bench.settings.recordings.evaluation import recorded_arrays
 from jslds_bench.suite import registries
 from jslds_bench.types import RecordedModel
 
@@ -19,7 +20,7 @@ KINDS = ("gaussian", "poisson")
 
 
 def test_recordings_are_read_only(a_recorded_task):
-    for part in draw_recordings(smoke("tasks", a_recorded_task), 0):
+    for part in RECORDINGS.parts(smoke("tasks", a_recorded_task), 0):
         for array in vars(part).values():
             if isinstance(array, np.ndarray):
                 with pytest.raises(ValueError, match="read-only"):

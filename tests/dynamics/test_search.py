@@ -3,13 +3,13 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from authors_search import adam_descend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jslds_bench.dynamics.cells import VANILLA
 from jslds_bench.dynamics.fixed_points import (
     SearchSettings,
-    adam_descend,
     find_fixed_points,
     groups_within,
     rms_radius,
@@ -115,6 +115,11 @@ def test_points_far_from_all_candidates_are_outliers(make_affine):
     network = make_affine(0.5 * np.eye(N), np.zeros((N, 1)), np.zeros(N))
     far = 5 + 0.1 * np.random.default_rng(3).normal(size=(P, N))
     assert find_fixed_points(network, far, np.zeros(1)).n_rejected == P
+    # Steps that long arrive at the fixed point, which lies away from all of them: rejected for that alone.
+    arrived = find_fixed_points(network, far, np.zeros(1), SearchSettings(stride=1e3))
+    assert (len(arrived.points), arrived.n_rejected) == (0, P)
+    some = np.concatenate([far[1:], np.zeros((1, N))])  # a candidate at the point: none is far from it
+    assert find_fixed_points(network, some, np.zeros(1), SearchSettings(stride=1e3)).n_rejected == 0
     near = find_fixed_points(network, far, np.zeros(1), SearchSettings(outlier=1e3, stride=10))
     np.testing.assert_allclose(near.points, np.zeros((1, N)), atol=1e-10)
 

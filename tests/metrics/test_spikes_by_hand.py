@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from jslds_bench.analysis.spikes import condition_means, rate_bits_per_spike
 from jslds_bench.errors import Unsupported
-from jslds_bench.metrics.spikes import _ridge, condition_means, mean_r2
+from jslds_bench.metrics.spikes import _ridge, mean_r2
 from jslds_bench.suite import registries
-from jslds_bench.switching.scoring import rate_bits_per_spike
 from jslds_bench.tasks.spiking_rotations import SpikingRotations
 from jslds_bench.types.networks import reads
 from jslds_bench.types.spikes import Inferred, Rotations, SpikeEvaluation, SpikeTrials
@@ -46,7 +46,7 @@ def perfect():
     inferred = Inferred(held_out.rates, held_out.rates, states, states, states[:, 1:], states[:, 1:])
     systems = np.tile(true_system(), (5, 1, 1))
     return SpikeEvaluation(
-        fit, held_out, Inferred(fit.rates), inferred, systems, loadings, {"fit_seconds": 1.0}
+        fit, held_out, Inferred(fit.rates), inferred, systems, loadings, timings={"fit_seconds": 1.0}
     )
 
 

@@ -8,20 +8,17 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from jslds_bench.analysis.smoothing import smoothed
+from jslds_bench.analysis.spikes import rate_bits_per_spike, smoothed
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.metrics.spikes import mean_r2
 from jslds_bench.models._shared.poisson_regression import Design, fit_poisson
 from jslds_bench.models._shared.spiking_system import SpikingSystem
-from jslds_bench.models.lds import LDS
 from jslds_bench.models.psth import PSTH
-from jslds_bench.models.rslds import RecurrentSLDS
-from jslds_bench.models.slds import SLDS
 from jslds_bench.models.smoothing import Smoothing
+from jslds_bench.models.switching import LDS, SLDS, RecurrentSLDS
 from jslds_bench.switching.model import Fit
 from jslds_bench.switching.parameters import Emission, Gate, Initial, Linear, Params, Spec
-from jslds_bench.switching.scoring import rate_bits_per_spike
 from jslds_bench.types.spikes import SpikeTrials
 
 KEY = jax.random.key(0)

@@ -16,9 +16,7 @@ from jslds_bench.metrics.states import (
     RelativeErrorOracle,
 )
 from jslds_bench.models._shared.switching_system import _from_zero
-from jslds_bench.models.lds import LDS
-from jslds_bench.models.rslds import RecurrentSLDS
-from jslds_bench.models.slds import SLDS
+from jslds_bench.models.switching import LDS, SLDS, RecurrentSLDS
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching.float64 import enable_float64
@@ -153,6 +151,15 @@ def test_the_number_of_modes_is_chosen_on_held_out_trials():
     assert series["n_modes_chosen"] == [2]
     assert series["n_modes_free_run_error"][1] < series["n_modes_free_run_error"][0]
     assert np.diff(series["objective"]).min() > -1e-9
+
+
+def test_records_hold_these_parameters_in_this_order():
+    sizes = {"n_latent": 20, "max_iterations": 60, "most_trials": 400}
+    assert list(dataclasses.asdict(LDS()).items()) == [*sizes.items(), ("n_modes", (1,)), ("restarts", 1)]
+    several = [("n_modes", (2, 4, 8, 16)), ("n_latent", 20), ("restarts", 1)]
+    for entry in (SLDS(), RecurrentSLDS()):
+        assert list(dataclasses.asdict(entry).items()) == [*several, *list(sizes.items())[1:]]
+    assert SLDS() != RecurrentSLDS()
 
 
 @pytest.mark.parametrize("wrong", [{"n_modes": ()}, {"n_modes": (0,)}, {"n_latent": 0}, {"restarts": 0}])

@@ -88,6 +88,68 @@ def test_every_array_arrives_in_its_place(path):
     assert network.kind == "checkpoint"
 
 
+def tanh_content() -> dict:
+    """As `content`, of the authors' tanh network."""
+    rng = np.random.default_rng(2)
+    shapes = {"wR": (N, N), "wI": (N, U), "bR": (N,), "h0": (N,)}
+    return {**content(), "rnn": {k: rng.normal(size=s).astype(np.float32) for k, s in shapes.items()}}
+
+
+def test_the_tanh_network_arrives_with_rows_as_inputs(path):
+    """One step is h' = tanh(wR h + wI u + bR); functions and classes that are merely named do no harm."""
+    their = {**tanh_content(), "loss": os.system, "more": [{"optimiser": pickle.Unpickler}]}
+    network = Checkpoint(str(saved(path, their))).build(NBitMemory(n_bits=1), None)
+    h, u = np.random.default_rng(1).normal(size=(2, N)).astype(np.float32)
+    u, rnn = u[:U], their["rnn"]
+    assert network.cell.name == "vanilla"
+    np.testing.assert_allclose(
+        network.step(h, u), np.tanh(rnn["wR"] @ h + rnn["wI"] @ u + rnn["bR"]), rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_array_equal(network.h0, rnn["h0"])
+    np.testing.assert_array_equal(network.expansion[1].w, their["mlp"][1]["W"].T)
+    np.testing.assert_array_equal(network.readout.w, their["out"]["W"].T)
+
+
+@pytest.mark.parametrize("place", ["rnn", "h0", "mlp", "layer", "W", "all"])
+def test_a_name_in_the_place_of_a_value_is_refused(place, path):
+    what = tanh_content()
+    if place == "h0":
+        what["rnn"]["h0"] = os.system
+    elif place == "layer":
+        what["mlp"][0] = os.system
+    elif place == "W":
+        what["mlp"][0]["W"] = os.system
+    else:
+        what = os.system if place == "all" else {**what, place: os.system}
+    assert f"is {os.system.__module__}.system, which is not loaded" in refused(saved(path, what))
+
+
+def test_an_unknown_network_says_what_it_holds(path):
+    lstm = {"wF": np.ones((N, N)), "h0": np.ones(N)}
+    assert "its rnn holds wF, h0; expected h0 with wRUHX, bRU, wCHX and bC (a GRU), or with wR" in refused(
+        saved(path, {**content(), "rnn": lstm})
+    )
+
+
+@pytest.mark.parametrize("name", ["jslds_public_nbit_cotrained", "jslds_public_nbit_standard"])
+def test_the_real_files_are_read_bit_for_bit(name, data_folder):
+    file = data_folder / f"{name}.npz"
+    network, their = read_released(file), np.load(file, allow_pickle=True)["arr_0"].item()
+    rnn, n = their["rnn"], 100
+    expected = {
+        "rs": (network.params[0], (rnn["wRUHX"][:, :n].T, rnn["wRUHX"][:, n:].T, rnn["bRU"])),
+        "c": (network.params[1], (rnn["wCHX"][:, :n].T, rnn["wCHX"][:, n:].T, rnn["bC"])),
+        "out": (network.readout, (their["out"]["W"].T, their["out"]["b"])),
+        "h0": ((network.h0,), (rnn["h0"],)),
+    }
+    for i, layer in enumerate(their["mlp"]):
+        expected[f"mlp {i}"] = (network.expansion[i], (layer["W"].T, layer["b"]))
+    for part, (got, theirs) in expected.items():
+        for x, y in zip(got, theirs, strict=True):
+            assert y.dtype == np.float32, part
+            assert np.asarray(x).tobytes() == y.tobytes(), part
+
+
 class Calls:
     """Pickles as a call of `function` on `arguments`."""
 
@@ -151,6 +213,90 @@ def test_an_object_array_inside_hides_nothing(path, tmp_path):
     saved(path, {**content(), "mlp": bomb})
     assert "refuses to load" in refused(path)
     assert not (tmp_path / "ran").exists()
+
+
+def bare(dtype: bytes, state: bytes, shape: bytes, data: bytes) -> bytes:
+    """The pickle of one array, protocol 3, whose dtype has the code and state of that pickle."""
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
+    kind = b"cnumpy\ndtype\n(" + dtype + b"I00\nI01\ntR" + state + b"b"
+    return array + b"(K\x01" + shape + kind + b"I00\n" + data + b"tb"
+
+
+def coded(what) -> bytes:
+    """The opcodes that put `what` on the stack."""
+    return pickle.dumps(what, 3)[2:-1]
+
+
+ADDRESS = b"AAAAAAAA"  # where a pointer to an object would be, if these were objects
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "said"),
+    [
+        # without the flags that say "these are references", raw bytes are taken for them
+        ("O8", (3, "|", None, None, None, -1, -1, 0), "has a state of its own"),
+        ("O8", (3, "|", None, None, None, -1, -1, 63), "holds objects, expected numbers"),
+        ("f8", (3, "<", None, None, None, -1, -1, 63), "has a state of its own"),
+        ("f8", (3, "<", None, None, None, 1 << 20, 1, 0), "has a state of its own"),
+        ("V8", (3, "|", None, ("a",), {"a": (1, 0)}, 8, 1, 27), "has type 'V8'"),
+        ("f8", (3, "O", None, None, None, -1, -1, 0), "has byte order 'O'"),
+        ("f8", (4, "<", None, None, None, -1, -1, 0, {}), "has a state of its own"),
+        ("f8", None, "has a state of its own"),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True], ids=["top", "nested"])
+def test_no_state_makes_bytes_into_objects(code, state, said, nested, path):
+    """Such a file could name an address to be read as an object."""
+    array = bare(coded(code), coded(state), b")", coded(ADDRESS))
+    whole = (
+        b"\x80\x03}(" + coded("rnn") + b"}" + coded("h0") + array + b"su."
+        if nested
+        else b"\x80\x03" + array + b"."
+    )
+    assert said in refused(pack(path, npy(whole)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "data", "said"),
+    [
+        ((2,), ADDRESS, "[2] of float64, has not as many bytes"),
+        ((0,), ADDRESS, "[0] of float64, has not as many bytes"),
+        ((-1,), ADDRESS, "no proper shape"),
+        ((1,) * 9, ADDRESS, "no proper shape"),
+        ((2**40, 2**40), ADDRESS, "no proper shape"),
+        ((True,), ADDRESS, "no proper shape"),
+        ([1], ADDRESS, "no proper shape"),
+        ((1,), [1.0], "has not as many bytes"),
+        ((1,), "AAAAAAAA", "has not as many bytes"),
+    ],
+    ids=str,
+)
+def test_an_array_has_the_bytes_of_its_shape(shape, data, said, path):
+    state = coded((3, "<", None, None, None, -1, -1, 0))
+    array = bare(coded("f8"), state, coded(shape), coded(data))
+    assert said in refused(pack(path, npy(b"\x80\x03" + array + b".")))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [b"(tR", b")\x81", b")}\x92", b"}b", b"N}\x86b", b"}(K\x01K\x02ub"],
+    ids=["REDUCE", "NEWOBJ", "NEWOBJ_EX", "BUILD", "BUILD slots", "BUILD filled"],
+)
+def test_no_use_of_a_name_gets_through(use, path):
+    pickled = b"\x80\x04\x8c\x0bcollections\x8c\x0bOrderedDict\x93" + use + b"."
+    assert "refuses to load collections.OrderedDict" in refused(pack(path, npy(pickled)))
+
+
+def test_an_object_by_the_old_opcodes_is_refused_by_name(path):
+    for pickled in (b"(icollections\nOrderedDict\n.", b"(ccollections\nOrderedDict\no."):
+        assert "refuses to load collections.OrderedDict" in refused(pack(path, npy(pickled)))
+
+
+def test_names_and_remembered_objects_are_bounded(path):
+    names = b"".join(b"ca\n%d\n0" % i for i in range(200))
+    assert "names more than 100 functions and classes" in refused(pack(path, npy(names + b"N.")))
+    # a place in the unpickler's memory: it would take 32 GiB up to this one
+    assert "remembers a 2147483647th object" in refused(pack(path, npy(b"Nr\xff\xff\xff\x7f.")))
 
 
 def changed(**parts) -> dict:

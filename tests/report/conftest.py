@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from places import measured
 
 from jslds_bench.records.record import Record, Value
 from jslds_bench.records.store import write_json, write_record
@@ -116,15 +117,17 @@ def make_record(
     numbers = {name: level * rng.uniform(0.5, 1.5) for name in UNITS}
     numbers |= {"relative_error": level, "relative_error_one_step": 0.4 * level, "task_error_network": 4e-4}
     numbers |= {"skill": 1 - level, "steps_per_second": 2e5 / level, "fit_seconds": 12 * level}
-    made = {name: Value(number, *UNITS[name]) for name, number in numbers.items()}
+    made = {name: measured(name, number, *UNITS[name]) for name, number in numbers.items()}
     if names[2] == "persistence":
-        made["fixed_point_recall"] = Value(None, "", "higher", "persistence has no fixed points")
+        made["fixed_point_recall"] = measured(
+            "fixed_point_recall", None, "", "higher", "persistence has no fixed points"
+        )
     steps = np.arange(1, T + 1)
     free = level * np.sqrt(steps / T) * rng.uniform(0.95, 1.05, T)
     if diverged:
         free = level * 1.8**steps
         free[20:] = np.inf
-        made["relative_error"] = Value(np.inf, "", "lower")
+        made["relative_error"] = measured("relative_error", np.inf, "", "lower")
     series = {"horizon_free_run": free.tolist(), "horizon_one_step": (0.4 * level * np.ones(T)).tolist()}
     bare = status in ("failed", "timeout", "unsupported")
     kinds = zip(("task", "network", "model"), names, strict=True)
@@ -146,6 +149,8 @@ def make_record(
         },
         environment={},
         digest="0" * 16,
+        setting="networks",
+        origin="synthetic",
     )
 
 

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from places import measured
 
 from jslds_bench.analysis.jpca import jpca
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles
-from jslds_bench.records.record import Record, Value
+from jslds_bench.records.record import Record
 from jslds_bench.records.store import write_record
 
 Arrays = dict[str, np.ndarray]
 PLANTED = (2.0, 1.3, 0.6)
+SYNTHETIC = "Synthetic spikes with planted rotations."
 BIN, N_BINS, N_UNITS, N_STATES = 0.01, 70, 4, 12
 UNITS = {
     "co_bits_per_spike": ("bits", "higher"),
@@ -115,10 +117,10 @@ def spike_record(
     rng = np.random.default_rng([seed, *map(ord, task + model)])
     level = LEVELS.get(model, 0.2)
     numbers = {name: level * rng.uniform(0.95, 1.05) for name in UNITS} | {"plane_angle": 9 / level}
-    values = {name: Value(numbers[name], *UNITS[name]) for name in UNITS}
+    values = {name: measured(name, numbers[name], *UNITS[name]) for name in UNITS}
     if model in ("smoothing", "lds"):
         for name in WITHOUT_GENERATOR:
-            values[name] = Value(None, *UNITS[name], f"{model} has no generator")
+            values[name] = measured(name, None, *UNITS[name], f"{model} has no generator")
     steps = np.arange(40)
     series = {"objective": (60 + 500 * np.exp(-steps / 5) + rng.normal(size=40)).tolist()}
     if model.startswith("lfads"):
@@ -141,6 +143,9 @@ def spike_record(
         "detail": {},
         "environment": {},
         "digest": "0" * 16,
+        "setting": "spikes",
+        "origin": "synthetic",
+        "caption": SYNTHETIC if (entry or task) == "spiking_rotations" else "",
     }
     return Record(**fields | changes)
 

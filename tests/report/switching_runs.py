@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from places import measured
 
-from jslds_bench.records.record import Record, Value
+from jslds_bench.records.record import Record
 from jslds_bench.records.store import write_record
 
 Arrays = dict[str, np.ndarray]
@@ -143,7 +144,7 @@ def recorded_record(task: str = "nascar", model: str = "rslds", seed: int = 0, *
     no_modes = "lds has one mode: there is nothing to compare" if model == "lds" else None
     unknown = "the true modes of lorenz are not linear" if "lorenz" in task else no_modes
     numbers: dict[str, tuple[float | None, str, str, str | None]] = {
-        "state_accuracy": (None if no_modes else level + 0.01 * rng.random(), "", "higher", no_modes),
+        "mode_accuracy": (None if no_modes else level + 0.01 * rng.random(), "", "higher", no_modes),
         "mode_eigenvalue_error": (None if unknown else 0.02 / level**4 * rng.random(), "", "lower", unknown),
         "mode_point_error": (None if unknown else 0.03 / level**4 * rng.random(), "", "lower", unknown),
         "elbo_per_step": (3 * level + 0.1 * rng.random(), "nats", "higher", None),
@@ -168,11 +169,13 @@ def recorded_record(task: str = "nascar", model: str = "rslds", seed: int = 0, *
         },
         "status": "ok",
         "reason": None,
-        "values": {name: Value(v, unit, better, why) for name, (v, unit, better, why) in numbers.items()},
+        "values": {name: measured(name, *what) for name, what in numbers.items()},
         "series": fit_series(model, seed),
         "detail": {},
         "environment": {},
         "digest": "0" * 16,
+        "setting": "recordings",
+        "origin": "synthetic",
     }
     return Record(**fields | changes)
 

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from switching_runs import write_recorded
 
 from jslds_bench import cli
 from jslds_bench.errors import UsageError
 from jslds_bench.report import write_leaderboard
 from jslds_bench.report.board.board import build_board, front, methods
+from jslds_bench.report.board.leaderboard import _heads
 from jslds_bench.report.data.run import load_data
 
 MACHINE = {"machine": "x86_64", "cpu": "a CPU", "cores": 2, "threads": 1, "device": "cpu: cpu"}
@@ -44,7 +46,7 @@ def test_rank_is_the_mean_place_over_seeds(write_named, make):
         write_named("b", records(make, 3, ("persistence",), tasks)),
     ]
     entries = board_of(*runs).of("nbit_memory")
-    errors = np.array([[e.errors[s] for e in entries] for s in range(3)])
+    errors = np.array([[e.losses[s] for e in entries] for s in range(3)])
     places = errors.argsort(axis=1).argsort(axis=1) + 1
     assert [e.rank for e in entries] == pytest.approx(places.mean(axis=0))
     assert [e.rank for e in entries] == sorted(e.rank for e in entries)
@@ -64,6 +66,44 @@ def test_other_seeds_and_missing_values_have_no_rank(write_named, make):
     assert errors.shape == (3, 4)
 
 
+def test_seeds_that_were_asked_for_and_not_run_leave_no_rank(write_named, make):
+    run = write_named("a", [*records(make, 2, ("jslds",)), *records(make, 3, ("fixed_points",))])
+    board = board_of(run)
+    assert {(e.model, e.counts, math.isnan(e.rank)) for e in board.entries} == {
+        ("jslds", (2, 3), True), ("fixed_points", (3, 3), False)
+    }  # fmt: skip
+    assert {e.cells["relative_error"].text[-5:] for e in board.entries if e.model == "jslds"} == {"[2/3]"}
+
+
+def test_each_task_is_ranked_by_what_its_setting_says(write_named, make):
+    runs = []
+    for name in ("a", "b"):
+        first = [make("nbit_memory", model=m, seed=s) for m in ("jslds", "persistence") for s in range(2)]
+        runs.append(
+            write_recorded(write_named(name, first, suite_text="", environment=MACHINE), ("nascar",), 2)
+        )
+    board = board_of(*runs)
+    assert {t: c.metric for t, c in board.ranked_by.items()} == {
+        "nascar": "mode_accuracy", "nbit_memory": "relative_error"
+    }  # fmt: skip
+    places = {e.model: e.rank for e in board.of("nascar") if e.run == "a"}
+    assert places["rslds"] < places["slds"]
+    assert math.isnan(places["lds"])  # it has no modes to be right about
+    assert all(e.cost.complete for e in board.of("nascar"))
+    heads = [head.name for head in _heads(board)]
+    assert heads.index("mode_accuracy") < heads.index("cost") < heads.index("seconds_per_iteration")
+    text = write_leaderboard(runs, runs[0].parent / "board").read_text()
+    assert "by mode_accuracy in nascar; relative_error in nbit_memory" in text
+    assert "No mean ranks: fewer than two methods" in text
+
+
+def test_methods_of_accuracies_have_ranks_and_no_profiles(write_named):
+    runs = [write_recorded(write_named(name, [], suite_text=""), ("nascar",), 2) for name in ("a", "b")]
+    page = write_leaderboard(runs, runs[0].parent / "board")
+    assert "No performance profiles" in page.read_text()
+    assert (page.parent / "figures" / "ranks.svg").exists()
+
+
 def test_front_is_what_nothing_beats_in_both(write_named, make):
     entries = board_of(
         write_named("a", records(make, models=("jslds", "fixed_points", "persistence")))
@@ -79,12 +119,12 @@ def test_front_is_what_nothing_beats_in_both(write_named, make):
         assert (entry in chosen) != beaten
 
 
-def page_of(write_named, make, **changes):
+def page_of(write_named, make):
     diverged = make("nbit_memory", "cotrained", "jslds", 0, diverged=True)
     first = [r for r in records(make) if r.key != diverged.key]
     runs = [
         write_named("one", [*first, diverged], environment=MACHINE),
-        write_named("two", records(make, 2), environment=MACHINE | {"cpu": "another CPU"}, **changes),
+        write_named("two", records(make, 2), suite_text="", environment=MACHINE | {"cpu": "another CPU"}),
     ]
     return write_leaderboard(runs, runs[0].parent / "board")
 
@@ -131,7 +171,7 @@ def test_hostile_labels_stay_text(write_named, make):
 def test_runs_without_anything_to_plot(write_named, make):
     runs = [write_named(n, [make(status="failed", reason="no luck")]) for n in ("a", "b")]
     text = write_leaderboard(runs, runs[0].parent / "board").read_text()
-    assert "No plot of error against cost" in text
+    assert "No plot of quality against cost" in text
     assert "No mean ranks" in text
 
 

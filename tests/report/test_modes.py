@@ -17,7 +17,7 @@ from switching_runs import fit_series, memory_arrays
 from jslds_bench.records.store import write_record
 from jslds_bench.report import write_report
 from jslds_bench.report.data.arrays import check_arrays
-from jslds_bench.report.data.modes import read_modes
+from jslds_bench.report.data.modes import SHAPES, read_modes
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.figures.fit import Curve, Trace, k_curve, traces
 from jslds_bench.report.figures.flow import Field, Plane, _area, _arrows, flows
@@ -82,14 +82,14 @@ def network_run(write_run: Callable[..., Path], make: Callable, example: Callabl
 
 
 def test_the_busiest_mode_has_the_first_colour():
-    modes = read_modes(check_arrays({"modes_inferred": np.array([[2, 2, 2, 0, 0, 4]])}))
+    modes = read_modes(check_arrays({"modes_inferred": np.array([[2, 2, 2, 0, 0, 4]])}, SHAPES))
     assert modes.order[:3] == (2, 0, 4)
     assert [modes.color[m] for m in (2, 0, 4)] == list(MODE_COLORS[:3])
     assert modes.name(2) == "mode 2 · 50 %"
 
 
 def test_more_modes_than_colours_are_grey():
-    modes = read_modes(check_arrays({"mode_points": np.zeros((20, 2))}))
+    modes = read_modes(check_arrays({"mode_points": np.zeros((20, 2))}, SHAPES))
     assert [modes.color[m] for m in modes.order] == [*MODE_COLORS, *[MUTED] * 11]
 
 
@@ -100,7 +100,9 @@ def test_true_modes_have_the_colour_of_the_mode_that_covers_them_best(n_modes):
     inferred = order[true % n_modes]
     inferred[0, :5] = order[0]
     modes = read_modes(
-        check_arrays({"modes_true": true, "modes_inferred": inferred, "mode_points": np.zeros((n_modes, 2))})
+        check_arrays(
+            {"modes_true": true, "modes_inferred": inferred, "mode_points": np.zeros((n_modes, 2))}, SHAPES
+        )
     )
     best = max(
         np.mean(
@@ -130,7 +132,7 @@ def test_every_step_is_drawn_once_in_the_colour_of_its_mode():
 
 
 def test_a_free_run_ends_where_it_leaves_the_plot():
-    arrays = check_arrays(memory_arrays(4))
+    arrays = check_arrays(memory_arrays(4), SHAPES)
     modes = read_modes(arrays)
     away = np.array(arrays["modes_free_path"])
     away[1, 7:] = np.nan
@@ -177,7 +179,7 @@ def test_a_region_covers_the_cells_of_its_points(transposed):
 
 
 def test_fixed_points_are_filled_if_real_and_pointed_to_if_outside():
-    at, modes = grid_of(), read_modes(check_arrays({"mode_points": np.zeros((3, 2))}))
+    at, modes = grid_of(), read_modes(check_arrays({"mode_points": np.zeros((3, 2))}, SHAPES))
     none = np.zeros((0, 2))
     fields = [
         Field(0, -at, none, np.array([0.5, 0.5]), True),
@@ -198,7 +200,7 @@ def test_fixed_points_are_filled_if_real_and_pointed_to_if_outside():
 def test_flow_is_strong_where_the_gate_picks_the_mode():
     at = grid_of()
     picked = (at[:, 0] > 0).astype(int)
-    modes = read_modes(check_arrays({"flow_mode": picked}))
+    modes = read_modes(check_arrays({"flow_mode": picked}, SHAPES))
     fields = [Field(k, np.ones_like(at), np.zeros((0, 2))) for k in (0, 1)]
     with theme():
         figure = flows("h", fields, Plane(at, picked, None), modes, ("x", "y"))

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from jslds_bench.report.data.summary import number, summarise
+from jslds_bench.records.numbers import number
+from jslds_bench.report.data.summary import summarise
 
 
 @pytest.mark.parametrize(

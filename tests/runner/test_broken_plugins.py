@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import jslds_bench
+from jslds_bench.cli import main
 from jslds_bench.cli.listing import listed
 from jslds_bench.errors import BrokenPlugin, UsageError
 from jslds_bench.records.store import read_records
-from jslds_bench.suite import broken, jobs, load_plugins, load_suite, validate
+from jslds_bench.suite import load_plugins, load_suite, resolve
 from jslds_bench.types import MODELS
 
 HALF = """
@@ -33,13 +34,12 @@ seeds = [0]
 n_trials = 16
 plugins = ["half.py"]
 [[tasks]]
-name = "context_integration"
+name = "perturbations"
 n_steps = 5
 [[networks]]
-name = "standard"
-n_state = 6
-n_steps = 3
-recipe = "paper"
+name = "analytic"
+system = "bistable"
+n_state = 2
 [[models]]
 name = "half"
 [[models]]
@@ -74,8 +74,8 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def test_the_entries_that_need_it_say_why_and_the_others_are_fine(folder):
-    suite = validate(load_suite("mixed.toml"))
-    reasons = [broken(job) for job in jobs(suite)]
+    plan = resolve(load_suite("mixed.toml"))
+    reasons = [job.failure for job in plan.jobs]
     assert reasons[0] == REASON.format(folder)
     assert reasons[1] == "model 'lost' of package 'lost_package:Model' could not be imported: OSError: gone"
     assert reasons[2] is None
@@ -83,7 +83,7 @@ def test_the_entries_that_need_it_say_why_and_the_others_are_fine(folder):
     (folder / "half.py").write_text(
         HALF[: HALF.index("raise")] + "# mended, and longer than it was before\n" * 9
     )
-    assert load_plugins(suite.plugins) == []
+    assert load_plugins(plan.suite.plugins) == []
     assert "half" in MODELS
     MODELS.forget(MODELS.get("half").__module__)
 
@@ -91,10 +91,10 @@ def test_the_entries_that_need_it_say_why_and_the_others_are_fine(folder):
 def test_a_suite_that_is_wrong_is_refused_as_before(folder):
     (folder / "mixed.toml").write_text(SUITE.replace('"half.py"', '"hafl.py"'))
     with pytest.raises(UsageError, match=r"hafl\.py: no such file"):
-        validate(load_suite("mixed.toml"))
+        resolve(load_suite("mixed.toml"))
     (folder / "mixed.toml").write_text(SUITE.replace('plugins = ["half.py"]', ""))
     with pytest.raises(UsageError, match="unknown model 'half'"):
-        validate(load_suite("mixed.toml"))
+        resolve(load_suite("mixed.toml"))
 
 
 def test_listing_imports_no_package_and_naming_its_entry_does(folder):
@@ -106,6 +106,23 @@ def test_listing_imports_no_package_and_naming_its_entry_does(folder):
     with pytest.raises(BrokenPlugin, match="could not be imported: OSError: gone"):
         MODELS.get("lost")
     assert (folder / "imported").exists()
+
+
+def test_a_dry_run_counts_them(folder, capsys):
+    assert main(["run", "--suite", "mixed.toml", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert REASON.format(folder) in out
+    assert out.endswith("\nmixed: 3 jobs: 1 to run, 0 kept, 0 unsupported, 2 failed; nothing was run\n")
+
+
+def test_one_that_is_named_on_the_command_line_is_complained_of_and_left_out(folder, capsys):
+    (folder / "bad.py").write_text("import no_such_module\n")
+    chosen = ["--model", "persistence", "--plugin", "bad.py"]
+    assert main(["run", "--suite", "mixed.toml", *chosen, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert "bad.py could not be imported: ModuleNotFoundError: No module named 'no_such_module'" in err
+    assert "the run goes on without it" in err
+    assert out.endswith("\nmixed: 1 jobs: 1 to run, 0 kept, 0 unsupported; nothing was run\n")
 
 
 def test_a_run_records_their_jobs_as_failed_and_does_the_rest(folder):

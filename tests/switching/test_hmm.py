@@ -11,7 +11,7 @@ from jslds_bench.switching import hmm
 from jslds_bench.switching.float64 import enable_float64
 
 T, K = 6, 3
-posterior, viterbi, entropy = jax.jit(hmm.posterior), jax.jit(hmm.viterbi), jax.jit(hmm.entropy)
+posterior, viterbi = jax.jit(hmm.posterior), jax.jit(hmm.viterbi)
 
 
 @pytest.fixture(autouse=True)
@@ -54,8 +54,6 @@ def test_posterior_equals_enumeration(seed, hard):
     assert abs(got.log_z - log_z) < 1e-12 * max(1, abs(log_z))
     np.testing.assert_allclose(got.single, single, rtol=0, atol=1e-12)
     np.testing.assert_allclose(got.pair, pair, rtol=0, atol=1e-12)
-    exact = -np.sum(p[p > 0] * np.log(p[p > 0]))
-    assert abs(entropy(got.single, got.pair) - exact) < 1e-11
 
 
 @pytest.mark.parametrize("hard", [False, True])
@@ -65,17 +63,6 @@ def test_viterbi_is_the_best_path(hard):
     path, best = viterbi(log_pi, log_trans, log_lik, jnp.ones(T))
     assert path.tolist() == paths[score.argmax()].tolist()
     assert abs(best - score.max()) < 1e-12
-
-
-def test_samples_follow_the_posterior():
-    log_pi, log_trans, log_lik = problem(3, True)
-    n = 20_000
-    exact = posterior(log_pi, log_trans, log_lik, jnp.ones(T))
-    draws = jax.jit(jax.vmap(lambda k: hmm.sample(k, log_pi, log_trans, log_lik, jnp.ones(T))))(
-        jax.random.split(jax.random.key(0), n)
-    )
-    freq = (draws[:, :-1, None, None] == np.arange(K)[:, None]) & (draws[:, 1:, None, None] == np.arange(K))
-    assert np.abs(freq.mean(0) - exact.pair).max() < 5 * 0.5 / np.sqrt(n)
 
 
 def test_padding_changes_nothing():
@@ -88,7 +75,6 @@ def test_padding_changes_nothing():
     np.testing.assert_array_equal(padded.pair[:3], short.pair)
     assert not padded.single[4:].any()
     assert not padded.pair[3:].any()
-    assert entropy(padded.single, padded.pair) == pytest.approx(entropy(short.single, short.pair))
     path, _ = viterbi(log_pi, log_trans, log_lik, mask)
     assert path[:4].tolist() == viterbi(log_pi, log_trans[:3], log_lik[:4], jnp.ones(4))[0].tolist()
 

@@ -63,7 +63,7 @@ def test_gaussian_elbo(kind, seed, scale, roughness):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["standard", "sticky", "recurrent", "recurrent_only"])
+@pytest.mark.parametrize("kind", ["standard", "sticky", "recurrent_only"])
 @many
 @random_problems
 def test_many_objectives(kind, seed, scale, roughness):

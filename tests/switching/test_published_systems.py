@@ -5,7 +5,9 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from oracles import mode_errors
 
+from jslds_bench.analysis.spikes import bits_per_spike
 from jslds_bench.switching import model, scoring, systems
 from jslds_bench.switching.model import FitSettings, Spec
 
@@ -40,7 +42,7 @@ def test_known_system_behind_gaussian_emissions():
     match = scoring.match_modes(
         system.modes, model.most_likely_states(fitted, system.observations, system.inputs)
     )
-    errors = scoring.mode_errors(
+    errors = mode_errors(
         system.params.linear,
         fitted.params.linear,
         match.order,
@@ -62,7 +64,7 @@ def test_poisson_rslds_beats_a_poisson_lds_on_held_out_trials():
     for name, spec in (("rslds", rslds), ("lds", dataclasses.replace(rslds, n_modes=1))):
         fitted = model.fit(spec, y[:40], u[:40], key=jax.random.key(1), settings=settings)
         found = model.infer(fitted, y[40:], u[40:])
-        bits[name] = scoring.bits_per_spike(found.elbo.sum(), y[40:], found.mask, y[:40].mean((0, 1)))
+        bits[name] = bits_per_spike(found.elbo.sum(), y[40:], found.mask, y[:40].mean((0, 1)))
         again = model.infer(fitted, y[:40], u[:40])  # what EM had come to is found again from scratch
         assert again.elbo_per_step > fitted.elbo - 0.2, name
     assert bits["rslds"] > bits["lds"] > 0, bits

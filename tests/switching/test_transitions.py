@@ -89,9 +89,10 @@ def test_curvature_adds_the_covariance_of_x():
     assert not np.any(extra[K * (D + U) :])
 
 
-def test_newton_climbs_to_a_stationary_gate():
-    gate, rows, prior = problem(K)
-    spec = Spec(n_modes=K, transitions="recurrent")
+@pytest.mark.parametrize(("kind", "n_from", "reads_x"), [("recurrent_only", 1, 1), ("sticky", K, 0)])
+def test_newton_climbs_to_a_stationary_gate(kind, n_from, reads_x):
+    gate, rows, prior = problem(n_from)
+    gate, spec = gate._replace(r=reads_x * gate.r), Spec(n_modes=K, transitions=kind)
 
     def value(g):
         return tr._objective(g, rows, prior)
@@ -104,7 +105,8 @@ def test_newton_climbs_to_a_stationary_gate():
         values.append(value(here))
     assert (np.diff(values) >= -1e-12).all()
     assert values[-1] > values[0] + 1
-    gradient, _ = ravel_pytree(jax.jit(jax.grad(value))(here))
+    gradient = jax.jit(jax.grad(value))(here)
+    gradient, _ = ravel_pytree(gradient._replace(r=reads_x * gradient.r))
     assert np.abs(gradient).max() < 1e-5
 
 
@@ -121,7 +123,7 @@ def test_a_gate_learns_only_what_its_kind_reads():
     gate, _, _ = problem(K)
     for kind, inputs, expected in (
         ("sticky", True, (0, 1)),
-        ("recurrent", False, (1, 0)),
+        ("recurrent_only", False, (1, 0)),
         ("standard", False, (0, 0)),
     ):
         free = tr._free(gate, Spec(n_modes=K, transitions=kind, gate_inputs=inputs))

@@ -16,7 +16,7 @@ from jslds_bench.types.recordings import Explanation, Recording
 
 @dataclasses.dataclass(frozen=True)
 class RecordedSystem:
-    """A switching system behind emissions, as the benchmark asks it (`recording_types.RecordedModel`)."""
+    """A switching system behind emissions, as the benchmark asks it (`types.RecordedModel`)."""
 
     fitted: switching.Fit
     recording: Recording

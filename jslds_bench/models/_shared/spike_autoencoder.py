@@ -56,7 +56,7 @@ class Generator(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class FittedAutoencoder:
-    """LFADS with its parameters frozen, and its generator linearised (`spike_types.SpikeModel`)."""
+    """LFADS with its parameters frozen, and its generator linearised (`types.SpikeModel`)."""
 
     params: LFADSParameters
     generator: Generator

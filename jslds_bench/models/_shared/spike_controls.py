@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
 
+from jslds_bench.analysis.spikes import rate_bits_per_spike
 from jslds_bench.errors import UsageError
 
 
 class Stateless:
     """The answers of a model of spikes that has rates and no dynamics."""
+
+    series: dict[str, list[float]]
 
     def systems(self, states: object) -> None:
         return None
@@ -21,6 +25,9 @@ class Stateless:
 
     def fixed_points(self) -> None:
         return None
+
+    def fit_series(self) -> dict[str, list[float]]:
+        return self.series
 
 
 def quarter_out(key: jax.Array, n_trials: int) -> tuple[np.ndarray, np.ndarray]:
@@ -43,6 +50,12 @@ def check_positive(name: str, values: tuple[float, ...]) -> None:
         raise UsageError(f"{name} are {list(values)}, expected at least one number, all above 0")
 
 
-def columns(names: tuple[str, ...], rows: Sequence[tuple[float, ...]]) -> dict[str, list[float]]:
-    """The settings that were tried and what they scored, by name."""
-    return {name: [float(row[i]) for row in rows] for i, name in enumerate(names)}
+def validation_bits(counts: Any, rates: Any) -> float:
+    """Bits per spike; 0 where there is no spike to explain, so that one setting is as good as another."""
+    return rate_bits_per_spike(counts, rates) if counts.any() else 0.0
+
+
+def columns(other: str, tried: Sequence[tuple[float, float, float]]) -> dict[str, list[float]]:
+    """What was tried, (bits per spike, kernel width, `other`) each, by name."""
+    names = (f"validation_{name}" for name in ("bits_per_spike", "width_seconds", other))
+    return dict(zip(names, np.transpose(tried).tolist(), strict=True))

@@ -20,7 +20,7 @@ MOST_ITERATIONS = 12
 
 @dataclasses.dataclass(frozen=True)
 class SpikingSystem:
-    """x_t = A_k x_{t−1} + b_k + noise, log-rates C x_t + d: a `spike_types.SpikeModel`.
+    """x_t = A_k x_{t−1} + b_k + noise, log-rates C x_t + d: a `types.SpikeModel`.
 
     Attributes:
         fitted: the system with the emissions of all units.

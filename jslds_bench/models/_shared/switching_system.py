@@ -27,7 +27,7 @@ from jslds_bench.switching.selection import Curve, select_modes
 from jslds_bench.switching.transitions import gate_logits
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.modes import ModePoints
-from jslds_bench.types.networks import NetworkSource, Task
+from jslds_bench.types.networks import Task
 from jslds_bench.types.recordings import ObservedTask, Recording
 from jslds_bench.types.spikes import SpikeTask, SpikeTrials
 
@@ -49,7 +49,7 @@ class Memory(NamedTuple):
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["params", "mean", "loadings"],
-    meta_fields=["reads_x"],
+    meta_fields=[],
     drop_fields=["fitted", "curve"],
 )
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +58,9 @@ class SwitchingSystem:
 
     W holds the leading principal components of the states. A recurrent-only gate picks k from x_{t−1} and
     u_t. A chain keeps a belief: shown a state of the network it learns from it which mode it was in; fed its
-    own prediction it learns nothing, and goes by the mode it took (a gate that reads x) or by the marginal
-    of its chain (one that does not).
+    own prediction it learns nothing, and goes by its marginal.
     """
 
-    reads_x: bool
     params: Any  # of `switching.parameters.Params`
     mean: jax.Array  # [N]
     loadings: jax.Array  # [N, D]
@@ -101,12 +99,9 @@ class SwitchingSystem:
 
     def _updated(self, memory: Memory, h: Any, x: Any) -> Any:
         """The belief about the last mode, now that the state it led to is there."""
-        own = memory.belief
-        if self.reads_x:
-            own = jax.nn.one_hot(jnp.argmax(own), len(own), dtype=own.dtype)
         shown = reveal(self.params, memory.belief, memory.before, memory.u, x)
-        after = jnp.where(jnp.all(h == memory.predicted), own, shown)
-        return jnp.where(memory.started, after, memory.belief)
+        own = ~memory.started | jnp.all(h == memory.predicted)
+        return jnp.where(own, memory.belief, shown)
 
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear | None:
         """The mode in force, expanded about its fixed point under u*; None where the gate needs the past."""
@@ -129,7 +124,7 @@ class SwitchingSystem:
         found = self.mode_points(u_star)
         return found.points[found.real].astype(np.float32) if found.real.any() else None
 
-    # Beyond a linearisation: what the figures and the oracle ask (`mode_types.Switching`), in float64
+    # Beyond a linearisation: what the figures and the oracle ask (`types.Switching`), in float64
 
     def _latent(self, h: Any) -> np.ndarray:
         return (np.asarray(h, np.float64) - np.asarray(self.mean)) @ np.asarray(self.loadings)
@@ -194,6 +189,8 @@ def _from_zero(inputs: Any) -> np.ndarray:
 class SwitchingModel:
     """What the entries are besides their parameters; each is a frozen dataclass with these fields.
 
+    A subclass's docstring ends in what it has `explained`, of parameters that others have too.
+
     Raises:
         UsageError: numbers of modes, dimensions, restarts or iterations that mean nothing.
     """
@@ -204,6 +201,9 @@ class SwitchingModel:
     restarts: int
     max_iterations: int
     most_trials: int
+
+    def __init_subclass__(cls, explained: str) -> None:
+        cls.__doc__ = f"{cls.__doc__}{explained}"
 
     def __post_init__(self) -> None:
         whole = all(isinstance(k, int) and k >= 1 for k in self.n_modes)
@@ -218,9 +218,6 @@ class SwitchingModel:
 
     def _settings(self, **more: Any) -> switching.FitSettings:
         return switching.FitSettings(self.restarts, self.max_iterations, **more)
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        return None
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
@@ -248,7 +245,7 @@ class SwitchingModel:
         params, mean, loadings = jax.tree.map(
             lambda a: jnp.asarray(a, jnp.float32), (fitted.params, basis.mean, basis.loadings)
         )
-        return SwitchingSystem(fitted.spec.recurrent, params, mean, loadings, fitted, curve)
+        return SwitchingSystem(params, mean, loadings, fitted, curve)
 
     def fit_recording(
         self, task: ObservedTask, recording: Recording, key: jax.Array, progress: Progress = silent

@@ -51,6 +51,11 @@ def network_bytes(network: Network) -> bytes:
     return buffer.getvalue()
 
 
+def can_be_read(network: Network) -> bool:
+    """Whether `read_network` gives the same network back: a plug-in's own cell is not in its file."""
+    return _cell_name(network.cell) == network.cell.name
+
+
 def _cell_name(cell: Cell) -> str:
     """The cell's name, if that is one of this package's cells; else one that no reader takes for such a one.
 

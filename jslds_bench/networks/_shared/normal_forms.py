@@ -88,13 +88,6 @@ class NormalForm(NamedTuple):
         """All fixed points under input u that does not kick, [P, N], and their eigenvalues, [P, N]."""
         return self.states(self.portrait.points, u), self.portrait.values
 
-    def jacobian(self, h: Float[Any, " N"], u: Float[Any, " U"]) -> Float[Any, "N N"]:
-        """∂F/∂h at any (h, u), column convention."""
-        linear, gain, square, *_ = self.portrait
-        y = h @ self.frame - self.centre - u @ self.shift
-        inner = np.diag(gain + y**2 @ square) + 2 * np.outer(y, y) * square
-        return (self.frame @ inner @ linear @ self.frame.T).T
-
 
 def affine(n: int) -> Portrait:
     """A stable spiral, λ = 7/8 ± i/4, and decays: one fixed point."""

@@ -52,11 +52,6 @@ class Populations(NamedTuple):
         values = np.pad((1 - x**2) * np.diag(self.weights), ((0, 0), (0, rest)))
         return self.states(x), values.astype(complex)
 
-    def jacobian(self, h: Float[Any, " N"], u: Float[Any, " U"]) -> Float[Any, "N N"]:
-        """∂F/∂h at any (h, u), column convention: diag(1 − F(h, u)²) Wᵀ."""
-        (stage,) = self.stages()
-        return (1 - np.tanh(h @ stage.w + u @ stage.v) ** 2)[:, None] * stage.w.T
-
 
 def populations(
     weights: Float[Any, "G G"], drive: Float[Any, "U G"], n_state: int, rng: np.random.Generator

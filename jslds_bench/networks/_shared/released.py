@@ -1,8 +1,4 @@
-"""The authors' released weight files: the one place that unpickles, and it admits plain arrays only.
-
-Those ``.npz`` files hold pickled dicts of arrays. A pickle can run any code when it is loaded, so this reader
-resolves four names, those that rebuild a NumPy array, and refuses every other by name.
-"""
+"""The authors' released weight files: ``.npz`` files that hold one pickled dict of arrays."""
 
 from __future__ import annotations
 
@@ -12,12 +8,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.format import DAMAGE, check_shapes, real
-from jslds_bench.types.core import Affine, Layer, Network, Readout
+from jslds_bench.networks._shared.unpickling import unpickle, value_of
+from jslds_bench.types.core import Affine, CellParams, Layer, Network, Readout
 
 _LARGEST = 64 * 2**20  # bytes of one unpacked member; the released files have 0.2 MB
 _DAMAGE: tuple[type[Exception], ...] = (
@@ -26,22 +24,12 @@ _DAMAGE: tuple[type[Exception], ...] = (
 )
 
 
-class _ArraysOnly(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
-            return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
-        if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
-        raise UsageError(
-            f"refuses to load {module}.{name}: only NumPy arrays in dicts and lists are admitted"
-        )
-
-
 def read_released(path: Path) -> Network:
-    """The network in one of the authors' released files (a GRU: ``rnn``, ``mlp``, ``out``).
+    """The network in one of the authors' released files (``rnn``, ``mlp``, ``out``): a GRU or a tanh network.
 
     Their matrices act on columns, ``wRUHX`` [2N, N+U] on (h, u); here rows are inputs, so they are split and
-    transposed. Their second layer list ``mlp`` is φ.
+    transposed; likewise ``wR`` [N, N] and ``wI`` [N, U] of h' = tanh(wR h + wI u + bR). Their second layer
+    list ``mlp`` is φ.
 
     Raises:
         UsageError: missing, truncated, hostile, or not such a file.
@@ -51,8 +39,7 @@ def read_released(path: Path) -> Network:
             if archive.getinfo("arr_0.npy").file_size > _LARGEST:
                 raise UsageError(f"{path}: its first array is larger than {_LARGEST} bytes")
             data = archive.read("arr_0.npy")
-        content = _unpickle(data)
-        network = _network(content["rnn"], content["mlp"], content["out"])
+        network = _network(_content(data))
     except FileNotFoundError:
         raise UsageError(f"no checkpoint at {path}") from None
     except UsageError as error:
@@ -65,24 +52,50 @@ def read_released(path: Path) -> Network:
     return network
 
 
-def _network(rnn: Any, mlp: Any, out: Any) -> Network:
+def _network(content: dict[str, Any]) -> Network:
     """θ, φ and readout with rows as inputs."""
-    gates, candidate, h0 = (real(rnn[name], name) for name in ("wRUHX", "wCHX", "h0"))
+    rnn, out = (_dict(content[part], part) for part in ("rnn", "out"))
+    layers = [_dict(layer, "a layer of mlp") for layer in value_of(content["mlp"], "mlp")]
+    h0 = _numbers(rnn, "h0")
     n = h0.shape[0]
+
+    def split(weights: str, bias: str) -> Affine:
+        both = _numbers(rnn, weights)
+        return Affine(both[:, :n].T, both[:, n:].T, _numbers(rnn, bias))
+
+    theta: CellParams
+    if "wRUHX" in rnn:
+        cell, theta = "gru", (split("wRUHX", "bRU"), split("wCHX", "bC"))
+    elif "wR" in rnn:
+        cell = "vanilla"
+        theta = (Affine(_numbers(rnn, "wR").T, _numbers(rnn, "wI").T, _numbers(rnn, "bR")),)
+    else:
+        raise UsageError(
+            f"its rnn holds {', '.join(map(str, rnn))}; expected h0 with wRUHX, bRU, wCHX and bC (a GRU), or "
+            "with wR, wI and bR (a tanh network)"
+        )
     return Network(
-        get_cell("gru"),
-        (
-            Affine(gates[:, :n].T, gates[:, n:].T, real(rnn["bRU"], "bRU")),
-            Affine(candidate[:, :n].T, candidate[:, n:].T, real(rnn["bC"], "bC")),
-        ),
+        get_cell(cell),
+        theta,
         h0,
-        Readout(real(out["W"], "out W").T, real(out["b"], "out b")),
-        tuple(Layer(real(layer["W"], "mlp W").T, real(layer["b"], "mlp b")) for layer in mlp),
+        Readout(_numbers(out, "W").T, _numbers(out, "b")),
+        tuple(Layer(_numbers(layer, "W").T, _numbers(layer, "b")) for layer in layers),
         "checkpoint",
     )
 
 
-def _unpickle(data: bytes) -> Any:
+def _numbers(part: dict[str, Any], name: str) -> jax.Array:
+    return real(value_of(part[name], name), name)
+
+
+def _dict(found: Any, what: str) -> dict[str, Any]:
+    content = value_of(found, what)
+    if not isinstance(content, dict):
+        raise UsageError(f"{what} is a {type(content).__name__}, expected a dict")
+    return content
+
+
+def _content(data: bytes) -> dict[str, Any]:
     """The object of a 0-dimensional object array in .npy form."""
     stream = io.BytesIO(data)
     if np.lib.format.read_magic(stream) != (1, 0):
@@ -90,8 +103,4 @@ def _unpickle(data: bytes) -> Any:
     shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
     if shape != () or dtype != np.dtype(object):
         raise UsageError(f"its first array has shape {shape} and type {dtype}, expected one pickled dict")
-    array = _ArraysOnly(stream).load()
-    content = array.item() if isinstance(array, np.ndarray) and array.shape == () else array
-    if not isinstance(content, dict):
-        raise UsageError(f"its first array holds a {type(content).__name__}, expected a dict")
-    return content
+    return _dict(unpickle(stream.read()), "its first array")

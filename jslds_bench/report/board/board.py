@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,9 @@ import numpy as np
 from jslds_bench.analysis import stats
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.records.record import Record
-from jslds_bench.report.data.run import RunData
-from jslds_bench.report.data.summary import Summary, summarise, summarise_records
+from jslds_bench.report.data.run import Key, RunData
+from jslds_bench.report.data.summary import Column, Summary, summarise
 from jslds_bench.report.style import Style, model_styles
-
-ERROR = "relative_error"
-METRICS = (ERROR, "relative_error_one_step", "skill", "task_error_model")
-SPEEDS = ("steps_per_second",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,10 +26,10 @@ class Entry:
         machine: the letter of the machine that measured it; ? where that is unknown or not one.
         counts: jobs that ended well, of those asked for.
         cells: metric → Summary over seeds.
-        cost: processor seconds of making the network and fitting the model.
-        errors: seed → free-run relative error, of the seeds that have one.
+        cost: what the model took to make, processor seconds.
+        losses: seed → what the models of the task are ranked by, turned so that less is better.
         complete: whether every seed that was asked for has one.
-        rank: mean over seeds of its place in the task by that error; NaN where it has none.
+        rank: mean over seeds of its place in the task by that; NaN where it has none.
     """
 
     run: str
@@ -44,7 +40,7 @@ class Entry:
     counts: tuple[int, int]
     cells: dict[str, Summary]
     cost: Summary
-    errors: dict[int, float]
+    losses: dict[int, float]
     complete: bool
     rank: float = math.nan
 
@@ -52,34 +48,53 @@ class Entry:
     def method(self) -> tuple[str, str, str]:
         return (self.run, self.network, self.model)
 
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Cost and mean loss, where every seed gave both and they are finite; a cost of nothing is none."""
+        loss = float(np.mean(list(self.losses.values()))) if self.complete else math.inf
+        known = self.cost.complete and self.cost.mean > 0 and math.isfinite(loss)
+        return (self.cost.mean, loss) if known else None
+
 
 @dataclasses.dataclass(frozen=True)
 class Board:
-    """Entries by task and rank, what the machines are, and a style per model."""
+    """Entries by task and rank, what ranks are by, what is shown, the machines, and a style per model."""
 
     entries: list[Entry]
-    tasks: list[str]
+    ranked_by: dict[str, Column | None]
+    columns: list[Column]
     machines: dict[str, str]
     styles: dict[str, Style]
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(self.ranked_by)
 
     def of(self, task: str) -> list[Entry]:
         return [e for e in self.entries if e.task == task]
 
 
 def build_board(runs: Sequence[tuple[str, RunData]]) -> Board:
-    """The Board of named runs."""
-    tasks = list(dict.fromkeys(task for _, data in runs for task in data.tasks))
+    """The Board of named runs; what the models of a task are ranked by is the first run's to say."""
+    ranked_by: dict[str, Column | None] = {}
+    columns: dict[str, Column] = {}
+    for _, data in runs:
+        ranked_by = {task: data.ranked_by(task) for task in data.tasks} | ranked_by
+        rates = {rate for task in data.tasks for rate in data.setting(task).rates}
+        shown = [c for c in data.columns if c in data.headline or c.metric in rates]
+        columns = {c.metric: c for c in shown} | columns
     letters: dict[str, str] = {}
     machines: dict[str, str] = {}
     entries = []
     for name, data in runs:
         for key, records in data.records.items():
             machine = _machine(data, records, letters, machines)
-            entries.append(_entry(name, key, records, machine))
+            entries.append(_entry(name, data, key, machine, ranked_by[key[0]], columns))
     pairs = {(m, data.entry("model", k)) for _, data in runs for k in data.records for m in [k[2]]}
     styles = model_styles(sorted(dict(sorted(pairs)).items()))
-    ranked = [entry for task in tasks for entry in _ranked([e for e in entries if e.task == task])]
-    return Board(ranked, tasks, machines, styles)
+    ranked = [entry for task in ranked_by for entry in _ranked([e for e in entries if e.task == task])]
+    ordered = sorted(columns.values(), key=lambda c: (c.timing, c.order, c.metric))
+    return Board(ranked, ranked_by, ordered, machines, styles)
 
 
 def names(runs: Sequence[Path]) -> list[str]:
@@ -89,69 +104,69 @@ def names(runs: Sequence[Path]) -> list[str]:
 
 
 def methods(board: Board) -> tuple[list[tuple[str, str, str]], np.ndarray]:
-    """The methods (run, network, model) with every seed of every task, and their errors [blocks, methods].
+    """The methods (run, network, model) with every seed of every task, and their losses [blocks, methods].
 
     A block is a task and a seed. Methods that lack a task, a seed or a value of one are left out.
     """
     blocks = [(t, s) for t in board.tasks for s in _common_seeds(board.of(t))]
-    errors: dict[tuple[str, str, str], dict[tuple[str, int], float]] = collections.defaultdict(dict)
+    losses: dict[tuple[str, str, str], dict[tuple[str, int], float]] = collections.defaultdict(dict)
     for entry in board.entries:
         if entry.complete:
-            errors[entry.method] |= {(entry.task, s): e for s, e in entry.errors.items()}
-    whole = [m for m, found in errors.items() if found.keys() == set(blocks)]
-    table = np.array([[errors[m][block] for m in whole] for block in blocks], dtype=float)
+            losses[entry.method] |= {(entry.task, s): loss for s, loss in entry.losses.items()}
+    whole = [m for m, found in losses.items() if found.keys() == set(blocks)]
+    table = np.array([[losses[m][block] for m in whole] for block in blocks], dtype=float)
     return whole, table.reshape(len(blocks), len(whole))
 
 
 def front(entries: Sequence[Entry]) -> list[Entry]:
-    """The complete entries that no other one beats in both error and cost, by rising cost."""
-    usable = [e for e in entries if e.complete and math.isfinite(e.cells[ERROR].mean) and e.cost.complete]
+    """The complete entries that no other one beats in both loss and cost, by rising cost."""
     best, chosen = math.inf, []
-    for entry in sorted(usable, key=lambda e: (e.cost.mean, e.cells[ERROR].mean)):
-        if entry.cells[ERROR].mean < best:
-            best = entry.cells[ERROR].mean
+    for (_, loss), entry in sorted(((e.place, e) for e in entries if e.place), key=lambda pair: pair[0]):
+        if loss < best:
+            best = loss
             chosen.append(entry)
     return chosen
 
 
-def _entry(run: str, key: tuple[str, str, str], records: list[Record], machine: str) -> Entry:
-    costs, errors = [], {}
-    for record in records:
-        parts = [record.values.get(name) for name in ("network_seconds", "fit_seconds")]
-        known = [part.value for part in parts if part is not None and part.value is not None]
-        if len(known) == 2:
-            costs.append(sum(known))
-        error = record.values.get(ERROR)
-        if error is not None and error.value is not None:
-            errors[record.seed] = math.inf if math.isnan(error.value) else error.value
-    ok = sum(record.status == "ok" for record in records)
+def _entry(
+    run: str, data: RunData, key: Key, machine: str, by: Column | None, columns: Iterable[str]
+) -> Entry:
+    costs, losses, n_asked = [], {}, len(data.seeds)
+    for record in data.records[key]:
+        numbers = {name: v.value for name, v in record.values.items() if v.value is not None}
+        parts = data.setting(key[0]).costs
+        if numbers.keys() >= set(parts):
+            costs.append(sum(numbers[part] for part in parts))
+        if by is not None and by.metric in numbers:
+            loss = by.sign * numbers[by.metric]
+            losses[record.seed] = math.inf if math.isnan(loss) else loss
     return Entry(
         run,
         *key,
         machine,
-        (ok, len(records)),
-        {name: summarise_records(records, name) for name in (*METRICS, *SPEEDS)},
-        summarise(costs, len(records)),
-        errors,
-        len(errors) == len(records),
+        (sum(record.status == "ok" for record in data.records[key]), n_asked),
+        {name: data.summary(key, name) for name in columns},
+        summarise(costs, n_asked),
+        losses,
+        len(losses) == n_asked,
     )
 
 
 def _ranked(entries: list[Entry]) -> list[Entry]:
     """Entries of one task by rising rank; those over other seeds than most, or with a gap, come last."""
     seeds = _common_seeds(entries)
-    whole = [e for e in entries if e.complete and sorted(e.errors) == seeds]
+    whole = [e for e in entries if e.complete and sorted(e.losses) == seeds]
     rest = [e for e in entries if e not in whole]
     if not whole or not seeds:
         return entries
-    places = stats.ranks(np.array([[e.errors[s] for e in whole] for s in seeds])).mean(axis=0)
+    places = stats.ranks(np.array([[e.losses[s] for e in whole] for s in seeds])).mean(axis=0)
     placed = [dataclasses.replace(e, rank=float(r)) for e, r in zip(whole, places, strict=True)]
     return sorted(placed, key=lambda e: e.rank) + rest
 
 
 def _common_seeds(entries: Sequence[Entry]) -> list[int]:
     """The seeds that most complete entries have; of equally frequent sets, the larger."""
-    sets = collections.Counter(tuple(sorted(e.errors)) for e in entries if e.complete)
+    sets = collections.Counter(tuple(sorted(e.losses)) for e in entries if e.complete)
     return list(max(sets.items(), key=lambda pair: (pair[1], len(pair[0])))[0]) if sets else []
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.resources
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -18,12 +16,13 @@ from jslds_bench.analysis import stats
 from jslds_bench.errors import UsageError
 from jslds_bench.records.numbers import number
 from jslds_bench.records.store import write_atomic
-from jslds_bench.report.board.board import METRICS, SPEEDS, Board, Entry, build_board, methods, names
+from jslds_bench.report.board.board import Board, Entry, build_board, methods, names
 from jslds_bench.report.data.run import load_data
-from jslds_bench.report.data.summary import Summary
+from jslds_bench.report.data.summary import Column, Summary
 from jslds_bench.report.figures.board import LEGEND_UP_TO, mean_ranks, pareto, profiles
-from jslds_bench.report.figures.picture import css_name, draw
-from jslds_bench.report.style import DASHES, PALETTE, THEME, Style, plain, theme
+from jslds_bench.report.figures.picture import css_name
+from jslds_bench.report.html import FILES, fill, remove_others, write_figure
+from jslds_bench.report.style import DASHES, PALETTE, Style, plain, theme
 
 MAX_PANELS = 12
 MAX_METHODS = 24
@@ -56,19 +55,6 @@ class Shown(NamedTuple):
     caption: str
 
 
-HEADS = (
-    Head("rank", "rank ↓"),
-    *(Head(name, name, label=True) for name in LABELS),
-    Head("ok", "jobs ok", first="descending"),
-    Head("relative_error", "relative error ↓"),
-    Head("relative_error_one_step", "one step ↓"),
-    Head("skill", "skill ↑", first="descending"),
-    Head("task_error_model", "task error of model ↓"),
-    Head("cost", "cost, s ↓", within=True),
-    Head("steps_per_second", "steps per second ↑", first="descending", within=True),
-)
-
-
 def write_leaderboard(runs: Sequence[Path], folder: Path) -> Path:
     """Write ``index.html`` and ``figures/`` of the run folders `runs` to `folder`; returns the page's path.
 
@@ -82,47 +68,64 @@ def write_leaderboard(runs: Sequence[Path], folder: Path) -> Path:
     called = names(runs)
     board = build_board([(name, load_data(run)) for name, run in zip(called, runs, strict=True)])
     figures, notes = _figures(board)
-    shown = []
     with theme():
-        for name, figure, caption in figures:
-            picture = draw(figure, name, caption)
-            write_atomic(folder / "figures" / f"{name}.svg", picture.svg)
-            write_atomic(folder / "figures" / f"{name}.png", picture.png)
-            shown.append(Shown(Markup(picture.inline), caption))
-    for old in (folder / "figures").glob("*.*"):
-        if old.stem not in {name for name, _, _ in figures}:
-            old.unlink()
+        shown = [
+            Shown(write_figure(folder / "figures", figure, name, caption), caption)
+            for name, figure, caption in figures
+        ]
+    remove_others(folder / "figures", {name for name, _, _ in figures})
     write_atomic(folder / "index.html", _page(board, called, shown, notes).encode())
     return folder / "index.html"
 
 
 def _page(board: Board, runs: list[str], figures: list[Shown], notes: list[str]) -> str:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    files = importlib.resources.files(__package__)
-    script = files.joinpath("leaderboard.js").read_text("utf-8")
+    script = FILES.joinpath("board/leaderboard.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    columns = [head.name for head in HEADS]
+    heads = _heads(board)
+    columns = [head.name for head in heads]
     picks = [
         {"name": name, "column": columns.index(name), "options": options}
         for name in LABELS
         if len(options := list(dict.fromkeys(getattr(e, name) for e in board.entries))) > 1
     ]
-    page = environment.from_string(files.joinpath("leaderboard.html.j2").read_text("utf-8")).render(
+    return fill(
+        "board/leaderboard.html.j2",
         runs=runs,
+        ranked_by=_ranked_by(board),
         machines=board.machines,
-        heads=HEADS,
+        heads=heads,
         picks=picks,
         rows=[_row(entry, board) for entry in board.entries],
         figures=figures,
         notes=notes,
         script=Markup(script),
         script_hash=Markup(f"sha256-{digest}"),
-        light=_variables(0),
-        dark=_variables(1),
     )
-    return page.strip() + "\n"
+
+
+def _ranked_by(board: Board) -> str:
+    """``relative_error in memory and context; mode_accuracy in nascar``."""
+    tasks: dict[str, list[str]] = {}
+    for task, column in board.ranked_by.items():
+        if column is not None:
+            tasks.setdefault(column.metric, []).append(task)
+    return "; ".join(f"{metric} in {', '.join(named)}" for metric, named in tasks.items())
+
+
+def _heads(board: Board) -> list[Head]:
+    def head(column: Column) -> Head:
+        first = "ascending" if column.sign > 0 else "descending"
+        return Head(column.metric, column.title, first=first, within=column.timing)
+
+    speeds = [head(c) for c in board.columns if c.timing]
+    return [
+        Head("rank", "rank ↓"),
+        *(Head(name, name, label=True) for name in LABELS),
+        Head("ok", "jobs ok", first="descending"),
+        *(head(c) for c in board.columns if not c.timing),
+        Head("cost", "cost ↓ [s]", within=True),
+        *speeds,
+    ]
 
 
 def _row(entry: Entry, board: Board) -> list[Cell]:
@@ -133,9 +136,9 @@ def _row(entry: Entry, board: Board) -> list[Cell]:
         Cell("–" if unranked else number(entry.rank), "" if unranked else repr(entry.rank)),
         *(Cell(getattr(entry, name), color=color if name == "model" else "") for name in LABELS),
         Cell(f"{ok}/{asked}", repr(ok / asked), "" if ok == asked else "bad"),
-        *(_summary(entry.cells[name]) for name in METRICS),
+        *(_summary(entry.cells[c.metric]) for c in board.columns if not c.timing),
         _summary(entry.cost),
-        *(_summary(entry.cells[name]) for name in SPEEDS),
+        *(_summary(entry.cells[c.metric]) for c in board.columns if c.timing),
     ]
 
 
@@ -151,7 +154,7 @@ def _figures(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
     """(name, Figure, caption) of each figure, and why one is missing."""
     with theme():
         made = list(_pareto(board))
-        notes = [] if made else ["No plot of error against cost: no entry has both for all its seeds."]
+        notes = [] if made else ["No plot of quality against cost: no entry has both for all its seeds."]
         compared, why = _compared(board)
     return made + compared, notes + why
 
@@ -159,20 +162,18 @@ def _figures(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
 def _pareto(board: Board) -> Iterator[tuple[str, Figure, str]]:
     panels: dict[str, list[Entry]] = {}
     for entry in board.entries:
-        usable = entry.complete and entry.cost.complete and math.isfinite(entry.cells[METRICS[0]].mean)
-        if usable and entry.machine != "?":
+        if entry.place and entry.machine != "?":
             panels.setdefault(f"{plain(entry.task, 24)}, machine {entry.machine}", []).append(entry)
     if not panels:
         return
     caption = (
-        "Free-run relative error against what making the network and fitting the model cost, each point the "
-        "mean over all seeds of a model on a network in a run; down and left is better. Each machine has its "
-        "own panel."
+        "What models are ranked by in a task against what they cost, each point the mean over all seeds of a "
+        "model on a network in a run. Each machine has its own panel."
     )
     if len(panels) > MAX_PANELS:
         caption += f" {len(panels) - MAX_PANELS} more panels are left out."
     shown = dict(list(panels.items())[:MAX_PANELS])
-    yield "pareto", pareto("Error against cost", shown, board.styles), caption
+    yield "pareto", pareto("Quality against cost", shown, board), caption
 
 
 def _compared(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
@@ -187,26 +188,21 @@ def _compared(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
     several = len({run for run, _, _ in whole}) > 1
     labels = [" · ".join(whole[i][::-1] if several else whole[i][:0:-1]) for i in order]
     words = [
-        f"Mean rank by free-run relative error over {len(scores)} pairs of task and seed.",
+        f"Mean rank over {len(scores)} pairs of task and seed.",
         f"A bar spans methods of which exact Wilcoxon tests, after Holm, part no two at {found.alpha:.0%}.",
         f"{found.note.capitalize()}." if found.note else "",
         f"Only the {MAX_METHODS} of least mean rank are here." if len(whole) > MAX_METHODS else "",
         gap,
     ]
     caption = " ".join(filter(None, words))
+    made = [("ranks", mean_ranks("Mean ranks", labels, found), caption)]
+    if any(c and c.sign < 0 for c in board.ranked_by.values()) or (scores < 0).any():
+        return made, ["No performance profiles: they need numbers of at least 0 of which less is better."]
     few = order[:LEGEND_UP_TO]
     styles = [Style(labels[k], PALETTE[k % len(PALETTE)], DASHES[0]) for k in range(len(few))]
-    profile_caption = (
-        "Performance profiles (Dolan and Moré): how often a method's error is within a factor of the least "
-        f"error of the same task and seed. The {len(few)} methods of least mean rank."
+    caption = (
+        "Performance profiles (Dolan and Moré): how often what a method is ranked by is within a factor of "
+        f"the least of the same task and seed. The {len(few)} methods of least mean rank."
     )
     drawn = profiles("Performance profiles", labels[: len(few)], scores[:, few], styles)
-    return [
-        ("ranks", mean_ranks("Mean ranks", labels, found), caption),
-        ("profiles", drawn, profile_caption),
-    ], []
-
-
-def _variables(which: int) -> Markup:
-    pairs = [f"{css_name(light)}:{(light, dark)[which]}" for light, dark in THEME.items()]
-    return Markup(";".join(pairs))
+    return [*made, ("profiles", drawn, caption)], []

@@ -11,6 +11,23 @@ from scipy.optimize import linear_sum_assignment
 from jslds_bench.report.data.arrays import Arrays
 from jslds_bench.report.style import MODE_COLORS, MODE_SYMBOLS, MUTED
 
+SHAPES = {
+    "modes_path": "E S 2",
+    "modes_true": "E S whole",
+    "modes_inferred": "E S whole",
+    "modes_inferred_path": "E S 2",
+    "modes_free_path": "E S 2",
+    "modes_free": "E S whole",
+    "mode_points": "Z 2",
+    "mode_real": "Z",
+    "mode_eigenvalues": "Z L complex",
+    "flow_at": "G 2",
+    "flow": "Z G 2",
+    "flow_mode": "G whole",
+}
+"""The arrays of a switching model: Z modes, S steps of the example trials and a grid of G points, all in the
+plane of the first two coordinates. Whole numbers are of modes, −1 where there is none."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Modes:

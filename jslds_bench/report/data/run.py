@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from jslds_bench.records.record import Record
 from jslds_bench.records.store import read_json, read_record, record_paths
 from jslds_bench.records.table import table_of
+from jslds_bench.report import settings
 from jslds_bench.report.data.arrays import Arrays, load_arrays
-from jslds_bench.report.data.summary import Summary, summarise_records
+from jslds_bench.report.data.summary import Column, Summary, summarise_records
 from jslds_bench.report.style import Style, model_styles
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jslds_bench.report.settings.base import Setting
+
 Key = tuple[str, str, str]
-RECORDED = "data"  # stands for the network where there is none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,31 +32,45 @@ class RunData:
 
     Attributes:
         meta: the content of run.json.
-        records: (task, network, model) → its records by rising seed.
+        records: (task, network, model) → its records by rising seed, in the suite's order.
         paths: record key → file.
-        frame: the values, one row each (store.load_run), in the suite's order.
         tasks, networks, models: labels, in the suite's order.
+        seeds: those that the run was asked for, by its suite or by any record.
+        settings: task → the name of its setting, by a record with values if there is one: of jobs that came
+            to nothing schema 1 did not say enough.
+        columns: its metrics, in the order in which tables show them.
         styles: model label → Style.
     """
 
     meta: dict[str, Any]
     records: dict[Key, list[Record]]
-    paths: dict[tuple[str, str, str, int], Path]
-    frame: pd.DataFrame
+    paths: Mapping[tuple[str, str, str, int], Path]
     tasks: list[str]
     networks: list[str]
     models: list[str]
+    seeds: list[int]
+    settings: dict[str, str]
+    columns: list[Column]
     styles: dict[str, Style]
-    _arrays: dict[Path, Arrays] = dataclasses.field(default_factory=dict, repr=False)
+    _arrays: dict[Key, Arrays] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def everything(self) -> list[Record]:
         """All records, in the order of the suite."""
         return [r for records in self.records.values() for r in records]
 
+    @functools.cached_property
+    def frame(self) -> pd.DataFrame:
+        """The values, one row each, as `load_run` gives them, in the suite's order."""
+        return table_of(self.everything)
+
     @property
-    def seeds(self) -> list[int]:
-        return sorted({r.seed for r in self.everything})
+    def headline(self) -> list[Column]:
+        """The metrics that are shown before one asks for all; all, where none says so of itself."""
+        return [c for c in self.columns if c.headline] or self.columns
+
+    def keys(self, task: str) -> list[Key]:
+        return [key for key in self.records if key[0] == task]
 
     def networks_of(self, task: str) -> list[str]:
         return [n for n in self.networks if any(k[:2] == (task, n) for k in self.records)]
@@ -60,54 +78,56 @@ class RunData:
     def models_of(self, task: str, network: str) -> list[str]:
         return [m for m in self.models if (task, network, m) in self.records]
 
+    def setting(self, task: str) -> Setting:
+        """What the report knows of the kind of data that `task` is."""
+        return settings.of(self.settings[task])
+
+    def said(self, task: str, what: str) -> str:
+        """What the records of `task` say of its data: `what` is origin or caption."""
+        told = (getattr(r, what) for key in self.keys(task) for r in self.records[key])
+        return next(filter(None, told), "")
+
     def entry(self, kind: str, key: Key) -> str:
         """The registry name behind a label: `kind` is task, network or model."""
         return entry_name(self.records[key][0], kind)
 
-    def recorded(self, task: str) -> bool:
-        """Whether the models of `task` were fitted to recorded data rather than to networks."""
-        return all(self.entry("network", key) == RECORDED for key in self.records if key[0] == task)
+    def held(self, task: str) -> list[Column]:
+        """The metrics that `task` has a number of."""
+        cells = (item for key in self.keys(task) for r in self.records[key] for item in r.values.items())
+        found = {name for name, value in cells if value.value is not None}
+        return [c for c in self.columns if c.metric in found]
 
-    def spiking(self, task: str) -> bool:
-        """Whether the recorded data of `task` are trials of spikes that models predict rates of."""
-        return self.recorded(task) and any(
-            "bits_per_spike" in r.values or "co_bits_per_spike" in r.values
-            for key, records in self.records.items()
-            if key[0] == task
-            for r in records
-        )
-
-    def leading(self, task: str) -> tuple[str, bool]:
-        """The metric that models of `task` are ranked by, and whether more of it is better."""
-        if self.spiking(task):
-            return "co_bits_per_spike", True
-        return ("state_accuracy", True) if self.recorded(task) else ("relative_error", False)
+    def ranked_by(self, task: str) -> Column | None:
+        """The metric that models of `task` are ranked by: its setting's, else the first headline metric."""
+        leading = self.setting(task).leading
+        usable = [c for c in self.held(task) if c.arrow]
+        return next((c for c in usable if (c.metric == leading if leading else c.headline)), None)
 
     def summary(self, key: Key, metric: str) -> Summary:
-        """`metric` of (task, network, model) over seeds."""
-        return summarise_records(self.records[key], metric)
+        """`metric` of (task, network, model) over the seeds that were asked for."""
+        return summarise_records(self.records[key], metric, len(self.seeds))
 
     def example(self, key: Key) -> Arrays:
-        """The arrays of the first seed of `key` that has example trials, else of the first that has any."""
-        best = Arrays({})
-        for record in self.records[key]:
-            path = self.paths[record.key]
-            if path not in self._arrays:
-                self._arrays[path] = load_arrays(path)
-            arrays = self._arrays[path]
-            if "example_states" in arrays:
-                return arrays
-            if not best.found and (arrays.found or arrays.notes):
-                best = arrays
-        return best
+        """The arrays of `key`'s first seed without an ill-shaped one, else of the first that has any."""
+        if key not in self._arrays:
+            shapes, read = self.setting(key[0]).shapes, [Arrays({})]
+            for record in self.records[key]:
+                read.append(load_arrays(self.paths[record.key], shapes))
+                if read[-1].found and not read[-1].notes:
+                    break
+            self._arrays[key] = max(read, key=lambda a: (bool(a.found), bool(a.found) != bool(a.notes)))
+        return self._arrays[key]
 
     def best_models(self, task: str, network: str, count: int) -> list[str]:
-        """At most `count` models of a network, in the suite's order: the best by the `leading` metric."""
-        models, (metric, more) = self.models_of(task, network), self.leading(task)
+        """At most `count` models of a network, in the suite's order: the best, the complete ones first."""
+        models, column = self.models_of(task, network), self.ranked_by(task)
+        if column is None:
+            return models[:count]
 
-        def rank(model: str) -> float:
-            mean = self.summary((task, network, model), metric).mean
-            return (-mean if more else mean) if math.isfinite(mean) else math.inf
+        def rank(model: str) -> tuple[bool, float]:
+            summary = self.summary((task, network, model), column.metric)
+            loss = column.sign * summary.mean
+            return not summary.complete, loss if math.isfinite(loss) else math.inf
 
         chosen = set(sorted(models, key=rank)[:count])
         return [m for m in models if m in chosen]
@@ -127,21 +147,43 @@ def load_data(run: Path) -> RunData:
         UsageError: no run there, another schema, or a damaged record.
     """
     meta = read_json(run / "run.json", "run")
-    paths = record_paths(run)
-    read = [(read_record(path), path) for path in paths]
+    read = [(read_record(path), path) for path in record_paths(run)]
+    return run_data([r for r, _ in read], meta, {r.key: path for r, path in read})
+
+
+def run_data(
+    records: Iterable[Record],
+    meta: dict[str, Any] | None = None,
+    paths: Mapping[tuple[str, str, str, int], Path] | None = None,
+) -> RunData:
+    """The RunData of `records`, in whatever order they come."""
+    found, meta = list(records), meta or {}
     suite = _suite(meta)
-    tasks = _ordered({r.task for r, _ in read}, _labels(suite, "tasks"))
-    networks = _ordered({r.network for r, _ in read}, _labels(suite, "networks"))
-    models = _ordered({r.model for r, _ in read}, _labels(suite, "models"))
+    tasks = _ordered({r.task for r in found}, _labels(suite, "tasks"))
+    networks = _ordered({r.network for r in found}, _labels(suite, "networks"))
+    models = _ordered({r.model for r in found}, _labels(suite, "models"))
     ranks = [{label: i for i, label in enumerate(labels)} for labels in (tasks, networks, models)]
-    read.sort(key=lambda p: (ranks[0][p[0].task], ranks[1][p[0].network], ranks[2][p[0].model], p[0].seed))
-    records: dict[Key, list[Record]] = {}
-    for record, _ in read:
-        records.setdefault(record.key[:3], []).append(record)
-    entries = {r.model: entry_name(r, "model") for r, _ in read}
-    frame = table_of(r for r, _ in read)
-    styles = model_styles([(m, entries[m]) for m in models])
-    return RunData(meta, records, {r.key: path for r, path in read}, frame, tasks, networks, models, styles)
+    found.sort(key=lambda r: (ranks[0][r.task], ranks[1][r.network], ranks[2][r.model], r.seed))
+    grouped: dict[Key, list[Record]] = {}
+    columns: dict[str, Column] = {}
+    for record in found:
+        grouped.setdefault(record.key[:3], []).append(record)
+        for name, v in record.values.items():
+            if name not in columns:
+                columns[name] = Column(name, v.unit, v.better, v.family, v.order, v.headline)
+    entries = {r.model: entry_name(r, "model") for r in found}
+    return RunData(
+        meta,
+        grouped,
+        paths or {},
+        tasks,
+        networks,
+        models,
+        sorted({*_seeds(suite), *(r.seed for r in found)}),
+        {r.task: r.setting for r in sorted(found, key=lambda r: bool(r.values))},
+        sorted(columns.values(), key=lambda c: (c.order, c.family, c.metric)),
+        model_styles([(m, entries[m]) for m in models]),
+    )
 
 
 def _suite(meta: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +193,11 @@ def _suite(meta: dict[str, Any]) -> dict[str, Any]:
         return tomllib.loads(text) if isinstance(text, str) else {}
     except tomllib.TOMLDecodeError:
         return {}
+
+
+def _seeds(suite: dict[str, Any]) -> list[int]:
+    seeds = suite.get("seeds")
+    return [seed for seed in seeds if type(seed) is int] if isinstance(seeds, list) else []
 
 
 def _labels(suite: dict[str, Any], kind: str) -> list[str]:

@@ -8,83 +8,43 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from jslds_bench.records.numbers import number
+from jslds_bench.records.numbers import ARROWS, number
 from jslds_bench.records.record import Record
 
-NETWORK_HEADLINE = (
-    "relative_error",
-    "relative_error_one_step",
-    "skill",
-    "task_error_network",
-    "task_error_model",
-)
-RECORDED_HEADLINE = (
-    "state_accuracy",
-    "mode_eigenvalue_error",
-    "mode_point_error",
-    "forecast_error",
-    "held_out_elbo_per_step",
-    "held_out_bits_per_spike",
-    "seconds_per_iteration",
-)
-SPIKES_HEADLINE = (
-    "co_bits_per_spike",
-    "bits_per_spike",
-    "rate_r2",
-    "psth_r2",
-    "velocity_r2",
-    "relative_error",
-    "frequency_error",
-    "plane_angle",
-    "single_system_spread",
-)
-HEADLINE = tuple(dict.fromkeys(NETWORK_HEADLINE + RECORDED_HEADLINE + SPIKES_HEADLINE))
-TIMINGS = (
-    "network_seconds",
-    "fit_seconds",
-    "seconds_per_iteration",
-    "compile_seconds",
-    "steps_per_second",
-    "jacobians_per_second",
-)
-ORDER = (
-    "relative_error",
-    "relative_error_one_step",
-    "skill",
-    "skill_one_step",
-    "nrmse",
-    "valid_prediction_time",
-    "task_error_network",
-    "task_error_model",
-    "fixed_point_speed",
-    "fixed_point_precision",
-    "fixed_point_recall",
-    "fixed_point_chamfer",
-    "eigenvalue_error",
-    "jacobian_error",
-    "state_accuracy",
-    "mode_eigenvalue_error",
-    "mode_point_error",
-    "forecast_error",
-    "elbo_per_step",
-    "held_out_elbo_per_step",
-    "held_out_bits_per_spike",
-    "co_bits_per_spike",
-    "bits_per_spike",
-    "rate_r2",
-    "psth_r2",
-    "velocity_r2",
-    "frequency_error",
-    "plane_angle",
-    "single_system_spread",
-    "seconds_per_iteration",
-    "steps_per_second",
-    "jacobians_per_second",
-    "compile_seconds",
-    "fit_seconds",
-    "network_seconds",
-)
-"""Metrics in the order in which tables show them; others follow by name."""
+TIMING = "timing"
+"""The family of times and rates."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A metric as its records describe it: unit, direction (lower, higher, none) and place in tables."""
+
+    metric: str
+    unit: str
+    better: str
+    family: str
+    order: int
+    headline: bool
+
+    @property
+    def arrow(self) -> str:
+        return ARROWS.get(self.better, "")
+
+    @property
+    def sign(self) -> int:
+        """Times a value, this gives a number of which less is better."""
+        return -1 if self.better == "higher" else 1
+
+    @property
+    def timing(self) -> bool:
+        """Whether it compares within one machine only."""
+        return self.family == TIMING
+
+    @property
+    def title(self) -> str:
+        """``fit_seconds ↓ [s]``."""
+        unit = f"[{self.unit}]" if self.unit not in ("", "1") else ""
+        return " ".join(filter(None, [self.metric, self.arrow, unit]))
 
 
 def _spread(sd: float, mean: str) -> str:
@@ -144,13 +104,13 @@ def summarise(values: Sequence[float], n_asked: int, reason: str | None = None) 
     return Summary(float(found.mean()), sd, found.size, 0, n_asked)
 
 
-def summarise_records(records: Iterable[Record], metric: str) -> Summary:
-    """The Summary of `metric` over `records`, one per seed."""
-    asked = list(records)
-    cells = [r.values[metric] for r in asked if metric in r.values]
-    reasons = [c.reason for c in cells if c.value is None and c.reason] + [
-        r.reason for r in asked if r.reason
-    ]
-    return summarise(
-        [c.value for c in cells if c.value is not None], len(asked), reasons[0] if reasons else None
-    )
+def summarise_records(records: Iterable[Record], metric: str, n_asked: int) -> Summary:
+    """The Summary of `metric` over `records`, one per seed, of `n_asked` seeds."""
+    values, reasons = [], []
+    for record in records:
+        cell = record.values.get(metric)
+        if cell is not None and cell.value is not None:
+            values.append(cell.value)
+        elif reason := (cell and cell.reason) or record.reason:
+            reasons.append(reason)
+    return summarise(values, n_asked, next(iter(reasons), None))

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jslds_bench.report.data.modes import Modes
-from jslds_bench.report.figures.spectrum import FRAME, window
+from jslds_bench.report.figures.spectrum import FRAME, complex_plane, window
 from jslds_bench.report.figures.states import corner_note, span_of
-from jslds_bench.report.style import GRID, INK, MODE_COLORS, MUTED, PAPER, marker, plain, sheet, stroke, title
+from jslds_bench.report.style import INK, MODE_COLORS, MUTED, PAPER, marker, plain, sheet, stroke, title
 
 Array = np.ndarray
 DOTS_BELOW = 300  # states up to which each has a dot and lines are thin
@@ -91,23 +91,19 @@ def mode_spectrum(heading: str, values: Array, modes: Modes) -> Figure:
     if len(modes.order) > MAX_NAMED:
         legend.append(marker(".", MUTED, OTHERS))
     figure, (whole, close) = sheet(heading, 2, 2, 1.9, legend)
-    circle = np.exp(1j * np.linspace(0, 2 * np.pi, 721))
     known = values[np.isfinite(values)]
     for ax in (whole, close):
-        ax.axhline(0, color=GRID, linewidth=0.6)
-        ax.axvline(0, color=GRID, linewidth=0.6)
-        ax.plot(circle.real, circle.imag, color=MUTED, linewidth=0.8)
+        complex_plane(ax)
         for mode in reversed([m for m in modes.order if m < len(values)]):  # the busiest on top
             row = values[mode][np.isfinite(values[mode])]
             look: dict[str, Any] = {"marker": modes.symbol(mode), "color": modes.color[mode], "alpha": 0.85}
             ax.plot(row.real, row.imag, linestyle="none", markersize=4.6, markeredgecolor=PAPER,
                     markeredgewidth=0.4, **look)  # fmt: skip
-        ax.set_xlabel("real part")
     window(whole, values.ravel())
     near = known[np.abs(known) <= FRAME]
     close.set_xlim(*span_of(near.real, 0.15))
     close.set_ylim(*span_of(near.imag, 0.15))
-    whole.set_ylabel("imaginary part", labelpad=0)
+    close.set_ylabel("")
     title(whole, f"{len(known) - len(near)} beyond the frame" if len(near) < len(known) else "unit circle")
     title(close, "close-up")
     return figure

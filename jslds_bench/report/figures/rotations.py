@@ -12,13 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.optimize import linear_sum_assignment
 
-from jslds_bench.report.figures.spectrum import FRAME, window
+from jslds_bench.report.figures.spectrum import FRAME, complex_plane, window
 from jslds_bench.report.figures.states import span_of
-from jslds_bench.report.figures.summary import HEAT
-from jslds_bench.report.style import GRID, INK, MUTED, RASTER_ABOVE, Style, marker, sheet, title
+from jslds_bench.report.figures.summary import heat, square
+from jslds_bench.report.style import INK, MUTED, RASTER_ABOVE, Style, marker, sheet, title
 
 Array = np.ndarray
-CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 1441))
 
 
 class Rotations(NamedTuple):
@@ -111,7 +110,7 @@ def _some(values: Array | None) -> bool:
 
 def disc(ax: Axes, found: Rotations) -> None:
     """All eigenvalues against the unit circle."""
-    _cross(ax)
+    complex_plane(ax)
     everything = [v[np.isfinite(v)].ravel() for v in (found.cloud, found.eigenvalues) if v is not None]
     looks: list[dict[str, Any]] = []
     if found.cloud is not None:
@@ -124,7 +123,6 @@ def disc(ax: Axes, found: Rotations) -> None:
     known = np.concatenate(everything)
     window(ax, known)
     beyond = int((np.abs(known) > FRAME).sum())
-    _name(ax)
     title(
         ax,
         "eigenvalues",
@@ -134,7 +132,7 @@ def disc(ax: Axes, found: Rotations) -> None:
 
 def pairs(ax: Axes, found: Rotations) -> None:
     """The leading pairs, a line from each to its jPC plane on the unit circle, exp(i 2π f dt)."""
-    _cross(ax)
+    complex_plane(ax)
     own = np.asarray(found.pairs)
     shown = [own]
     if found.bin_seconds is not None:
@@ -155,7 +153,6 @@ def pairs(ax: Axes, found: Rotations) -> None:
     known = known[np.isfinite(known) & (np.abs(known) <= FRAME)]
     ax.set_xlim(*span_of(known.real, 0.2))
     ax.set_ylim(*span_of(known.imag, 0.2))
-    _name(ax)
     title(ax, "leading pairs, close-up", "lines: matched planes")
 
 
@@ -164,12 +161,8 @@ def angles(ax: Axes, found: Rotations) -> None:
     values = np.asarray(found.angles)
     for (row, column), angle in np.ndenumerate(values):
         known = math.isfinite(angle)
-        red, green, blue, _ = color = HEAT(1 - min(max(angle, 0.0), 90.0) / 90) if known else (1.0,) * 4
-        ink = "#ffffff" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.55 else "#000001"
-        face = color if known else "none"
-        ax.add_patch(Rectangle((column - 0.49, row - 0.48), 0.98, 0.96, facecolor=face, edgecolor="none"))
-        text = f"{angle:.0f}" if known else "–"
-        ax.text(column, row, text, ha="center", va="center", color=ink if known else MUTED, fontsize=7.5)
+        color, ink = heat(1 - min(max(angle, 0.0), 90.0) / 90) if known else ("none", MUTED)
+        square(ax, column, row, color, ink, f"{angle:.0f}" if known else "–")
     for row, column in _matched_planes(found):
         ax.add_patch(
             Rectangle((column - 0.45, row - 0.44), 0.9, 0.88, facecolor="none", edgecolor=INK, linewidth=1.6)
@@ -228,14 +221,3 @@ def _hertz(values: Array | None, count: int) -> list[str]:
     if values is None:
         return [str(i + 1) for i in range(count)]
     return [f"{v:.2f}" if math.isfinite(v) else "–" for v in values]
-
-
-def _cross(ax: Axes) -> None:
-    ax.axhline(0, color=GRID, linewidth=0.6)
-    ax.axvline(0, color=GRID, linewidth=0.6)
-    ax.plot(CIRCLE.real, CIRCLE.imag, color=MUTED, linewidth=0.8)
-
-
-def _name(ax: Axes) -> None:
-    ax.set_xlabel("real part")
-    ax.set_ylabel("imaginary part", labelpad=0)

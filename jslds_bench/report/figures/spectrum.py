@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from jslds_bench.report.style import GRID, INK, MUTED, Style, marker, plain, sheet, title
 
 SYMBOLS = ("x", ".", "+", "1", "2", "3")
+CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 721))
 FRAME = 1.6  # modulus beyond which eigenvalues are counted, not drawn
 
 
@@ -25,23 +26,20 @@ class Spectrum(NamedTuple):
     network: np.ndarray | None
 
 
-def spectra(heading: str, panels: Sequence[Spectrum], own: bool = True) -> Figure:
+def spectra(heading: str, panels: Sequence[Spectrum]) -> Figure:
     """One panel per Spectrum, in the complex plane; the symbol tells the distinct u* apart."""
     n_inputs = max(len(p.model) for p in panels)
     kinds = [marker(SYMBOLS[k % 6], MUTED, f"at u* number {k}", True) for k in range(min(n_inputs, 6))]
     legend = kinds if n_inputs > 1 else []
-    if any(p.network is not None for p in panels) and own:
+    if any(p.network is not None for p in panels):
         legend = [*legend, marker("o", INK, "network, at a fixed point")]
     one = len(panels) == 1
     figure, axes = sheet(
         heading, len(panels), 1 if one else 2, 2.6 if one else 1.75, legend, title_lines=2, gap=0.55
     )
-    circle = np.exp(1j * np.linspace(0, 2 * np.pi, 181))
     for ax, panel in zip(axes, panels, strict=True):
-        ax.axhline(0, color=GRID, linewidth=0.6)
-        ax.axvline(0, color=GRID, linewidth=0.6)
-        ax.plot(circle.real, circle.imag, color=MUTED, linewidth=0.8)
-        if panel.network is not None and own:
+        complex_plane(ax)
+        if panel.network is not None:
             values = panel.network[np.isfinite(panel.network)]
             ax.plot(values.real, values.imag, "o", color=INK, markerfacecolor="none", markersize=4, alpha=0.6,
                     markeredgewidth=0.7)  # fmt: skip
@@ -51,13 +49,20 @@ def spectra(heading: str, panels: Sequence[Spectrum], own: bool = True) -> Figur
             outside += int((np.abs(values) > FRAME).sum())
             ax.plot(values.real, values.imag, SYMBOLS[k % 6], color=panel.style.color, markersize=4.5,
                     markeredgewidth=1.0)  # fmt: skip
-        known = [panel.model.ravel()] + ([panel.network.ravel()] if panel.network is not None and own else [])
+        known = [panel.model.ravel()] + ([panel.network.ravel()] if panel.network is not None else [])
         window(ax, np.concatenate(known))
-        ax.set_xlabel("real part")
-        ax.set_ylabel("imaginary part", labelpad=0)
         beyond = f"{outside} beyond the frame" if outside else ""
         title(ax, plain(panel.name, 34), "; ".join(t for t in (panel.note, beyond) if t))
     return figure
+
+
+def complex_plane(ax: Axes) -> None:
+    """Axes, names and the unit circle, to draw eigenvalues in."""
+    ax.axhline(0, color=GRID, linewidth=0.6)
+    ax.axvline(0, color=GRID, linewidth=0.6)
+    ax.plot(CIRCLE.real, CIRCLE.imag, color=MUTED, linewidth=0.8)
+    ax.set_xlabel("real part")
+    ax.set_ylabel("imaginary part", labelpad=0)
 
 
 def window(ax: Axes, values: np.ndarray) -> None:

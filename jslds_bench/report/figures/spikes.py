@@ -10,17 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jslds_bench.report.figures.states import corner_note, span_of
-from jslds_bench.report.style import (
-    CONDITION_COLORS,
-    GRID,
-    INK,
-    MUTED,
-    marker,
-    plain,
-    sheet,
-    stroke,
-    title,
-)
+from jslds_bench.report.style import CONDITION_COLORS, GRID, INK, MUTED, marker, plain, sheet, stroke, title
 
 Array = np.ndarray
 TICK = 0.07  # height of one spike's tick, as a share of the panel's span of rates

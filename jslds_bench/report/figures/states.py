@@ -31,7 +31,6 @@ class Path(NamedTuple):
 
     style: Style
     states: Array
-    name: str = ""
     dots: bool = False
 
 

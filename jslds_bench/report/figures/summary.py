@@ -11,7 +11,8 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from jslds_bench.report.data.summary import Summary, number
+from jslds_bench.records.numbers import number
+from jslds_bench.report.data.summary import Summary
 from jslds_bench.report.style import INK, MUTED, PAPER, WIDTH, Style, log_axis, plain, sheet, title
 
 LEAVES = 10.0  # relative error above which a curve is said to have left the plot
@@ -81,9 +82,7 @@ def matrix(
     for k, (ax, (name, cells)) in enumerate(zip(axes, panels.items(), strict=True)):
         for (network, model), summary in cells.items():
             column, row = networks.index(network), models.index(model)
-            color, ink, text = _heat(summary, norm)
-            ax.add_patch(_square(column, row, color))
-            ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=7.5)
+            square(ax, column, row, *_heat(summary, norm))
         ax.set_xlim(-0.5, len(networks) - 0.5)
         ax.set_ylim(len(models) - 0.5, -0.5)
         turn: dict[str, Any] = {"rotation": 20, "ha": "right"} if tilted else {}
@@ -157,15 +156,21 @@ def _heat(summary: Summary, norm: Normalize) -> tuple[Any, str, str]:
     if summary.n_finite + summary.n_diverged == 0:
         return "none", MUTED, "n/a"
     if not math.isfinite(summary.mean):
-        return HEAT(1.0), "#ffffff", f"{number(summary.mean)} ({summary.n_diverged}/{summary.n_asked})"
-    red, green, blue, _ = color = HEAT(norm(max(summary.mean, norm.vmin or 0.0)))
-    dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
+        return *heat(1.0), f"{number(summary.mean)} ({summary.n_diverged}/{summary.n_asked})"
     subset = "" if summary.complete else f" [{summary.n_finite}/{summary.n_asked}]"
-    return color, "#ffffff" if dark else "#000001", number(summary.mean) + subset
+    return *heat(norm(max(summary.mean, norm.vmin or 0.0))), number(summary.mean) + subset
 
 
-def _square(column: int, row: int, color: Any) -> Any:
-    return Rectangle((column - 0.49, row - 0.48), 0.98, 0.96, facecolor=color, edgecolor="none")
+def heat(share: float) -> tuple[Any, str]:
+    """The colour of a cell, and the ink that is read on it."""
+    red, green, blue, _ = color = HEAT(share)
+    return color, "#ffffff" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.55 else "#000001"
+
+
+def square(ax: Any, column: int, row: int, color: Any, ink: str, text: str) -> None:
+    """One cell of a matrix."""
+    ax.add_patch(Rectangle((column - 0.49, row - 0.48), 0.98, 0.96, facecolor=color, edgecolor="none"))
+    ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=7.5)
 
 
 def _within(errors: np.ndarray, top: float) -> np.ndarray:

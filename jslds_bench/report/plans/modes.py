@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from jslds_bench.records.record import Record
 from jslds_bench.report.data.arrays import Arrays
 from jslds_bench.report.data.modes import Modes, read_modes
 from jslds_bench.report.data.run import Key, RunData
-from jslds_bench.report.data.spaces import PLANE
 from jslds_bench.report.figures.fit import Curve, Trace, k_curve, traces
 from jslds_bench.report.figures.flow import Field, Plane, flows, has_regions
 from jslds_bench.report.figures.modes import Track, mode_spectrum, tracks
-from jslds_bench.report.plans.plan import MAX_MODELS, Plan, all_models, file_name
-from jslds_bench.report.style import plain
+from jslds_bench.report.plans.plan import MAX_MODELS, Made, Plan, file_name, group_of, heading_of, of_model
+from jslds_bench.report.style import Style, plain
 
 MAX_PANELS = 9  # of a figure of flows
 MAX_VISITED = 80  # states drawn in the panel of one mode
@@ -26,80 +27,91 @@ TRIED = ("n_modes_tried", "n_modes_free_run_error", "n_modes_likelihood", "n_mod
 SLICE = " The flow is that within the plane; states off it are projected onto it."
 
 
-def mode_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
-    """The K curve and the objective of all switching models of a network, then each model's modes.
+class Meaning(NamedTuple):
+    """What the modes of a setting's models are seen in.
+
+    Attributes:
+        axes: the names of the plane's axes.
+        caption: of the figure of states by mode.
+        panels: its panels: a name, the arrays of states (the first that there is), and that of modes.
+        note: a second line for the second panel.
+        flow: what else to say of the figure of flows.
+    """
+
+    axes: Sequence[str]
+    caption: str
+    panels: tuple[tuple[str, tuple[str, ...], str], ...]
+    note: Callable[[RunData, Key, Modes], str]
+    flow: str = ""
+
+
+def mode_plans(data: RunData, task: str, network: str, meaning: Meaning) -> Iterator[Plan]:
+    """The modes of each model.
 
     What the records do not hold is left out without a word, for most models have no modes; what is of the
     wrong shape is named.
     """
-    models = data.best_models(task, network, MAX_MODELS)
-    yield from _fit_plans(data, task, network, models)
-    for model in models:
+    for model in data.best_models(task, network, MAX_MODELS):
         key = (task, network, model)
         arrays = data.example(key)
         modes = read_modes(arrays)
-        group = f"Modes of {model}" + ("" if data.recorded(task) else f" on the network {network}")
-        for name, caption, note, build in _figures(data, key, arrays, modes) if modes else ():
-            yield Plan(("task", task), file_name(*key, name), caption, build, note, group)
-        if ill := [n for n in arrays.notes if n.startswith(("mode", "flow"))]:
-            note = f"some of the modes of {model}: {'; '.join(ill)}"
-            yield Plan(("task", task), file_name(*key, "ill_shaped"), "", None, note, group)
+        made = _figures(data, key, arrays, modes, meaning) if modes else ()
+        ill = [n for n in arrays.notes if n.startswith(("mode", "flow"))]
+        yield from of_model(key, made, ill, group_of(data, task, network, f"Modes of {model}"))
 
 
-def _fit_plans(data: RunData, task: str, network: str, models: list[str]) -> Iterator[Plan]:
-    where = "" if data.recorded(task) else f", {plain(network, 18)}"
-    heading, group = f"{plain(task, 20)}{where}: ", all_models(data, task, network)
-    curves, lines = [], []
-    for model in models:
-        for record in data.records[task, network, model]:
-            style = data.styles[model]
-            tried, *scores = (np.asarray(record.series.get(name, ()), float) for name in TRIED)
-            if tried.size and all(score.size == tried.size for score in scores):
-                chosen = record.series.get("n_modes_chosen") or [np.nan]
-                curves.append(Curve(style, tried, scores[0], scores[1], scores[2], chosen[0]))
-            if len(record.series.get("objective", ())) > 1 and not data.spiking(task):
-                lines.append(Trace(style, np.asarray(record.series["objective"], float)))
+def k_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
+    """How the models of a network chose K, where they did."""
+    curves = []
+    for style, record in _fits(data, task, network):
+        tried, *scores = (np.asarray(record.series.get(name, ()), float) for name in TRIED)
+        if tried.size and all(score.size == tried.size for score in scores):
+            chosen = record.series.get("n_modes_chosen") or [np.nan]
+            curves.append(Curve(style, tried, scores[0], scores[1], scores[2], chosen[0]))
     if curves:
         caption = (
             "How the number of modes was chosen, one line per model and seed: error of the free run and "
             "likelihood (± standard error) on held-out trials; a triangle is a free run that diverged."
         )
-        yield Plan(
-            ("task", task), file_name(task, network, "k_curve"), caption,
-            lambda: k_curve(heading + "number of modes", curves), "", group,
-        )  # fmt: skip
+        title = f"{heading_of(data, task, network)}number of modes"
+        yield _of_fits(data, task, network, "k_curve", caption, lambda: k_curve(title, curves))
+
+
+def objective_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
+    """The course of EM of the models of a network, where they were fitted by it."""
+    found = [(style, r.series.get("objective", ())) for style, r in _fits(data, task, network)]
+    lines = [Trace(style, np.asarray(series, float)) for style, series in found if len(series) > 1]
     if lines:
         caption = (
             "The objective of EM (bound or likelihood, plus log prior) by iteration, one line per model and "
             "seed, of the restart that was kept. Right: how far each iteration was from the last."
         )
-        yield Plan(
-            ("task", task), file_name(task, network, "objective"), caption,
-            lambda: traces(heading + "EM", lines), "", group,
-        )  # fmt: skip
+        title = f"{heading_of(data, task, network)}EM"
+        yield _of_fits(data, task, network, "objective", caption, lambda: traces(title, lines))
 
 
-Made = tuple[str, str, str, Callable[[], Figure]]
+def _of_fits(
+    data: RunData, task: str, network: str, name: str, caption: str, build: Callable[[], Figure]
+) -> Plan:
+    where = group_of(data, task, network)
+    return Plan(("task", task), file_name(task, network, name), caption, build, "", where)
 
 
-def _figures(data: RunData, key: Key, a: Arrays, modes: Modes) -> Iterator[Made]:
-    recorded = data.recorded(key[0])
-    labels = ("state 1", "state 2") if recorded else PLANE
+def _fits(data: RunData, task: str, network: str) -> Iterator[tuple[Style, Record]]:
+    for model in data.best_models(task, network, MAX_MODELS):
+        for record in data.records[task, network, model]:
+            yield data.styles[model], record
+
+
+def _figures(data: RunData, key: Key, a: Arrays, modes: Modes, meaning: Meaning) -> Iterator[Made]:
     heading = f"{plain(key[2], 20)}: "
-    panels, cut = _tracks(data, key, a, modes)
+    panels, cut = _tracks(a, modes, meaning, meaning.note(data, key, modes))
     if panels:
-        caption = (
-            "Left: the true states, coloured by the true mode. Right: the states that the model infers, "
-            "coloured by its most likely mode, in the true mode's colour where the two are matched."
-            if recorded
-            else "Left: the network's own states, coloured by the model's most likely mode given the whole "
-            "trial. Right: the model running freely, coloured by the mode it used. Squares are starts."
-        )
         yield (
             "modes",
-            caption + " Percentages are of the example trials' steps.",
+            f"{meaning.caption} Percentages are of the example trials' steps.",
             cut,
-            lambda: tracks(heading + "states by mode", panels, modes, labels),
+            lambda: tracks(heading + "states by mode", panels, modes, meaning.axes),
         )
     if "mode_eigenvalues" in a:
         caption = "Eigenvalues of each mode's dynamics, with the unit circle: inside it the mode is stable."
@@ -116,37 +128,29 @@ def _figures(data: RunData, key: Key, a: Arrays, modes: Modes) -> Iterator[Made]
         note = f"{left_out} modes that are used less have no panel" if left_out > 0 else ""
         yield (
             "flow",
-            _flow_caption(a) + SLICE + ("" if recorded else " The input is the first u*."),
+            _flow_caption(a) + SLICE + meaning.flow,
             note,
-            lambda: flows(heading + "flow of each mode", fields[:shown], plane, modes, labels),
+            lambda: flows(heading + "flow of each mode", fields[:shown], plane, modes, meaning.axes),
         )
 
 
-def _tracks(data: RunData, key: Key, a: Arrays, modes: Modes) -> tuple[list[Track], str]:
+def _tracks(a: Arrays, modes: Modes, meaning: Meaning, note: str) -> tuple[list[Track], str]:
     """The panels of example trials, and what had to be cut for length."""
-    if data.recorded(key[0]):
-        agreement = "" if modes.agreement is None else f"{100 * modes.agreement:.1f} % in the true mode"
-        found = "modes_inferred_path" if "modes_inferred_path" in a else "modes_path"
-        kinds = [
-            ("true states and modes", "", "modes_path", "modes_true", modes.true_color),
-            ("inferred states and modes", agreement, found, "modes_inferred", modes.color),
-        ]
-    else:
-        error = f"free-run error {data.summary(key, 'relative_error').text}"
-        kinds = [
-            ("network, inferred modes", "", "modes_path", "modes_inferred", modes.color),
-            ("free run, modes it used", error, "modes_free_path", "modes_free", modes.color),
-        ]
-    kinds = [k for k in kinds if not a.missing(k[2], k[3])]
-    if not kinds or not a[kinds[0][2]].size:
+    found = []
+    for (name, paths, which), said in zip(meaning.panels, ("", note), strict=True):
+        path = next((p for p in paths if p in a), None)
+        if path and which in a:
+            color = modes.true_color if which == "modes_true" else modes.color
+            found.append((name, said, a[path], a[which], color))
+    if not found or not found[0][2].size:
         return [], ""
-    n_trials, n_steps = a[kinds[0][2]].shape[:2]
+    n_trials, n_steps = found[0][2].shape[:2]
     trials = min(n_trials, MAX_TRIALS, max(MAX_POINTS // n_steps, 1))
     steps = min(n_steps, MAX_POINTS // trials)
     cut = f"Drawn: {trials} of {n_trials} example trials" + (
         f", {steps} steps of each" if steps < n_steps else ""
     )
-    panels = [Track(n, t, a[s][:trials, :steps], a[m][:trials, :steps], c) for n, t, s, m, c in kinds]
+    panels = [Track(n, t, s[:trials, :steps], m[:trials, :steps], c) for n, t, s, m, c in found]
     return panels, cut if (trials, steps) != (n_trials, n_steps) else ""
 
 

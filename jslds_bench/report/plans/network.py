@@ -13,8 +13,8 @@ from jslds_bench.report.data.spaces import PLANE, project
 from jslds_bench.report.figures.spectrum import Spectrum, spectra
 from jslds_bench.report.figures.states import Cloud, Path, Scene, scenes
 from jslds_bench.report.plans.paper import outputs_figure
-from jslds_bench.report.plans.plan import MAX_MODELS, Plan, all_models, file_name, lacking
-from jslds_bench.report.style import INK, MUTED, marker, plain, stroke
+from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, group_of, heading_of, lacking
+from jslds_bench.report.style import INK, MUTED, marker, stroke
 
 Examples = list[tuple[Key, Arrays]]
 
@@ -25,7 +25,7 @@ def network_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
     left_out = len(data.models_of(task, network)) - len(models)
     pairs = [((task, network, m), data.example((task, network, m))) for m in models]
     more = f"{left_out} models of larger error are not drawn" if left_out else ""
-    heading = f"{plain(task, 20)}, {plain(network, 18)}: "
+    heading = heading_of(data, task, network)
     for name, caption, needs, build in (
         ("outputs", "Outputs on example trials: network, target (grey), and every model running freely.",
          ("example_states", "example_free_run", "readout_w", "readout_b"), _outputs),
@@ -45,7 +45,7 @@ def network_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
         draw = (lambda b=build, u=usable, h=heading: b(data, h, u)) if usable else None
         yield Plan(
             ("task", task), file_name(task, network, name), caption, draw,
-            note if draw else f"{name}: {note or 'no records'}", all_models(data, task, network),
+            note if draw else f"{name}: {note or 'no records'}", group_of(data, task, network),
         )  # fmt: skip
 
 

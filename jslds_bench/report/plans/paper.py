@@ -19,8 +19,7 @@ from jslds_bench.report.data.spaces import PLANE, project, read_out, readout_lab
 from jslds_bench.report.figures.spectrum import Spectrum, spectra
 from jslds_bench.report.figures.states import Cloud, Path, Scene, outputs, scenes
 from jslds_bench.report.figures.summary import Bar, bars
-from jslds_bench.report.plans.plan import Plan, error_text, file_name, lacking
-from jslds_bench.report.plans.task import make_bar
+from jslds_bench.report.plans.plan import Plan, error_text, file_name, lacking, make_bar
 from jslds_bench.report.style import INK, MUTED, Style, plain, stroke
 
 GROUP = "As in the paper"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jslds_bench.records.numbers import number
 from jslds_bench.report.data.arrays import Arrays
@@ -25,18 +25,14 @@ from jslds_bench.report.figures.rotations import (
 from jslds_bench.report.figures.spikes import Curve, Trial, jpc_planes, psths, rates
 from jslds_bench.report.figures.states import Cloud, Path, Scene, scenes
 from jslds_bench.report.plans.modes import TRIED
-from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, lacking
-from jslds_bench.report.plans.scores import origin_of
+from jslds_bench.report.plans.plan import MAX_MODELS, Made, Plan, lacking, of_model
 from jslds_bench.report.style import INK, MUTED, Style, plain, stroke
 
 MAX_UNITS = 3  # drawn of those that a record holds
 MAX_TRIALS = 2
 MAX_SERIES = 6
 FIRST = ("objective", "loss", "validation")
-CHOICE = (
-    "validation_",
-    "step",
-)  # series that are no course of a fit: what was tried, and the steps of others
+CHOICE = ("validation_", "step")  # series that are no course of a fit: what was tried, the steps of others
 MAX_POINTS = 80  # expansion points, evenly thinned
 ROTATIONS: dict[str, Any] = {
     "eigenvalues": "spikes_eigenvalues",
@@ -51,27 +47,20 @@ ROTATIONS: dict[str, Any] = {
 
 AXES = ("PC 1", "PC 2", "PC 3")
 
-Made = tuple[str, str, str, Callable[[], Figure] | None]
-"""A figure's name, caption, note, and what makes it."""
-
 
 def spike_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
-    """The figures of each model of spiking data; nothing for other tasks.
+    """The figures of each model of spiking data.
 
     What a model has no arrays of is left out without a word, for most models have no generator; what is of
     the wrong shape, or lacks what it is drawn against, is named.
     """
-    if not data.spiking(task):
-        return
     for model in data.best_models(task, network, MAX_MODELS):
         key = (task, network, model)
         arrays = data.example(key)
-        for figures in (_rates, _psths, _planes, _states, _rotations, _fit):
-            for name, caption, note, build in figures(data, key, arrays):
-                yield Plan(("task", task), file_name(*key, name), caption, build, note, model)
-        if ill := [n for n in arrays.notes if n.startswith("spikes") or not arrays.found]:
-            note = f"some of the arrays of {model}: {'; '.join(ill)}"
-            yield Plan(("task", task), file_name(*key, "spikes_ill_shaped"), "", None, note, model)
+        kinds = (_rates, _psths, _planes, _states, _rotations, _fit)
+        made = itertools.chain.from_iterable(figures(data, key, arrays) for figures in kinds)
+        ill = [n for n in arrays.notes if n.startswith("spikes") or not arrays.found]
+        yield from of_model(key, made, ill, model)
 
 
 def _rates(data: RunData, key: Key, a: Arrays) -> Iterator[Made]:
@@ -99,8 +88,7 @@ def _rates(data: RunData, key: Key, a: Arrays) -> Iterator[Made]:
     caption = f"Rates of sample units along held-out trials{branches}. Ticks are spikes."
     if "spikes_example_rates_true" in a:
         caption += " Dashed: the true rates."
-    if origin := origin_of(data, key[0]):
-        caption += f" {origin}"
+    caption = f"{caption} {data.said(key[0], 'caption')}".strip()
     cut = f"Drawn: {n_trials} of {len(found)} example trials, {len(names)} of {found.shape[2]} sample units"
     note = cut if found[:n_trials, :, : len(names)].size < found.size else ""
     heading = f"{plain(key[2], 20)}: single-trial rates"

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from jslds_bench.report.data.run import Key, RunData
+from jslds_bench.report.data.run import RunData
 from jslds_bench.report.figures.summary import SEED_LINES, Bar, bars, horizon, matrix
-from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name
+from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, make_bar
 from jslds_bench.report.style import plain
 
-KINDS = {
+HORIZONS = {
     "free_run": ("relative_error", "horizon_free_run", "free-run"),
     "one_step": ("relative_error_one_step", "horizon_one_step", "one-step"),
 }
@@ -19,7 +19,7 @@ KINDS = {
 
 def horizon_plans(data: RunData, task: str) -> Iterator[Plan]:
     """Error against step, free-run and one-step, one panel per network."""
-    for kind, (_, series, words) in KINDS.items():
+    for kind, (_, series, words) in HORIZONS.items():
         panels = {
             network: found
             for network in data.networks_of(task)
@@ -27,7 +27,7 @@ def horizon_plans(data: RunData, task: str) -> Iterator[Plan]:
         }
         n_models = len({model for series_of in panels.values() for model in series_of})
         name, heading = file_name(task, f"horizon_{kind}"), f"{plain(task)}: {words} error by step"
-        note = _subsets(data, task, panels) if panels else f"no record of {task} holds the series {series}"
+        note = _subsets(data, panels) if panels else f"no record of {task} holds the series {series}"
         caption = {
             "free_run": "Free-run: the model predicts from its own predictions, so errors build up with t.",
             "one_step": "One-step: the model predicts each step from the true state before it.",
@@ -44,7 +44,7 @@ def matrix_plan(data: RunData, task: str) -> Plan:
     keys = {(n, m): (task, n, m) for n in networks for m in models if (task, n, m) in data.records}
     panels = {
         words: {place: data.summary(key, metric) for place, key in keys.items()}
-        for metric, _, words in KINDS.values()
+        for metric, _, words in HORIZONS.values()
     }
     caption = (
         "Relative error of every model on every network, mean over seeds: columns tell what the network "
@@ -68,7 +68,7 @@ def bars_plan(data: RunData, task: str) -> Plan:
         left_out += len(data.models_of(task, network)) - len(models)
         for model in models:
             key = (task, network, model)
-            for hollow, (metric, _, words) in enumerate(KINDS.values()):
+            for hollow, (metric, _, words) in enumerate(HORIZONS.values()):
                 label = f"{plain(model, 22)}, {words}"
                 groups.setdefault(network, []).append(make_bar(data, key, metric, label, bool(hollow)))
     caption = "Mean relative error over trials and steps: filled free-run, hollow one-step; ticks are seeds."
@@ -81,20 +81,13 @@ def bars_plan(data: RunData, task: str) -> Plan:
     )
 
 
-def make_bar(data: RunData, key: Key, metric: str, label: str, hollow: bool = False) -> Bar:
-    """The Bar of one metric of (task, network, model)."""
-    values = [r.values[metric].value for r in data.records[key] if metric in r.values]
-    known = [v for v in values if v is not None]
-    return Bar(label, data.summary(key, metric), known, data.styles[key[2]], hollow)
-
-
-def _subsets(data: RunData, task: str, panels: Mapping[str, Mapping[str, np.ndarray]]) -> str:
+def _subsets(data: RunData, panels: Mapping[str, Mapping[str, np.ndarray]]) -> str:
     """Which means are over fewer seeds than were asked for."""
     counts = [
-        f"{model} on {network} {len(rows)} of {asked}"
+        f"{model} on {network} {len(rows)} of {len(data.seeds)}"
         for network, series in panels.items()
         for model, rows in series.items()
-        if len(rows) < (asked := len(data.records[task, network, model]))
+        if len(rows) < len(data.seeds)
     ]
     return f"Over fewer seeds than asked: {', '.join(counts)}" if counts else ""
 

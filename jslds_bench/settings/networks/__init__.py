@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, PRNGKeyArray
+from jaxtyping import Bool
 
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.settings.base import Clock, Setting
@@ -38,7 +38,8 @@ class Networks(Setting[Shared, Evaluation]):
     shares = True
 
     def why_unsupported(self, task: Any, network: Any, model: Any) -> str | None:
-        return model.unsupported(task, network)
+        ask = getattr(model, "unsupported", None)
+        return None if ask is None else ask(task, network)
 
     def describe(self, task: Task) -> Task:
         """The task itself: it makes trials of any key, and holds none."""
@@ -52,9 +53,6 @@ class Networks(Setting[Shared, Evaluation]):
 
     def given(self, shared: Shared) -> dict[str, Any]:
         return {"frozen network": shared.network, "trials": shared.fit_trials}
-
-    def fit(self, model: Any, task: Any, given: dict[str, Any], key: PRNGKeyArray, progress: Progress) -> Any:
-        return model.fit(task, *given.values(), key, progress)
 
     def held_out(self, shared: Shared, seed: int, n_trials: int) -> Trials:
         return ev.draw_trials(shared.task, seed, "evaluation", n_trials)

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from jslds_bench.settings.draws import purpose_key, read_only
+from jslds_bench.settings.draws import read_only
 from jslds_bench.settings.networks.arrays import N_EXAMPLES, grid, small
 from jslds_bench.switching.scoring import match_modes
 from jslds_bench.types.recordings import (
     Explanation,
-    ObservedTask,
     RecordedEvaluation,
     RecordedModel,
     Recording,
@@ -25,20 +24,10 @@ HORIZON = 25
 MOST_SHOWN = 500  # steps of an example trial that figures get
 
 
-def draw_recordings(task: ObservedTask, seed: int) -> tuple[Recording, Recording]:
-    """Trials to fit to and held-out trials, read-only."""
-    fit, held_out = task.record(purpose_key(seed, "recording"))
-    return _frozen(fit), _frozen(held_out)
-
-
 def shown(recording: Recording) -> Recording:
     """What a model may see of trials, in arrays of their own: no truth about their origin."""
-    return Recording(read_only(recording.observations), read_only(recording.inputs), recording.emissions)
-
-
-def _frozen(recording: Recording) -> Recording:
-    arrays = {k: v for k, v in vars(recording).items() if isinstance(v, np.ndarray)}
-    return Recording(**{**vars(recording), **{k: read_only(v) for k, v in arrays.items()}})
+    observations, inputs = read_only((recording.observations, recording.inputs))
+    return Recording(observations, inputs, recording.emissions)
 
 
 def evaluate_recorded(model: RecordedModel, fit: Recording, held_out: Recording) -> RecordedEvaluation:

@@ -14,12 +14,12 @@ import scipy.ndimage
 
 from jslds_bench.analysis.jpca import jpca
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles
+from jslds_bench.analysis.spikes import PSTH_SECONDS, condition_means
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import UsageError
-from jslds_bench.metrics.spikes import PSTH_SECONDS, condition_means
 from jslds_bench.settings.draws import purpose_key, read_only
 from jslds_bench.settings.networks.arrays import small
-from jslds_bench.types.spikes import Inferred, SpikeEvaluation, SpikeModel, SpikeTask, SpikeTrials
+from jslds_bench.types.spikes import Inferred, SpikeEvaluation, SpikeModel, SpikeTrials
 
 N_SAMPLES = 64
 """States of held-out trials at which linear systems are asked for."""
@@ -32,20 +32,9 @@ N_JPCA = 6
 N_NULL = 500
 
 
-def draw_spikes(task: SpikeTask, seed: int) -> tuple[SpikeTrials, SpikeTrials]:
-    """Trials to fit to and held-out trials, read-only."""
-    fit, held_out = task.spikes(purpose_key(seed, "recording"))
-    return _frozen(fit), _frozen(held_out)
-
-
 def shown(trials: SpikeTrials) -> SpikeTrials:
     """What a model may see of trials to fit to: all but the truth about their origin."""
     return dataclasses.replace(trials, rates=None, rotations=None)
-
-
-def _frozen(trials: SpikeTrials) -> SpikeTrials:
-    arrays = {k: read_only(v) for k, v in vars(trials).items() if isinstance(v, np.ndarray)}
-    return SpikeTrials(**{**vars(trials), **arrays})
 
 
 def evaluate_spikes(model: SpikeModel, fit: SpikeTrials, held_out: SpikeTrials, seed: int) -> SpikeEvaluation:

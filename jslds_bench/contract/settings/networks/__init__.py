@@ -21,7 +21,7 @@ class Networks(Contract[Evaluation]):
     members: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "tasks": ("SMOKE", "n_inputs", "n_outputs", "n_steps", "setup", "sample", "expansion_inputs"),
         "networks": ("build", "sources"),
-        "models": ("unsupported", "fit"),
+        "models": ("fit",),
         "metrics": METRIC,
     }
     task_rules = task.RULES

@@ -11,7 +11,8 @@ import numpy as np
 import scipy.stats
 
 from jslds_bench.contract.instances import SEED, smoke
-from jslds_bench.settings.recordings.evaluation import draw_recordings, shown
+from jslds_bench.settings.recordings import SETTING
+from jslds_bench.settings.recordings.evaluation import shown
 from jslds_bench.types.recordings import Explanation, RecordedEvaluation
 
 HORIZON = 10
@@ -25,7 +26,7 @@ SD = 0.1
 
 def guess(emissions: Literal["gaussian", "poisson"]) -> RecordedEvaluation:
     """A model that is not far off."""
-    parts: Any = draw_recordings(smoke("tasks", "known_switching", emissions=emissions), SEED)
+    parts: Any = SETTING.parts(smoke("tasks", "known_switching", emissions=emissions), SEED)
     fit, held_out = parts
     rng = np.random.default_rng(SEED)
 

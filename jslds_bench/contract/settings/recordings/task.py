@@ -10,7 +10,7 @@ import numpy as np
 
 from jslds_bench.contract import drawing
 from jslds_bench.contract.instances import SEED
-from jslds_bench.settings.recordings.evaluation import draw_recordings
+from jslds_bench.settings.recordings import SETTING
 from jslds_bench.types.recordings import ObservedTask, Recording
 
 EMISSIONS = get_args(get_type_hints(Recording)["emissions"])
@@ -18,7 +18,7 @@ EMISSIONS = get_args(get_type_hints(Recording)["emissions"])
 
 def shape_faults(task: ObservedTask) -> Iterator[str]:
     """Arrays have the promised shapes, are finite, and belong together."""
-    parts = draw_recordings(task, SEED)
+    parts = SETTING.parts(task, SEED)
     setup = task.setup
     for what, part in zip(drawing.PARTS, parts, strict=True):
         if part.observations.ndim != 3 or part.inputs.ndim != 3:
@@ -49,7 +49,7 @@ def shape_faults(task: ObservedTask) -> Iterator[str]:
 
 def seed_faults(task: ObservedTask) -> Iterator[str]:
     """See `drawing.seed_faults`."""
-    yield from drawing.seed_faults(partial(draw_recordings, task), lambda part: part.observations)
+    yield from drawing.seed_faults(partial(SETTING.parts, task), lambda part: part.observations)
 
 
 RULES: dict[str, Callable[[ObservedTask], Iterator[str]]] = {"shapes": shape_faults, "seeds": seed_faults}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jslds_bench.contract.instances import SEED, smoke
-from jslds_bench.settings.spikes.evaluation import draw_spikes
+from jslds_bench.settings.spikes import SETTING
 from jslds_bench.types.spikes import Inferred, Rotations, SpikeEvaluation, SpikeTrials
 
 N_SYSTEMS = 8
@@ -21,7 +21,7 @@ DECAY = 0.99
 
 def guess() -> SpikeEvaluation:
     """A model that is not far off, with all that a model of spikes may have."""
-    fit, held_out = draw_spikes(smoke("tasks", "spiking_rotations"), SEED)
+    fit, held_out = SETTING.parts(smoke("tasks", "spiking_rotations"), SEED)
     nothing = Inferred(np.zeros(0))
     truth = perfect(SpikeEvaluation(fit, held_out, nothing, nothing, None, None))
     assert truth is not None

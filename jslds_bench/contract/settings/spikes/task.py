@@ -9,13 +9,13 @@ import numpy as np
 
 from jslds_bench.contract import drawing
 from jslds_bench.contract.instances import SEED
-from jslds_bench.settings.spikes.evaluation import draw_spikes
+from jslds_bench.settings.spikes import SETTING
 from jslds_bench.types.spikes import SpikeTask
 
 
 def shape_faults(task: SpikeTask) -> Iterator[str]:
     """Arrays have the promised shapes and belong together; counts are whole numbers."""
-    parts = draw_spikes(task, SEED)
+    parts = SETTING.parts(task, SEED)
     for what, part in zip(drawing.PARTS, parts, strict=True):
         if part.counts.ndim != 3 or 0 in part.counts.shape:
             yield f"the {what} counts have shape {part.counts.shape}, expected three axes, [B, T, N]"
@@ -43,7 +43,7 @@ def shape_faults(task: SpikeTask) -> Iterator[str]:
 
 def seed_faults(task: SpikeTask) -> Iterator[str]:
     """See `drawing.seed_faults`."""
-    yield from drawing.seed_faults(partial(draw_spikes, task), lambda part: part.counts)
+    yield from drawing.seed_faults(partial(SETTING.parts, task), lambda part: part.counts)
 
 
 RULES: dict[str, Callable[[SpikeTask], Iterator[str]]] = {"shapes": shape_faults, "seeds": seed_faults}

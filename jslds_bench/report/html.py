@@ -1,0 +1,48 @@
+"""What pages are made of: filled templates, figures as files, and the figures of an earlier page removed."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from jslds_bench.records.store import write_atomic
+from jslds_bench.report.figures.picture import css_name, draw
+from jslds_bench.report.style import THEME
+
+FILES = importlib.resources.files(__package__)
+
+
+def fill(template: str, **content: Any) -> str:
+    """The page that this template of the package makes of `content` and the colours of both themes."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    light = ";".join(f"{css_name(color)}:{color}" for color in THEME)
+    dark = ";".join(f"{css_name(color)}:{other}" for color, other in THEME.items())
+    page = environment.get_template(template).render(light=Markup(light), dark=Markup(dark), **content)
+    return page.strip() + "\n"
+
+
+def write_figure(folder: Path, figure: Figure, name: str, caption: str) -> Markup:
+    """Write the figure as SVG and PNG; returns the SVG for the page (call under `style.theme()`)."""
+    picture = draw(figure, name, caption)
+    write_atomic(folder / f"{name}.svg", picture.svg)
+    write_atomic(folder / f"{name}.png", picture.png)
+    return Markup(picture.inline)
+
+
+def remove_others(folder: Path, kept: Collection[str]) -> None:
+    """Remove the figures that are not of these names."""
+    for old in [*folder.glob("*.svg"), *folder.glob("*.png")]:
+        if old.stem not in kept:
+            old.unlink(missing_ok=True)

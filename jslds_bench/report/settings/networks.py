@@ -1,0 +1,82 @@
+"""Models of trained networks: how far their states are from the network's, and what both have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from jslds_bench.report.data import modes
+from jslds_bench.report.data.run import RunData
+from jslds_bench.report.data.spaces import PLANE
+from jslds_bench.report.plans.modes import Meaning, k_plans, mode_plans, objective_plans
+from jslds_bench.report.plans.network import network_plans
+from jslds_bench.report.plans.paper import paper_plans
+from jslds_bench.report.plans.plan import Plan
+from jslds_bench.report.plans.task import bars_plan, horizon_plans, matrix_plan
+from jslds_bench.report.settings.base import Setting
+
+SHAPES = {
+    "example_states": "E T1 N",
+    "example_inputs": "E T U",
+    "example_targets": "E T O",
+    "example_u_star": "E",
+    "example_free_run": "E T1 N",
+    "example_one_step": "E T N",
+    "mask": "T",
+    "readout_w": "N O",
+    "readout_b": "O",
+    "pca_mean": "N",
+    "pca_axes": "D N",
+    "expansion": "M N",
+    "expansion_u_star": "M",
+    "model_points": "P N",
+    "model_points_u_star": "P",
+    "network_points": "R N",
+    "network_points_u_star": "R",
+    "network_points_q": "R",
+    "network_points_n_unstable": "R",
+    "eigenvalues": "K N complex",
+    "network_eigenvalues": "K N complex",
+}
+"""E example trials of T steps; a row of eigenvalues per distinct u*."""
+
+MODES = Meaning(
+    axes=PLANE,
+    caption="Left: the network's own states, coloured by the model's most likely mode given the whole trial. "
+    "Right: the model running freely, coloured by the mode it used. Squares are starts.",
+    panels=(
+        ("network, inferred modes", ("modes_path",), "modes_inferred"),
+        ("free run, modes it used", ("modes_free_path",), "modes_free"),
+    ),
+    note=lambda data, key, _: f"free-run error {data.summary(key, 'relative_error').text}",
+    flow=" The input is the first u*.",
+)
+
+
+class Networks(Setting):
+    """A model is fitted to a frozen network and runs beside it."""
+
+    leading = "relative_error"
+    lead = "Least free-run error (model on network)"
+    about = (
+        "Relative error is the mean over held-out trials and steps of ‖ĥ − h‖ / ‖h‖, where h is the "
+        "network's state and ĥ the model's, one step ahead of the true state or running freely from h₀."
+    )
+    sections: ClassVar = {"horizon": "Error by step", "matrix": "Network × model"}
+    shapes = SHAPES | modes.SHAPES
+    costs = ("network_seconds", "fit_seconds")
+    rates = ("steps_per_second",)
+
+    def plans(self, data: RunData, task: str) -> Iterator[Plan]:
+        yield from horizon_plans(data, task)
+        yield matrix_plan(data, task)
+        yield from paper_plans(data, task)
+        yield bars_plan(data, task)
+        for network in data.networks_of(task):
+            yield from network_plans(data, task, network)
+            yield from k_plans(data, task, network)
+            yield from objective_plans(data, task, network)
+            yield from mode_plans(data, task, network, MODES)
+
+
+SETTING = Networks()

@@ -1,0 +1,285 @@
+"""A suite as jobs that can be run: every entry made once, its parameters, its setting and its digest known.
+
+What leaves here is plain data: a `Job` travels to a worker as JSON, and nothing of the suite is read again
+there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jslds_bench.entries import registry as registered
+from jslds_bench.entries.registry import Registry
+from jslds_bench.entries.sources import Sources
+from jslds_bench.errors import BrokenPlugin, UsageError
+from jslds_bench.suite.job import Job, Part
+from jslds_bench.suite.reading import NO_NETWORK, grid
+from jslds_bench.suite.toml import TABLES, Entry, Suite
+
+TEMPLATE = "jslds_bench.runner.job"
+MAKER = ("jslds_bench.settings.draws", "jslds_bench.networks._shared.format")
+"""What decides a trained network besides its entries: how its key is drawn, and how it is kept."""
+LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Resolved:
+    """A suite whose names and parameters are known good.
+
+    Attributes:
+        jobs: in running order.
+        modules, code: the modules that all digests begin at, and the digest of them all.
+    """
+
+    suite: Suite
+    jobs: list[Job]
+    modules: frozenset[str] = frozenset()
+    code: str = ""
+
+    def is_stale(self) -> bool:
+        """Whether code that the jobs rest on has changed since they were resolved."""
+        return Sources().digest(self.modules) != self.code
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    """An entry of the suite, made; `instance` is None, and `broken` says why, where its plug-in fails."""
+
+    part: Part
+    instance: Any
+    broken: str | None
+    modules: tuple[str, ...]
+
+    @functools.cached_property
+    def sources(self) -> Any:
+        """What it reads, where it says: a file may change under its name.
+
+        Raises:
+            UsageError: such a file was not named, or cannot be read.
+        """
+        if not hasattr(self.instance, "sources"):
+            return None
+        try:
+            return self.instance.sources()
+        except UsageError:
+            raise
+        except Exception as error:  # of a plug-in: the job's own to fail with
+            return f"{type(error).__name__}: {error}"
+
+
+def registries() -> dict[str, Registry[Any]]:
+    """The four registries, filled: "tasks", "networks", "models", "metrics". Imports JAX."""
+    names = ("tasks", "networks", "models", "metrics")
+    for module in names:
+        importlib.import_module(f"jslds_bench.{module}")
+    return {name: getattr(registered, name.upper()) for name in names}
+
+
+def load_plugins(files: Iterable[str]) -> list[str]:
+    """Imports plug-in files; what is wrong with those that do not import.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    from jslds_bench.entries import plugins
+
+    failures = []
+    for file in files:
+        try:
+            plugins.load(file)
+        except BrokenPlugin as error:
+            failures.append(str(error))
+    return failures
+
+
+def resolve(suite: Suite) -> Resolved:
+    """The jobs of `suite`, its names and parameters known good, its recipe given to all that take one.
+
+    An entry whose plug-in does not import is kept, and its jobs say so: the others can be run.
+
+    Raises:
+        UsageError: an unknown name, label or parameter, a value that an entry refuses, no such file, or a
+            task that does not go with the suite's having networks or not.
+    """
+    registry, failures = registries(), load_plugins(suite.plugins)
+    suite = _with_recipe(suite, registry)
+    made = {
+        kind: {e.label: _made(suite, registry[kind], e, failures) for e in getattr(suite, kind)}
+        for kind in TABLES
+    }
+    made["networks"][NO_NETWORK.label] = _Entry(Part("data", "data", {}), None, None, ())
+    _check_metrics(suite, registry["metrics"], failures)
+    kinds = {label: _setting_of(suite, entry) for label, entry in made["tasks"].items()}
+
+    @functools.cache
+    def metrics(setting: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The metrics of a setting, and the modules that hold them."""
+        from jslds_bench.settings import of
+        from jslds_bench.types.networks import reads
+
+        every = registry["metrics"]
+        names = suite.metrics
+        if names is None:
+            names = tuple(n for n in every.registered() if reads(every.get(n), of(setting).evaluation))
+        return names, tuple(every.get(n).__module__ for n in names if n in every.registered())
+
+    code = functools.cache(Sources().digest)
+
+    @functools.cache
+    def refusal(*labels: str) -> str | None:
+        entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
+        return _refusal(kinds[labels[0]], *(entry.instance for entry in entries))
+
+    jobs, starts = [], set(MAKER)
+    for task, network, model, seed in grid(suite):
+        labels = (task.label, network.label, model.label)
+        entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
+        setting = kinds[task.label]
+        broken = next((e.broken for e in entries if e.broken), None)
+        names, modules = metrics(setting) if setting else ((), ())
+        job = Job(
+            suite.name,
+            setting,
+            entries[0].part,
+            entries[1].part,
+            entries[2].part,
+            seed=seed,
+            n_trials=suite.n_trials,
+            metrics=names,
+            origin=str(getattr(entries[0].instance, "origin", "")),
+            caption=str(getattr(entries[0].instance, "caption", "")),
+            failure=broken,
+            refusal=None if broken else refusal(*labels),
+        )
+        template = (f"jslds_bench.settings.{setting}", TEMPLATE) if setting else ()
+        kept = MAKER if entries[1].instance else ()
+        needed = frozenset([*modules, *template, *kept, *(m for e in entries for m in e.modules)])
+        starts |= needed
+        maker = code(frozenset([*MAKER, *entries[0].modules, *entries[1].modules]))
+        jobs.append(dataclasses.replace(job, **_digests(job, entries, code(needed), maker)))
+    return Resolved(suite, jobs, frozenset(starts), code(frozenset(starts)))
+
+
+def _digests(job: Job, entries: list[_Entry], code: str, maker_code: str) -> dict[str, Any]:
+    """Of everything that decides the job's outcome, and of everything that decides its network."""
+    maker = {
+        "entries": [(e.part.name, e.part.parameters, e.sources) for e in entries[:2]],
+        "seed": job.seed,
+        "code": maker_code,
+    }
+    outcome = {
+        "setting": job.setting,
+        "entries": [(e.part.name, e.part.parameters, e.sources) for e in entries],
+        "seed": job.seed,
+        "n_trials": job.n_trials,
+        "metrics": job.metrics,
+        "code": code,
+        "libraries": _libraries(),
+    }
+    return {"digest": _hash(outcome), "network_digest": _hash(maker) if entries[1].instance else ""}
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+@functools.cache
+def _libraries() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def _made(suite: Suite, registry: Registry[Any], entry: Entry, failures: list[str]) -> _Entry:
+    place = f"{suite.where}: {entry.place or entry.label}"
+    file = entry.parameters.get("path")
+    try:
+        if failures and entry.name not in registry:
+            raise BrokenPlugin(f"{registry.kind} {entry.name!r} is not there: {'; '.join(failures)}")
+        made = _located(place, registry.make, entry.name, entry.parameters)
+    except BrokenPlugin as error:
+        return _Entry(Part(entry.name, entry.label, entry.parameters), None, str(error), ())
+    if isinstance(file, str) and not os.path.exists(file):
+        raise UsageError(f"{place}: path: no file at {file} (relative paths start at the suite's folder)")
+    part = Part(entry.name, entry.label, dataclasses.asdict(made))
+    try:
+        json.dumps(part.parameters)  # as workers are told them
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{place}: the parameters of {registry.kind} {entry.name!r} must be numbers, texts, booleans or "
+            f"tuples ({error})"
+        ) from error
+    return _Entry(part, made, None, (type(made).__module__,))
+
+
+def _check_metrics(suite: Suite, registry: Registry[Any], failures: list[str]) -> None:
+    for name in suite.metrics or ():
+        if failures and name not in registry:
+            continue  # its plug-in does not import: the records say so
+        try:
+            _located(f"{suite.where}: metrics", registry.get, name)
+        except BrokenPlugin:
+            continue
+
+
+def _setting_of(suite: Suite, task: _Entry) -> str:
+    """The name of the setting that owns `task`, empty where it cannot be made."""
+    from jslds_bench.settings import every
+
+    if task.broken is not None:
+        return ""
+    where = f"{suite.where}: {task.part.label}: {task.part.name!r}"
+    setting = next((s for s in every() if s.owns(task.instance)), None)
+    if setting is None:
+        raise UsageError(f"{where} is a task of no setting: types.Task and its kin say what one must answer")
+    if setting.needs_network and not suite.networks:
+        raise UsageError(f"{where} needs a network: add a [[networks]] table")
+    if suite.networks and not setting.needs_network:
+        raise UsageError(f"{where} needs no network: move it to a suite without [[networks]]")
+    return setting.name
+
+
+def _refusal(setting: str, task: Any, network: Any, model: Any) -> str | None:
+    """Why the model cannot serve the task and network, or None; needs no training."""
+    from jslds_bench.settings import every, of
+
+    mine = of(setting)
+    if mine.serves(model):
+        return mine.why_unsupported(task, network, model)
+    others = " or ".join(s.about for s in every() if s.serves(model))
+    return f"it describes {others or 'nothing'}, not {mine.about}"
+
+
+def _with_recipe(suite: Suite, registry: Mapping[str, Registry[Any]]) -> Suite:
+    """`suite` with its recipe as a parameter of all entries that take one and do not say their own."""
+    if suite.recipe is None:
+        return suite
+
+    def given(kind: str, entry: Entry) -> Entry:
+        try:
+            fields = {f.name for f in dataclasses.fields(registry[kind].get(entry.name))}
+        except UsageError:  # told where the entry is made
+            return entry
+        if "recipe" not in fields or "recipe" in entry.parameters:
+            return entry
+        entry = dataclasses.replace(entry, parameters={**entry.parameters, "recipe": suite.recipe})
+        _located(f"{suite.where}: recipe", registry[kind].make, entry.name, entry.parameters)
+        return entry
+
+    changed: dict[str, Any] = {k: tuple(given(k, e) for e in getattr(suite, k)) for k in TABLES}
+    return dataclasses.replace(suite, **changed)
+
+
+def _located(where: str, check: Any, *args: Any) -> Any:
+    try:
+        return check(*args)
+    except BrokenPlugin:
+        raise
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error

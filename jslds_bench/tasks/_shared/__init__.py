@@ -1,1 +1,0 @@
-"""What several task entries are made of; no entries."""

@@ -1,0 +1,52 @@
+"""Where tables show each metric: as declared, and as records of schema 1 are upgraded."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+import jslds_bench.metrics  # noqa: F401, importing registers them
+from jslds_bench.entries.registry import METRICS
+from jslds_bench.records.record import LAST
+from jslds_bench.records.upgrade import FAMILIES, RENAMED, from_schema_1
+from jslds_bench.types import Evaluated, Evaluation, RecordedEvaluation, SpikeEvaluation, reads
+
+EVALUATIONS = (Evaluation, RecordedEvaluation, SpikeEvaluation)
+
+
+def upgraded(name: str) -> dict:
+    body = {"task": "t", "network": "n", "model": "m", "parameters": {}, "values": {name: {}}}
+    return from_schema_1(body)["values"]
+
+
+@pytest.mark.parametrize("name", METRICS.registered())
+def test_old_and_new_records_put_a_metric_in_the_same_place(name):
+    entry = METRICS.get(name)
+    place = (entry.family, entry.order, getattr(entry, "headline", False))
+    assert entry.order < LAST
+    assert tuple(upgraded(name)[name].values()) == place
+
+
+def test_no_two_metrics_share_a_place():
+    orders = [METRICS.get(name).order for name in METRICS.registered()]
+    assert len(set(orders)) == len(orders)
+    assert {METRICS.get(name).family for name in METRICS.registered()} == set(FAMILIES)
+
+
+def test_a_metric_of_schema_1_has_its_new_name():
+    assert RENAMED == {"state_accuracy": "mode_accuracy"}
+    assert upgraded("state_accuracy").keys() == {"mode_accuracy"}
+    assert upgraded("mine")["mine"] == {"family": "other", "order": LAST, "headline": False}
+
+
+def test_a_metric_reads_every_kind_of_what_it_names():
+    @dataclasses.dataclass(frozen=True)
+    class FilmEvaluation(Evaluated):
+        frames: int = 0
+
+    assert all(reads(METRICS.get("fit_seconds"), kind) for kind in (*EVALUATIONS, FilmEvaluation))
+    assert METRICS.make("fit_seconds", {}).compute(FilmEvaluation(timings={"fit_seconds": 2.0})) == 2.0
+    assert [reads(METRICS.get("relative_error"), kind) for kind in EVALUATIONS] == [True, False, True]
+    assert [reads(METRICS.get("mode_accuracy"), kind) for kind in EVALUATIONS] == [False, True, False]
+    assert [reads(object(), kind) for kind in EVALUATIONS] == [True, False, False]

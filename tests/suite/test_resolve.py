@@ -1,0 +1,139 @@
+"""A suite as jobs: what the registries do not know, what does not go together, what each job is told."""
+
+import dataclasses
+
+import pytest
+from suite_texts import BASE, message
+
+from jslds_bench.runner.outcome import blank_record
+from jslds_bench.suite import Entry, load_plugins, load_suite, registries, resolve
+from jslds_bench.types import MODELS
+
+
+def test_every_model_of_the_package_is_in_the_suites_of_its_kind():
+    models = registries()["models"]
+    ours = {name for name in models if models.get(name).__module__.startswith("jslds_bench.models.")}
+    of_networks = {name for name in ours if hasattr(models.get(name), "fit")}
+    assert of_networks >= {"fixed_points", "jslds", "persistence", "taylor_at_state"}
+    for suite in ("smoke", "synthetic"):
+        assert {model.name for model in load_suite(suite).models} == of_networks
+    of_spikes = {name for name in ours if hasattr(models.get(name), "fit_spikes")} - {"slds"}
+    for suite in ("spikes", "maze"):
+        assert {model.name for model in load_suite(suite).models} == of_spikes
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            'name = "jslds"',
+            'name = "jsld"',
+            "x.toml: [[models]] 2: unknown model 'jsld'; did you mean 'jslds'?",
+        ),
+        (
+            'name = "cotrained"',
+            'name = "cotraind"',
+            "[[networks]] 2: unknown network 'cotraind'; did you mean",
+        ),
+        (
+            "n_bits = 2",
+            "n_bit = 2",
+            "[[tasks]] 1: task 'nbit_memory' has no parameter 'n_bit'; did you mean 'n_bits'?",
+        ),
+        (
+            "n_bits = 2",
+            'n_bits = "2"',
+            "[[tasks]] 1: parameter 'n_bits' of task 'nbit_memory' is '2' (str), expected",
+        ),
+        ("n_bits = 2", "n_bits = 0", "[[tasks]] 1: nbit_memory needs n_bits ≥ 1"),
+        (
+            "seeds = [3, 1]",
+            'seeds = [3]\nmetrics = ["skil"]',
+            "x.toml: metrics: unknown metric 'skil'; did you mean 'skill'",
+        ),
+        ("seeds = [3, 1]", 'seeds = [3]\nrecipe = "fats"', "x.toml: recipe: parameter 'recipe' of network"),
+        ("seeds = [3, 1]", 'seeds = [3]\nplugins = ["mine.py"]', "mine.py: no such file"),
+    ],
+)
+def test_what_the_registries_do_not_know_is_said_with_its_place(write, old, new, expected):
+    suite = load_suite(write(BASE.replace(old, new)))
+    assert expected in message(resolve, suite)
+
+
+def test_a_missing_checkpoint_is_found_before_anything_runs(write):
+    text = BASE.replace('name = "cotrained"', 'name = "checkpoint"\npath = "weights.npz"')
+    path = write(text)
+    expected = f"[[networks]] 2: path: no file at {path.parent / 'weights.npz'}"
+    assert expected in message(resolve, load_suite(path))
+
+
+def test_the_suite_s_recipe_goes_to_networks_that_do_not_state_their_own(write):
+    text = BASE.replace("seeds = [3, 1]", 'seeds = [3]\nrecipe = "paper"')
+    text = text.replace('label = "mine"', 'label = "mine"\nrecipe = "fast"')
+    standard, cotrained = resolve(load_suite(write(text))).suite.networks
+    assert (standard.parameters["recipe"], cotrained.parameters["recipe"]) == ("paper", "fast")
+
+
+def test_the_suite_s_recipe_goes_to_models_that_train_as_well():
+    jobs = {job.key[:3]: job for job in resolve(load_suite("paper")).jobs}
+    job = jobs["nbit_memory", "standard", "jslds"]
+    assert MODELS.get("jslds")().recipe == "fast"
+    assert blank_record(job, "ok", None, {}).parameters["model"]["recipe"] == "paper"
+
+
+@pytest.mark.parametrize("name", ["paper", "synthetic"])
+def test_the_suite_s_recipe_reaches_every_entry_that_takes_one(name):
+    jobs = resolve(dataclasses.replace(load_suite(name), recipe="paper")).jobs
+    told = [values["recipe"] for job in jobs for values in job.parameters.values() if "recipe" in values]
+    assert len(told) > len(jobs)  # of each network, and of some models
+    assert set(told) == {"paper"}
+
+
+@pytest.mark.parametrize("name", ["smoke", "synthetic", "paper", "truth", "spikes", "switching"])
+def test_the_packaged_suites_are_valid_and_resolving_twice_changes_nothing(name):
+    plan = resolve(load_suite(name))
+    assert resolve(plan.suite) == plan
+
+
+def test_resolving_loads_the_plug_ins_that_a_suite_names(write):
+    suite = write(BASE.replace("seeds = [3, 1]", 'seeds = [3]\nplugins = ["mine.py"]'))
+    plugin = suite.parent / "mine.py"
+    plugin.write_text("raise RuntimeError('not today')\n")
+    (said,) = load_plugins(load_suite(suite).plugins)
+    assert said.endswith("mine.py could not be imported: RuntimeError: not today")
+    assert resolve(load_suite(suite)).suite == load_suite(suite)  # nothing in it needs the plug-in
+
+
+def test_a_model_says_why_it_cannot_serve_before_anything_is_trained(tiny_nwb):
+    refused = {job.key[1:3]: job.refusal for job in resolve(load_suite("synthetic")).jobs}
+    assert refused["cotrained", "jslds"] is None
+    assert refused["standard", "persistence"] is None
+    names = ("rslds", "slds", "lfads", "smoothing", "persistence")
+    suite = dataclasses.replace(
+        load_suite("switching"),
+        seeds=(0,),
+        tasks=(Entry("nascar", "nascar"), Entry("mc_maze", "mc_maze", {"path": str(tiny_nwb)})),
+        models=tuple(Entry(name, name) for name in names),
+    )
+    refused = {(job.task.name, job.model.name): job.refusal for job in resolve(suite).jobs}
+    assert refused["nascar", "rslds"] is None
+    assert refused["nascar", "persistence"] == "it describes networks, not recorded data"
+    assert refused["mc_maze", "persistence"] == "it describes networks, not spikes"
+    for name in ("slds", "lfads", "smoothing"):
+        assert refused["mc_maze", name] is None
+    assert refused["nascar", "lfads"] == "it describes spikes, not recorded data"
+
+
+def test_recorded_data_and_networks_do_not_mix(write):
+    text = 'schema = 1\nname = "x"\nseeds = [0]\n[[tasks]]\nname = "nascar"\n[[models]]\nname = "rslds"\n'
+    (job,) = resolve(load_suite(write(text))).jobs
+    assert job.key == ("nascar", "data", "rslds", 0)
+    with_network = text + '[[networks]]\nname = "standard"\n'
+    expected = "needs no network: move it to a suite without [[networks]]"
+    assert f"'nascar' {expected}" in message(resolve, load_suite(write(with_network)))
+    spiking = with_network.replace("nascar", "mc_maze")
+    assert f"'mc_maze' {expected}" in message(resolve, load_suite(write(spiking)))
+    without = with_network.replace("nascar", "nbit_memory").replace('[[networks]]\nname = "standard"\n', "")
+    assert "'nbit_memory' needs a network: add a [[networks]] table" in message(
+        resolve, load_suite(write(without))
+    )
