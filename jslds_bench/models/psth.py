@@ -13,7 +13,6 @@ from jslds_bench.analysis.spikes import smoothed
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported
 from jslds_bench.models._shared.spike_controls import (
-    SpikesOnly,
     Stateless,
     check_positive,
     columns,
@@ -58,7 +57,7 @@ class ConditionMeans(Stateless):
 
 @MODELS.register("psth")
 @dataclasses.dataclass(frozen=True)
-class PSTH(SpikesOnly):
+class PSTH:
     """Control: the peri-stimulus time histogram, each condition's mean counts smoothed by a Gaussian.
 
     It is told the condition of every trial, sees no spike of it, and knows no trial from another of the same

@@ -12,7 +12,6 @@ from jslds_bench.analysis.spikes import smoothed
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.models._shared.poisson_regression import Design, Weights, fit_poisson
 from jslds_bench.models._shared.spike_controls import (
-    SpikesOnly,
     Stateless,
     check_positive,
     columns,
@@ -71,7 +70,7 @@ class SmoothedSpikes(Stateless):
 
 @MODELS.register("smoothing")
 @dataclasses.dataclass(frozen=True)
-class Smoothing(SpikesOnly):
+class Smoothing:
     """Control: rates by Poisson regression on the logs of smoothed held-in spikes, and no dynamics at all.
 
     log E n_tj = Σ_i β_ij log(s_ti + ½ n̄_i) + b_j, with s the counts of held-in unit i smoothed by a Gaussian

@@ -124,7 +124,7 @@ class SpikeModel(Protocol):
 
 @runtime_checkable
 class FitsSpikes(Protocol):
-    """A model entry that can be fitted to spiking data."""
+    """A model entry that can be fitted to spikes."""
 
     def fit_spikes(
         self, task: SpikeTask, trials: SpikeTrials, key: PRNGKeyArray, progress: Progress = silent

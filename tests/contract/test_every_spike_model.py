@@ -8,7 +8,8 @@ from jslds_bench.contract.instances import smoke
 from jslds_bench.contract.settings.spikes.model import small_case
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.spikes import mean_r2
-from jslds_bench.report.data.arrays import SHAPES
+from jslds_bench.report import settings
+from jslds_bench.report.data.arrays import check_arrays
 from jslds_bench.settings.spikes import SETTING
 from jslds_bench.settings.spikes.evaluation import spike_arrays
 from jslds_bench.suite import registries
@@ -48,15 +49,9 @@ def value(evaluation: SpikeEvaluation, name: str) -> float | None:
 
 def test_its_arrays_are_those_that_the_report_reads(fitted):
     arrays = spike_arrays(fitted.fitted, fitted.evaluation)
-    assert arrays.keys() <= SHAPES.keys()
+    read = check_arrays(arrays, settings.of("spikes").shapes)
+    assert (read.found.keys(), read.notes) == (arrays.keys(), ())
     assert {"spikes_time", "spikes_example_counts", "spikes_example_rates"} <= arrays.keys()
-    sizes: dict[str, int] = {}
-    for name, array in arrays.items():
-        letters = SHAPES[name].split()
-        assert len(letters) == array.ndim, name
-        for letter, size in zip(letters, array.shape, strict=True):
-            if letter.isalpha():
-                assert sizes.setdefault(letter, size) == size, (name, letter)
 
 
 MODELS = [n for n in registries()["models"].registered() if SETTING.serves(registries()["models"].get(n))]

@@ -17,7 +17,6 @@ from jslds_bench.errors import UsageError
 from jslds_bench.lfads.fitting import FitSettings, fit, infer
 from jslds_bench.lfads.modules import Expansion, LFADSParameters, log_rate_readout
 from jslds_bench.lfads.objective import Weights, generate
-from jslds_bench.models._shared.spike_controls import SpikesOnly
 from jslds_bench.types.core import Linearization, Network, Progress, silent
 from jslds_bench.types.spikes import Inferred, SpikeTask, SpikeTrials
 
@@ -106,7 +105,7 @@ class FittedAutoencoder:
 
 
 @dataclasses.dataclass(frozen=True)
-class SpikeAutoencoder(SpikesOnly, abc.ABC):
+class SpikeAutoencoder(abc.ABC):
     """What the entries share, their parameters included.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What models share that describe spikes alone, and controls among them that have no states."""
+"""What controls on spikes share: they have rates and no states."""
 
 from __future__ import annotations
 
@@ -10,14 +10,6 @@ import numpy as np
 
 from jslds_bench.analysis.spikes import rate_bits_per_spike
 from jslds_bench.errors import UsageError
-from jslds_bench.types.networks import NetworkSource, Task
-
-
-class SpikesOnly:
-    """A model entry that serves no network."""
-
-    def unsupported(self, task: Task, network: NetworkSource) -> str | None:
-        return "it describes spikes, not networks"
 
 
 class Stateless:
