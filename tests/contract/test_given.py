@@ -88,7 +88,7 @@ def test_a_file_that_fits_no_known_task_is_no_fault(load):
     assert outcome.findings == []
     assert outcome.n_rules == 1
     assert len(outcome.notes) == 1
-    assert outcome.notes[0].startswith(f"not checked: it reads {path} and refuses every known task ({path} ")
+    assert outcome.notes[0].startswith(f"network: not checked, it reads {path} and refuses every known task ({path} ")
 
 
 def test_a_file_that_is_named_to_the_check_is_the_one_that_is_read(load):
