@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jslds_bench.entries.registry import Registry, nearest
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import BrokenPlugin, UsageError
 from jslds_bench.suite.reading import grid
 from jslds_bench.suite.resolving import registries
 from jslds_bench.suite.toml import RESTRICTIONS, TABLES, Entry, Suite, check_seeds
@@ -81,10 +82,16 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def with_plugin_models(suite: Suite, files: Iterable[str]) -> Suite:
-    """`suite` with the models of plug-in files that it does not name, at their default parameters."""
+    """`suite` with the models of plug-in files that it does not name, at their default parameters.
+
+    A file that does not import has none.
+    """
     from jslds_bench.entries import plugins
 
-    modules = {plugins.load(file).__name__ for file in files}
+    modules = set()
+    for file in files:
+        with contextlib.suppress(BrokenPlugin):
+            modules.add(plugins.load(file).__name__)
     registry = registries()["models"]
     known = {entry.name for entry in suite.models}
     more = [n for n in registry.registered() if registry.get(n).__module__ in modules and n not in known]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -98,6 +99,13 @@ def test_an_unknown_setting_shows_its_tables_and_scores(film_run):
     assert "sharpness" in text[text.index("<h2") : text.index("All metrics")]
     assert "flicker" in text
     assert "A reel &lt;1&gt;." in text
+
+
+def test_the_setting_is_that_of_a_job_with_values(film_run):
+    """Records of schema 1 tell the kind of data by their metrics, which a job that failed has none of."""
+    failed = dataclasses.replace(film_record("anew"), status="failed", values={}, setting="recordings")
+    write_record(film_run, failed, {})
+    assert load_data(film_run).settings == {"reel": "films"}
 
 
 @pytest.mark.parametrize(

@@ -34,13 +34,12 @@ seeds = [0]
 n_trials = 16
 plugins = ["half.py"]
 [[tasks]]
-name = "context_integration"
+name = "perturbations"
 n_steps = 5
 [[networks]]
-name = "standard"
-n_state = 6
-n_steps = 3
-recipe = "paper"
+name = "analytic"
+system = "bistable"
+n_state = 2
 [[models]]
 name = "half"
 [[models]]
@@ -114,6 +113,16 @@ def test_a_dry_run_counts_them(folder, capsys):
     out = capsys.readouterr().out
     assert REASON.format(folder) in out
     assert out.endswith("\nmixed: 3 jobs: 1 to run, 0 kept, 0 unsupported, 2 failed; nothing was run\n")
+
+
+def test_one_that_is_named_on_the_command_line_is_complained_of_and_left_out(folder, capsys):
+    (folder / "bad.py").write_text("import no_such_module\n")
+    chosen = ["--model", "persistence", "--plugin", "bad.py"]
+    assert main(["run", "--suite", "mixed.toml", *chosen, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert "bad.py could not be imported: ModuleNotFoundError: No module named 'no_such_module'" in err
+    assert "the run goes on without it" in err
+    assert out.endswith("\nmixed: 1 jobs: 1 to run, 0 kept, 0 unsupported; nothing was run\n")
 
 
 def test_a_run_records_their_jobs_as_failed_and_does_the_rest(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,6 +46,24 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("JSLDS_BENCH_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """The folder of a suite of two models and two seeds, of its run by one worker, and of the run's cache."""
+    folder = tmp_path_factory.mktemp("finished")
+    suite = suite_file(folder, '"persistence" "fixed_points"')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JSLDS_BENCH_CACHE", str(folder / "cache"))
+        assert run(suite, folder / "run", workers=1).n_ok == 4
+    return folder
+
+
+@pytest.fixture
+def again(finished, tmp_path) -> Path:
+    """A copy of the finished run, with its cache where this test has its own."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
 def without_timings(path: Path) -> dict:
     """A record's content but for what measures time, and for its checksum."""
     body = json.loads(path.read_text())
@@ -59,14 +78,12 @@ def run(*args, **kwargs):
     return run_suite(*args, progress=ProgressBoard(quiet=True), **kwargs)
 
 
-def test_the_same_job_twice_gives_the_same_record(tmp_path, monkeypatch):
-    suite = suite_file(tmp_path, '"persistence" "fixed_points"')
-    first = run(suite, tmp_path / "first", workers=1)
-    monkeypatch.setenv("JSLDS_BENCH_CACHE", str(tmp_path / "other cache"))
-    second = run(suite, tmp_path / "second", workers=2)
-    assert first.n_ok == second.n_ok == 4
-    for path in record_paths(first.path):
-        twin = second.path / path.relative_to(first.path)
+def test_the_same_job_twice_gives_the_same_record(finished, tmp_path):
+    first = finished / "run"
+    second = run(str(finished / "tiny.toml"), tmp_path / "second", workers=2)
+    assert second.n_ok == len(record_paths(first)) == 4
+    for path in record_paths(first):
+        twin = second.path / path.relative_to(first)
         assert without_timings(path) == without_timings(twin)
         ours, theirs = read_arrays(path), read_arrays(twin)
         assert ours.keys() == theirs.keys()
@@ -74,27 +91,21 @@ def test_the_same_job_twice_gives_the_same_record(tmp_path, monkeypatch):
             np.testing.assert_array_equal(ours[name], theirs[name])
 
 
-def test_a_resumed_run_keeps_what_was_done_and_does_the_rest(tmp_path):
-    suite = suite_file(tmp_path)
-    out = tmp_path / "run"
-    run(suite, out)
-    kept, lost = record_paths(out)
-    stamp, content = kept.stat().st_mtime_ns, without_timings(lost)
+def test_a_resumed_run_keeps_what_was_done_and_does_the_rest(again):
+    *kept, lost = record_paths(again / "run")
+    stamps, content = [path.stat().st_mtime_ns for path in kept], without_timings(lost)
     lost.unlink()
-    again = run(suite, out)
-    assert (again.n_ok, again.n_kept) == (2, 1)
-    assert kept.stat().st_mtime_ns == stamp
+    resumed = run(str(again / "tiny.toml"), again / "run")
+    assert (resumed.n_ok, resumed.n_kept) == (4, 3)
+    assert [path.stat().st_mtime_ns for path in kept] == stamps
     assert without_timings(lost)["values"] == content["values"]
     assert read_record(lost).detail["timing"]["network_cached"] is True
 
 
-def test_a_damaged_record_is_made_anew(tmp_path):
-    suite = suite_file(tmp_path, seeds="[0]")
-    out = tmp_path / "run"
-    run(suite, out)
-    (path,) = record_paths(out)
+def test_a_damaged_record_is_made_anew(again):
+    path = record_paths(again / "run")[0]
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
-    assert run(suite, out).n_kept == 0
+    assert run(str(again / "tiny.toml"), again / "run").n_kept == 3
     assert read_record(path).seed == 0
 
 
@@ -123,12 +134,13 @@ def test_failing_models_become_records_and_the_others_go_on(tmp_path):
     assert set(frame[frame.model == "dies"].status) == {"failed"}
 
 
-def test_a_job_over_its_time_is_stopped_and_the_rest_goes_on(tmp_path):
-    suite = suite_file(tmp_path, '"hangs" "persistence"', seeds="[0]", plugin=True)
-    result = run(suite, tmp_path / "run", timeout=25)
+def test_a_job_over_its_time_is_stopped_and_the_rest_goes_on(again):
+    """Its network is in the cache, so that nothing else takes long."""
+    suite = suite_file(again, '"hangs" "persistence"', seeds="[0]", plugin=True)
+    result = run(suite, again / "hanging", timeout=15)
     records = {r.model: r for r in read_records(result.path)}
     assert records["hangs"].status == "timeout"
-    assert "25 s" in records["hangs"].reason
+    assert "15 s" in records["hangs"].reason
     assert records["persistence"].status == "ok"
 
 
@@ -201,7 +213,7 @@ def test_a_killed_run_leaves_whole_records_and_no_workers_and_resumes(tmp_path):
     assert all(path.read_bytes() == content for path, content in done.items())
 
 
-def test_no_half_written_files_remain(tmp_path):
-    result = run(suite_file(tmp_path, seeds="[0]"), tmp_path / "run")
-    names = [name for _, _, files in os.walk(result.path) for name in files]
-    assert sorted(names) == [".lock", "run.json", "seed-0.json", "seed-0.npz"]
+def test_no_half_written_files_remain(finished):
+    names = [name for _, _, files in os.walk(finished / "run") for name in files]
+    of_jobs = [f"seed-{seed}.{kind}" for seed in (0, 1) for kind in ("json", "npz")]
+    assert sorted(names) == [".lock", "run.json", *sorted(2 * of_jobs)]

@@ -75,7 +75,7 @@ def test_refused_before_fitting(spec, y, u, lengths, words):
         ({"n_modes": 0}, "n_modes is 0, expected a whole number of at least 1"),
         (
             {"n_modes": 2, "transitions": "recurent"},
-            "'recurent', expected one of standard, sticky, recurrent, recurrent_only",
+            "'recurent', expected one of standard, sticky, recurrent_only",
         ),
         ({"n_modes": 2, "emissions": "gaussian"}, "give the latent dimension"),
         ({"n_modes": 2, "n_latent": 2}, "leave it out"),

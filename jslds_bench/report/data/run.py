@@ -36,6 +36,8 @@ class RunData:
         paths: record key → file.
         tasks, networks, models: labels, in the suite's order.
         seeds: those that the run was asked for, by its suite or by any record.
+        settings: task → the name of its setting, by a record with values if there is one: of jobs that came
+            to nothing schema 1 did not say enough.
         columns: its metrics, in the order in which tables show them.
         styles: model label → Style.
     """
@@ -47,6 +49,7 @@ class RunData:
     networks: list[str]
     models: list[str]
     seeds: list[int]
+    settings: dict[str, str]
     columns: list[Column]
     styles: dict[str, Style]
     _arrays: dict[Key, Arrays] = dataclasses.field(default_factory=dict, repr=False)
@@ -77,7 +80,7 @@ class RunData:
 
     def setting(self, task: str) -> Setting:
         """What the report knows of the kind of data that `task` is."""
-        return settings.of(self.records[self.keys(task)[0]][0].setting)
+        return settings.of(self.settings[task])
 
     def said(self, task: str, what: str) -> str:
         """What the records of `task` say of its data: `what` is origin or caption."""
@@ -105,7 +108,7 @@ class RunData:
         return summarise_records(self.records[key], metric, len(self.seeds))
 
     def example(self, key: Key) -> Arrays:
-        """The arrays of the first seed of `key` whose are whole, else of the first that has any."""
+        """The arrays of `key`'s first seed without an ill-shaped one, else of the first that has any."""
         if key not in self._arrays:
             shapes, read = self.setting(key[0]).shapes, [Arrays({})]
             for record in self.records[key]:
@@ -177,6 +180,7 @@ def run_data(
         networks,
         models,
         sorted({*_seeds(suite), *(r.seed for r in found)}),
+        {r.task: r.setting for r in sorted(found, key=lambda r: bool(r.values))},
         sorted(columns.values(), key=lambda c: (c.order, c.family, c.metric)),
         model_styles([(m, entries[m]) for m in models]),
     )
