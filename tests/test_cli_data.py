@@ -56,7 +56,7 @@ def test_models_of_networks_say_before_anything_runs_that_they_do_not_describe_s
     assert main(["run", "--suite", "s.toml", "--data", str(tiny_nwb), "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert "unsupported: it describes networks, not spikes" in out
-    assert "1 jobs: 0 to run, 0 kept, 1 unsupported" in out
+    assert ": 1 job: 0 to run, 0 kept, 1 unsupported" in out
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from jslds_bench import contract
 from jslds_bench.entries import plugins
 from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import BrokenPlugin, UsageError
+from jslds_bench.records.numbers import counted
 from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.suite import registries
 
@@ -39,7 +40,7 @@ def check_lines(
         n_findings += len(outcome.findings)
         lines += [str(finding) for finding in outcome.findings] + [f"({note})" for note in outcome.notes]
         if not outcome.findings:
-            lines.append(f"{name} keeps the contract of a {kind[:-1]} ({outcome.n_rules} checks)")
+            lines.append(f"{name} keeps the contract of a {kind[:-1]} ({counted(outcome.n_rules, 'check')})")
     return [*lines, _sum(name, n_findings)] if n_findings else lines, not n_findings
 
 
@@ -80,4 +81,4 @@ def _watched(kind: str, name: str, quiet: bool, parameters: Mapping[str, Any]) -
 
 
 def _sum(name: str, n: int) -> str:
-    return f"{name}: {n} finding{'' if n == 1 else 's'}"
+    return f"{name}: {counted(n, 'finding')}"

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from jslds_bench.records.numbers import counted
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.runner.clock import gemm_rate
 from jslds_bench.runner.machine import LIBRARIES, environment
@@ -22,7 +23,7 @@ def examine(out: Path) -> tuple[list[list[str]], bool]:
         ["jslds-bench", f"{env['version']} ({commit})"],
         ["python", f"{env['python']} on {env['platform']}"],
         ["libraries", ", ".join(f"{name} {env[name] or 'missing'}" for name in LIBRARIES)],
-        ["processor", f"{env['cpu']}, {env['threads']} of {env['cores']} cores usable"],
+        ["processor", f"{env['cpu']}, {env['threads']} of {counted(env['cores'], 'core')} usable"],
         ["device", f"{env['device']}, float64 {'on' if env['x64'] else 'off'}"],
         ["XLA flags", env["xla_flags"] or "none"],
         ["fingerprint", fingerprint(env)],

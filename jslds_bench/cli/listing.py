@@ -13,6 +13,7 @@ import tomlkit
 
 from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import UsageError
+from jslds_bench.records.numbers import counted
 from jslds_bench.suite import Suite, grid, load_suite, registries, suite_names
 
 
@@ -71,8 +72,8 @@ def _unit(registry: Registry[Any], name: str) -> tuple[str, str]:
 def _size(suite: Suite) -> str:
     sizes = {"task": suite.tasks, "network": suite.networks, "model": suite.models, "seed": suite.seeds}
     sizes = {what: items for what, items in sizes.items() if items}
-    counts = [f"{len(items)} {what}{'' if len(items) == 1 else 's'}" for what, items in sizes.items()]
-    return f"{' × '.join(counts)}: {len(list(grid(suite)))} jobs"
+    counts = [counted(len(items), what) for what, items in sizes.items()]
+    return f"{' × '.join(counts)}: {counted(len(list(grid(suite))), 'job')}"
 
 
 def _suite(suite: Suite) -> str:

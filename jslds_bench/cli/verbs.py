@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from jslds_bench.cli.arguments import COMPARISONS, FORMATS, LISTS, NEW, RULES, one_of
 from jslds_bench.cli.output import complain, say, say_bytes, table
 from jslds_bench.errors import UsageError
+from jslds_bench.records.numbers import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +143,7 @@ def _dry_run(plan: Resolved, out: Path, resume: bool) -> int:
     words = ("to run", "kept", "unsupported", "failed")
     counts = {word: sum(row[-1].startswith(word) for row in rows) for word in words}
     said = ", ".join(f"{n} {word}" for word, n in counts.items() if n or word != "failed")
-    say(f"\n{plan.suite.name}: {len(rows)} jobs: {said}; nothing was run")
+    say(f"\n{plan.suite.name}: {counted(len(rows), 'job')}: {said}; nothing was run")
     return OK
 
 

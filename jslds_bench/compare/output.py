@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jslds_bench.compare.verdicts import VERDICTS, Comparison, Row
-from jslds_bench.records.numbers import ARROWS, escaped, number, printable
+from jslds_bench.records.numbers import ARROWS, counted, escaped, number, printable
 
 SCHEMA = 1
 TESTS = {"Student": "Student's t test", "Wilcoxon": "Exact Wilcoxon test"}
@@ -54,11 +54,11 @@ def closing_lines(comparison: Comparison) -> list[str]:
         how = "Nothing was tested: no row differs over two pairs of seeds or more."
     else:
         how = (
-            f"{TESTS[c.test]} of paired changes over {c.n_tests} rows, Holm-corrected: the chance of any "
-            f"false better or worse is at most {c.alpha:.0%}; the intervals hold row by row."
+            f"{TESTS[c.test]} of paired changes over {counted(c.n_tests, 'row')}, Holm-corrected: the chance "
+            f"of any false better or worse is at most {c.alpha:.0%}; the intervals hold row by row."
         )
     power = [f"An exact test is {c.power}."] if c.power else []
-    return [f"{len(c.rows)} rows: {counts}", how, *power, *c.notes]
+    return [f"{counted(len(c.rows), 'row')}: {counts}", how, *power, *c.notes]
 
 
 def _cells(comparison: Comparison, verdicts: Sequence[str]) -> list[list[str]]:

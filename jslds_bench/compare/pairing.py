@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from jslds_bench.compare.sides import Key, Metric, Results, Side, known
 from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
+from jslds_bench.records.numbers import counted
 
 Seed = int | None
 
@@ -123,7 +124,9 @@ def _pair(key: Key, name: str, metric: Metric, left: Results, right: Results) ->
     ]
     shared = asked[0] & asked[1]
     if asked[0] != asked[1]:
-        notes.append(f"over {len(shared)} seeds that both have, of {len(asked[0])} and {len(asked[1])}")
+        notes.append(
+            f"over {counted(len(shared), 'seed')} that both have, of {len(asked[0])} and {len(asked[1])}"
+        )
     have = [{s for s in shared if known(values.get(s))} for values in (ours, theirs)]
     gap = ""
     if have[0] != have[1] and have[0] | have[1]:
@@ -131,7 +134,9 @@ def _pair(key: Key, name: str, metric: Metric, left: Results, right: Results) ->
         seed = min(have[1 - which] - have[which], key=str)
         gap = f"no value of seed {seed} in {'ab'[which]}{_why(seed, name, (left, right)[which])}"
     elif have[0] != shared and have[0]:
-        notes.append(f"over {len(have[0])} of {len(shared)} seeds: the others have no value in either")
+        notes.append(
+            f"over {len(have[0])} of {counted(len(shared), 'seed')}: the others have no value in either"
+        )
     numbers = tuple(
         (float(ours[s].value), float(theirs[s].value))  # type: ignore[arg-type]
         for s in sorted(have[0] & have[1], key=str)

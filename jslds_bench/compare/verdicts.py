@@ -17,6 +17,7 @@ from jslds_bench.compare.pairing import Pairing, missing, pairings
 from jslds_bench.compare.sides import Key, Side, oriented
 from jslds_bench.compare.speeds import speeds_refused
 from jslds_bench.compare.tolerance import QUALITY, SPEED, Tolerance
+from jslds_bench.records.numbers import counted
 
 VERDICTS = ("worse", "better", "cannot tell", "same")
 ALPHA = 0.05
@@ -165,12 +166,11 @@ def _settle_without_test(case: _Case, refusal: str) -> None:
         case.verdict, case.reason = "cannot tell", "the metric has no better direction"
     elif lost and regained:
         case.verdict = "cannot tell"
-        case.reason = f"not finite any more for {lost} seeds, finite again for {regained}"
+        case.reason = f"not finite any more for {counted(lost, 'seed')}, finite again for {regained}"
     elif lost or regained:
         case.verdict = "worse" if lost else "better"
-        case.reason = (
-            f"not finite {'any more' if lost else 'before'}: {lost or regained} of {len(gaps)} seeds"
-        )
+        which = f"{lost or regained} of {counted(len(gaps), 'seed')}"
+        case.reason = f"not finite {'any more' if lost else 'before'}: {which}"
     elif not len(case.worse) or (case.worse == 0).all():
         case.verdict, case.reason = "same", "" if len(case.worse) else "not finite in either"
 

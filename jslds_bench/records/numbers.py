@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 """Behind the name of a metric: which way is better."""
@@ -20,6 +21,14 @@ def number(value: float, digits: int = 3) -> str:
         return f"{mantissa}e{int(exponent)}"
     places = max(digits - 1 - math.floor(math.log10(size)), 0)
     return f"{value:,.{places}f}"
+
+
+def counted(n: Any, noun: str) -> str:
+    """`n` of what `noun` names, which takes an s where they are several or none: 1 job, 2 jobs.
+
+    What a record holds in place of a number is written as it is.
+    """
+    return f"{n} {noun}" + ("" if n == 1 else "s")
 
 
 def printable(label: str) -> str:

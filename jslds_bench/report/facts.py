@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from jslds_bench.records.numbers import number
+from jslds_bench.records.numbers import counted, number
 from jslds_bench.records.record import Record
 from jslds_bench.report.data.run import RunData
 
@@ -43,8 +43,8 @@ def facts(data: RunData) -> list[Fact]:
         Fact("suite", str(data.meta.get("suite", ""))),
         Fact(
             "asked",
-            f"{_count(len(data.tasks), 'task')}, {_count(len(data.networks), 'network')}, "
-            f"{_count(len(data.models), 'model')}, seeds {ranges(data.seeds) or 'none'}",
+            f"{counted(len(data.tasks), 'task')}, {counted(len(data.networks), 'network')}, "
+            f"{counted(len(data.models), 'model')}, seeds {ranges(data.seeds) or 'none'}",
         ),
         Fact("data", _origins(data)),
         Fact("records", f"{len(records)}, {ok} of them ok"),
@@ -115,11 +115,7 @@ def _origins(data: RunData) -> str:
 
 def _diverged_trials(record: Record) -> str:
     n, total = record.detail.get("n_diverged"), record.detail.get("n_trials")
-    return f"{n} of {total} trials diverged when running freely" if n else ""
-
-
-def _count(n: int, word: str) -> str:
-    return f"{n} {word}" + ("" if n == 1 else "s")
+    return f"{n} of {counted(total, 'trial')} diverged when running freely" if n else ""
 
 
 def _moment(text: Any) -> str:
@@ -132,7 +128,7 @@ def _moment(text: Any) -> str:
 
 def _duration(meta: Mapping[str, Any]) -> str:
     seconds = meta.get("seconds")
-    jobs = f" for {meta['jobs']} jobs" if meta.get("jobs") is not None else ""
+    jobs = f" for {counted(meta['jobs'], 'job')}" if meta.get("jobs") is not None else ""
     if not isinstance(seconds, int | float) or not math.isfinite(seconds):
         return "not finished: the page shows the records written so far"
     if seconds < 120:
@@ -164,7 +160,7 @@ def _rate(records: Sequence[Record]) -> str:
     if not rates:
         return ""
     low, middle, high = (number(float(f(rates)) / 1e9) for f in (min, statistics.median, max))
-    return f"{middle} GFLOP/s (float32, median of {len(rates)} jobs; {low}–{high})"
+    return f"{middle} GFLOP/s (float32, median of {counted(len(rates), 'job')}; {low}–{high})"
 
 
 def _plain(value: Any) -> str:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from jslds_bench.records.numbers import counted
+
 Key = Sequence[object]
 _COLOURS = {"ok": "32", "kept": "2", "unsupported": "33"}
 _RED = "31"
@@ -116,7 +118,7 @@ class ProgressBoard:
     def _show_title(self) -> None:
         if title := self._title:
             self._title = ""
-            jobs = "" if self.total is None else f": {self.total} job{'' if self.total == 1 else 's'}"
+            jobs = "" if self.total is None else f": {counted(self.total, 'job')}"
             self._print(title + jobs + (f", {self._kept} of them kept" if self._kept else ""))
 
     def _print(self, text: str) -> None:

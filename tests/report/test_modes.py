@@ -232,7 +232,7 @@ def test_the_page_of_a_model_of_many_modes(network_run):
         file = page.parent / "figures" / f"nbit_memory+standard+{name}.svg"
         assert ET.parse(file).getroot().tag.endswith("svg")
     assert "No figure" not in text[text.index("Modes of rslds on the network standard") :]
-    assert "4 modes that are used less have no panel" in text
+    assert "Without a panel: 4 modes of less use" in text
     assert page.stat().st_size < 1e6
     assert f"stroke: var(--c-{MODE_COLORS[0][1:]})" in text
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from jslds_bench.records.numbers import number
+from jslds_bench.records.numbers import counted, number
 from jslds_bench.report.data.summary import summarise
 
 
@@ -27,6 +27,11 @@ from jslds_bench.report.data.summary import summarise
 )
 def test_numbers_have_three_digits(value, text):
     assert number(value) == text
+
+
+@pytest.mark.parametrize(("n", "text"), [(0, "0 jobs"), (1, "1 job"), (2, "2 jobs"), (None, "None jobs")])
+def test_one_is_no_plural(n, text):
+    assert counted(n, "job") == text
 
 
 def test_mean_and_sample_deviation():

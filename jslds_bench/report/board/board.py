@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from jslds_bench.analysis import stats
+from jslds_bench.records.numbers import counted
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.records.record import Record
 from jslds_bench.report.data.run import Key, RunData
@@ -186,6 +187,6 @@ def _machine(
         return "?"
     if mark not in letters:
         letters[mark] = chr(ord("A") + len(letters)) if len(letters) < 26 else f"M{len(letters) + 1}"
-        words = f"{environment['cpu']}, {environment.get('threads')} of {environment.get('cores')} cores"
-        machines[letters[mark]] = f"{words}, {environment.get('device')}"
+        cores = f"{environment.get('threads')} of {counted(environment.get('cores'), 'core')}"
+        machines[letters[mark]] = f"{environment['cpu']}, {cores}, {environment.get('device')}"
     return letters[mark]

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from jslds_bench.analysis import stats
 from jslds_bench.errors import UsageError
-from jslds_bench.records.numbers import number
+from jslds_bench.records.numbers import counted, number
 from jslds_bench.records.store import write_atomic
 from jslds_bench.report.board.board import Board, Entry, build_board, methods, names
 from jslds_bench.report.data.run import load_data
@@ -91,6 +91,7 @@ def _page(board: Board, runs: list[str], figures: list[Shown], notes: list[str])
     return fill(
         "board/leaderboard.html.j2",
         runs=runs,
+        n_runs=counted(len(runs), "run"),
         ranked_by=_ranked_by(board),
         machines=board.machines,
         heads=heads,
@@ -171,7 +172,7 @@ def _pareto(board: Board) -> Iterator[tuple[str, Figure, str]]:
         "model on a network in a run. Each machine has its own panel."
     )
     if len(panels) > MAX_PANELS:
-        caption += f" {len(panels) - MAX_PANELS} more panels are left out."
+        caption += f" Left out: {counted(len(panels) - MAX_PANELS, 'panel')} more."
     shown = dict(list(panels.items())[:MAX_PANELS])
     yield "pareto", pareto("Quality against cost", shown, board), caption
 
@@ -180,7 +181,7 @@ def _compared(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
     """Mean ranks and performance profiles of the methods that have every seed of every task."""
     whole, scores = methods(board)
     left_out = len({e.method for e in board.entries}) - len(whole)
-    gap = f"{left_out} methods lack a task or seed that most have." if left_out else ""
+    gap = f"Without a task or seed that most have: {counted(left_out, 'method')}." if left_out else ""
     if len(whole) < 2:
         return [], [f"No mean ranks: fewer than two methods have every seed of every task. {gap}".strip()]
     order = stats.ranks(scores).mean(axis=0).argsort(kind="stable")[:MAX_METHODS]
@@ -188,7 +189,7 @@ def _compared(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
     several = len({run for run, _, _ in whole}) > 1
     labels = [" · ".join(whole[i][::-1] if several else whole[i][:0:-1]) for i in order]
     words = [
-        f"Mean rank over {len(scores)} pairs of task and seed.",
+        f"Mean rank over {counted(len(scores), 'pair')} of task and seed.",
         f"A bar spans methods of which exact Wilcoxon tests, after Holm, part no two at {found.alpha:.0%}.",
         f"{found.note.capitalize()}." if found.note else "",
         f"Only the {MAX_METHODS} of least mean rank are here." if len(whole) > MAX_METHODS else "",
@@ -202,7 +203,7 @@ def _compared(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
     styles = [Style(labels[k], PALETTE[k % len(PALETTE)], DASHES[0]) for k in range(len(few))]
     caption = (
         "Performance profiles (Dolan and Moré): how often what a method is ranked by is within a factor of "
-        f"the least of the same task and seed. The {len(few)} methods of least mean rank."
+        f"the least of the same task and seed. The {counted(len(few), 'method')} of least mean rank."
     )
     drawn = profiles("Performance profiles", labels[: len(few)], scores[:, few], styles)
     return [*made, ("profiles", drawn, caption)], []

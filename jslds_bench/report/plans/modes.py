@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from jslds_bench.records.numbers import counted
 from jslds_bench.records.record import Record
 from jslds_bench.report.data.arrays import Arrays
 from jslds_bench.report.data.modes import Modes, read_modes
@@ -125,7 +126,7 @@ def _figures(data: RunData, key: Key, a: Arrays, modes: Modes, meaning: Meaning)
         fields, plane = [_field(a, mode) for mode in modes.order if mode < len(a["flow"])], _plane(a)
         shown = MAX_PANELS - has_regions(plane, modes)
         left_out = len(fields) - shown
-        note = f"{left_out} modes that are used less have no panel" if left_out > 0 else ""
+        note = f"Without a panel: {counted(left_out, 'mode')} of less use" if left_out > 0 else ""
         yield (
             "flow",
             _flow_caption(a) + SLICE + meaning.flow,
@@ -147,8 +148,8 @@ def _tracks(a: Arrays, modes: Modes, meaning: Meaning, note: str) -> tuple[list[
     n_trials, n_steps = found[0][2].shape[:2]
     trials = min(n_trials, MAX_TRIALS, max(MAX_POINTS // n_steps, 1))
     steps = min(n_steps, MAX_POINTS // trials)
-    cut = f"Drawn: {trials} of {n_trials} example trials" + (
-        f", {steps} steps of each" if steps < n_steps else ""
+    cut = f"Drawn: {trials} of {counted(n_trials, 'example trial')}" + (
+        f", {counted(steps, 'step')} of each" if steps < n_steps else ""
     )
     panels = [Track(n, t, s[:trials, :steps], m[:trials, :steps], c) for n, t, s, m, c in found]
     return panels, cut if (trials, steps) != (n_trials, n_steps) else ""

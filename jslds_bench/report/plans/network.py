@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.figure import Figure
 
+from jslds_bench.records.numbers import counted
 from jslds_bench.report.data.arrays import Arrays
 from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.data.spaces import PLANE, project
@@ -24,7 +25,7 @@ def network_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
     models = data.best_models(task, network, MAX_MODELS)
     left_out = len(data.models_of(task, network)) - len(models)
     pairs = [((task, network, m), data.example((task, network, m))) for m in models]
-    more = f"{left_out} models of larger error are not drawn" if left_out else ""
+    more = f"Not drawn: {counted(left_out, 'model')} of larger error" if left_out else ""
     heading = heading_of(data, task, network)
     for name, caption, needs, build in (
         ("outputs", "Outputs on example trials: network, target (grey), and every model running freely.",

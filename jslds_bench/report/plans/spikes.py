@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jslds_bench.records.numbers import number
+from jslds_bench.records.numbers import counted, number
 from jslds_bench.report.data.arrays import Arrays
 from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.figures.fit import Trace, progress
@@ -89,7 +89,10 @@ def _rates(data: RunData, key: Key, a: Arrays) -> Iterator[Made]:
     if "spikes_example_rates_true" in a:
         caption += " Dashed: the true rates."
     caption = f"{caption} {data.said(key[0], 'caption')}".strip()
-    cut = f"Drawn: {n_trials} of {len(found)} example trials, {len(names)} of {found.shape[2]} sample units"
+    cut = (
+        f"Drawn: {n_trials} of {counted(len(found), 'example trial')}, "
+        f"{len(names)} of {counted(found.shape[2], 'sample unit')}"
+    )
     note = cut if found[:n_trials, :, : len(names)].size < found.size else ""
     heading = f"{plain(key[2], 20)}: single-trial rates"
     yield "rates", caption, note, lambda: rates(heading, a["spikes_time"], shown)

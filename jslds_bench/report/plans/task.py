@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from jslds_bench.records.numbers import counted
 from jslds_bench.report.data.run import RunData
 from jslds_bench.report.figures.summary import SEED_LINES, Bar, bars, horizon, matrix
 from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, make_bar
@@ -72,9 +73,8 @@ def bars_plan(data: RunData, task: str) -> Plan:
                 label = f"{plain(model, 22)}, {words}"
                 groups.setdefault(network, []).append(make_bar(data, key, metric, label, bool(hollow)))
     caption = "Mean relative error over trials and steps: filled free-run, hollow one-step; ticks are seeds."
-    note = (
-        f"{left_out} models of larger error are left out here; the tables hold them all" if left_out else ""
-    )
+    larger = f"{counted(left_out, 'model')} of larger error"
+    note = f"Left out here: {larger}; the tables hold every one" if left_out else ""
     heading = f"{plain(task)}: mean relative error"
     return Plan(
         ("task", task), file_name(task, "bars"), caption, lambda: bars(heading, groups), note, "All models"
