@@ -24,7 +24,8 @@ def test_a_model_keeps_the_contract(a_model_rule, subject):
 def test_a_model_says_whether_it_can_serve(a_model, case):
     made = smoke("models", a_model)
     for name in registries()["networks"].registered():
-        reason = made.unsupported(case.shared.task, smoke("networks", name, path="x"))
+        network = smoke("networks", name, path="x")
+        reason = case.setting.why_unsupported(case.shared.task, network, made)
         assert reason is None or one_line(reason)
 
 
