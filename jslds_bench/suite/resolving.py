@@ -238,10 +238,10 @@ def _setting_of(suite: Suite, task: _Entry) -> str:
     setting = next((s for s in every() if s.owns(task.instance)), None)
     if setting is None:
         raise UsageError(f"{where} is a task of no setting: types.Task and its kin say what one must answer")
-    if setting.needs_network and not suite.networks:
-        raise UsageError(f"{where} needs a network: add a [[networks]] table")
-    if suite.networks and not setting.needs_network:
-        raise UsageError(f"{where} needs no network: move it to a suite without [[networks]]")
+    if setting.needs_network != bool(suite.networks):
+        lacks = "needs a network: add a [[networks]] table"
+        spare = "needs no network: move it to a suite without [[networks]]"
+        raise UsageError(f"{where} {spare if suite.networks else lacks}")
     return setting.name
 
 
