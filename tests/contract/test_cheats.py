@@ -280,7 +280,7 @@ def test_models_are_not_shown_the_truth():
     (shown,) = recording.setting.given(recording.shared).values()
     known = {name for name, value in vars(shown).items() if value is not None}
     assert known == {"observations", "inputs", "emissions"}
-    assert recording.shared.recording.modes is not None
+    assert recording.shared.fit.modes is not None
     spikes = case_of("spikes")
     (shown,) = spikes.setting.given(spikes.shared).values()
     assert shown.rates is None

@@ -87,7 +87,7 @@ def test_metrics_of_fits_lie_within_bounds_or_say_why_not(a_recorded_metric, a_f
 
 def test_the_true_system_has_perfect_scores():
     best = metric.perfect(metric.guess("gaussian"))
-    perfect = {"state_accuracy": 1, "mode_eigenvalue_error": 0, "mode_point_error": 0, "forecast_error": 0}
+    perfect = {"mode_accuracy": 1, "mode_eigenvalue_error": 0, "mode_point_error": 0, "forecast_error": 0}
     for name, expected in perfect.items():
         assert smoke("metrics", name).compute(best) == pytest.approx(expected, abs=1e-12), name
 
