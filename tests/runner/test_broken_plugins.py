@@ -122,7 +122,7 @@ def test_one_that_is_named_on_the_command_line_is_complained_of_and_left_out(fol
     out, err = capsys.readouterr()
     assert "bad.py could not be imported: ModuleNotFoundError: No module named 'no_such_module'" in err
     assert "the run goes on without it" in err
-    assert out.endswith("\nmixed: 1 jobs: 1 to run, 0 kept, 0 unsupported; nothing was run\n")
+    assert out.endswith("\nmixed: 1 job: 1 to run, 0 kept, 0 unsupported; nothing was run\n")
 
 
 def test_a_run_records_their_jobs_as_failed_and_does_the_rest(folder, unoptimised):
