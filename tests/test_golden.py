@@ -34,14 +34,14 @@ def test_an_export_holds_what_the_files_hold(run):
     for path in record_paths(run):
         body = json.loads(path.read_text())
         for name, value in body["values"].items():
-            metric = {"mode_accuracy": "mode_accuracy"}.get(name, name)
+            metric = {"state_accuracy": "mode_accuracy"}.get(name, name)
             wanted[body["task"], body["model"], body["seed"], metric] = value["value"]
     found = {
         (row.task, row.model, row.seed, row.metric): None if pd.isna(row.value) else row.value
         for row in table.itertuples()
     }
     assert found == wanted
-    assert "mode_accuracy" not in set(table["metric"])
+    assert "state_accuracy" not in set(table["metric"])
 
 
 def test_both_schemas_read_as_the_same():
@@ -94,7 +94,7 @@ def test_baselines_and_runs_of_either_schema_compare(run, baseline):
     found = compare(read_side(baseline), read_side(run))
     assert found.count("worse") == found.count("better") == 0
     assert {row.verdict for row in found.rows if row.metric == "mode_accuracy"} == {"same"}
-    assert "mode_accuracy" not in {row.metric for row in found.rows}
+    assert "state_accuracy" not in {row.metric for row in found.rows}
     assert found.notes == []
 
 
@@ -114,7 +114,7 @@ def test_a_fall_of_a_renamed_metric_is_still_called(tmp_path):
 def test_a_file_of_values_of_schema_1_still_reads(tmp_path):
     text = '[[values]]\ntask = "nascar"\nnetwork = "data"\nmodel = "rslds"\nmetric = "{}"\nvalue = 0.9\n'
     sides = []
-    for schema, metric in ((1, "mode_accuracy"), (2, "mode_accuracy")):
+    for schema, metric in ((1, "state_accuracy"), (2, "mode_accuracy")):
         path = tmp_path / "published.toml"
         path.write_text(f"schema = {schema}\n" + text.format(metric))
         sides.append(read_side(path))
