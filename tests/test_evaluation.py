@@ -6,11 +6,13 @@ import jax
 import numpy as np
 import pytest
 
+from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.models.persistence import Persistence
 from jslds_bench.settings.networks import SETTING
 from jslds_bench.settings.networks import arrays as fa
 from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.settings.networks.calls import compile_anew
 from jslds_bench.tasks.context_integration import ContextIntegration
 
 TASK = ContextIntegration(n_steps=6)
@@ -95,7 +97,7 @@ def test_a_model_that_is_no_pytree_is_closed_over(evaluated, network):
     np.testing.assert_allclose(opaque.local, made.local, atol=1e-6)
     args = (network.h0, made.trials.inputs, made.trials.u_star)
     for model in (Opaque(), fitted):
-        run = ev.compiled(ev.free_run, model, *args)
+        run = compile_anew(free_run, model, *args)
         np.testing.assert_allclose(run(), made.free_run[:, 1:], atol=1e-6)
 
 

@@ -9,7 +9,7 @@ from jslds_bench.contract.instances import smoke
 from jslds_bench.contract.settings import of
 from jslds_bench.contract.words import one_line
 from jslds_bench.dynamics.rollout import free_run
-from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.settings.networks.calls import on_model
 from jslds_bench.suite import registries
 from jslds_bench.types import Linearization
 
@@ -33,7 +33,7 @@ def test_a_free_run_is_a_loop_of_steps(a_model, case, subject):
     model = subject(a_model, case).fitted
     network, trials = case.shared.network, case.shared.fit_trials
     assert isinstance(model, Linearization)
-    run = np.asarray(ev.on_model(free_run, model)(network.h0, trials.inputs, trials.u_star))
+    run = np.asarray(on_model(free_run, model)(network.h0, trials.inputs, trials.u_star))
     assert run.shape == (*trials.inputs.shape[:2], network.n_state)
     star = trials.u_star[1]
     h, carry = network.h0, model.init(network.h0, star)

@@ -18,6 +18,7 @@ from jslds_bench.metrics.states import (
 from jslds_bench.models._shared.switching_system import _from_zero
 from jslds_bench.models.switching import LDS, SLDS, RecurrentSLDS
 from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.settings.networks.calls import on_model
 from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching.float64 import enable_float64
 from jslds_bench.switching.parameters import Data
@@ -109,7 +110,7 @@ def test_all_that_a_switching_model_answers_is_one_model(model):
     fitted, made = evaluated(model, net)
     trials = made.trials
     modes = fitted.free_modes(net.h0, trials.inputs)
-    run = np.asarray(ev.on_model(free_run, fitted)(net.h0, trials.inputs, trials.u_star))
+    run = np.asarray(on_model(free_run, fitted)(net.h0, trials.inputs, trials.u_star))
     along = fitted.follow(net.h0, trials.inputs, modes)
     same = np.isclose(run, along, atol=1e-3).all(axis=(1, 2))
     assert same.mean() > 0.95  # float32 and float64 may part where the gate is undecided

@@ -12,6 +12,7 @@ from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.settings.base import Clock, Setting
 from jslds_bench.settings.networks import arrays
 from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.settings.networks.calls import compile_anew, local_at, on_model
 from jslds_bench.types.core import FixedPoints, Network, Progress, Trials
 from jslds_bench.types.networks import Evaluation, Task
 
@@ -69,12 +70,12 @@ class Networks(Setting[Shared, Evaluation]):
         """Rates of the free run and of forming linear systems, and the time to compile the former."""
         trials = evaluation.trials
         args = (shared.network.h0, trials.inputs, trials.u_star)
-        compiled, seconds = clock.once(lambda: ev.compiled(free_run, fitted, *args))
+        compiled, seconds = clock.once(lambda: compile_anew(free_run, fitted, *args))
         n_steps = trials.inputs.shape[0] * trials.inputs.shape[1]
         out = {"compile_seconds": seconds, "steps_per_second": n_steps / clock.seconds(compiled)}
         if evaluation.local is not None:
             h, u, star, _ = ev.samples(trials, evaluation.states, evaluation.u_stars, seed)
-            local = ev.on_model(ev.local_at, fitted)
+            local = on_model(local_at, fitted)
             out["jacobians_per_second"] = len(h) / clock.seconds(lambda: local(h, u, star))
         return out
 

@@ -12,7 +12,8 @@ import numpy as np
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.metrics.fixed_points import precision_and_recall
 from jslds_bench.metrics.states import relative_errors
-from jslds_bench.settings.networks.evaluation import context_of, local_at, on_model
+from jslds_bench.settings.networks.calls import local_at, on_model
+from jslds_bench.settings.networks.evaluation import context_of
 from jslds_bench.types.core import Linearization, Network
 from jslds_bench.types.modes import Switching
 from jslds_bench.types.networks import Evaluation

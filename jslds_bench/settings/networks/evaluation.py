@@ -5,7 +5,6 @@ Pure of files and clocks. The trials of a (task, seed) are drawn here, once and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,6 +20,7 @@ from jslds_bench.dynamics.fixed_points import (
 from jslds_bench.dynamics.linearize import jacobians, speeds
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
 from jslds_bench.settings.draws import purpose_key, read_only
+from jslds_bench.settings.networks.calls import local_at, on_model
 from jslds_bench.types.core import FixedPoints, Linearization, Network, Trials
 from jslds_bench.types.modes import Switching
 from jslds_bench.types.networks import Evaluation, Task
@@ -131,36 +131,6 @@ def local_systems(model: Linearization, h: Any, u: Any, star: Any) -> tuple[Any,
         return None, None
     local = on_model(local_at, model)(h, u, star)
     return np.asarray(local.A), np.asarray(local.e)
-
-
-def local_at(model: Linearization, h: Any, u: Any, star: Any) -> Any:
-    """The model's linear systems at a batch of states."""
-    return jax.vmap(model.local)(h, u, star)
-
-
-def on_model(function: Callable[..., Any], model: Linearization) -> Callable[..., Any]:
-    """``jit(function)`` with `model` as its first argument.
-
-    A model that is a pytree is passed as one, so that equal shapes share a compilation; any other is
-    closed over.
-    """
-    if jax.tree_util.all_leaves([model]):
-        return jax.jit(lambda *args: function(model, *args))
-    compiled = _JITTED.setdefault(function, jax.jit(function))
-    return lambda *args: compiled(model, *args)
-
-
-def compiled(function: Callable[..., Any], model: Linearization, *args: Any) -> Callable[[], Any]:
-    """``function(model, *args)`` traced and compiled anew, ready to be called again and again."""
-    if jax.tree_util.all_leaves([model]):
-        run = jax.jit(lambda *a: function(model, *a)).lower(*args).compile()
-        return lambda: run(*args)
-    # A function of its own, since JAX remembers what it has compiled for one that it has seen.
-    run = jax.jit(lambda *a: function(*a)).lower(model, *args).compile()
-    return lambda: run(model, *args)
-
-
-_JITTED: dict[Callable[..., Any], Any] = {}
 
 
 def _speeds64(network: Network, points: Any, u_star: Any) -> np.ndarray:

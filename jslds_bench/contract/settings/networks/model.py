@@ -15,7 +15,7 @@ from jslds_bench.contract.settings.networks.unseen import unseen_faults
 from jslds_bench.contract.words import gap
 from jslds_bench.dynamics.linearize import apply_local
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
-from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.settings.networks.calls import on_model
 from jslds_bench.types.core import Linearization
 
 N_SOMEWHERE = 32
@@ -130,8 +130,8 @@ def run_faults(subject: Subject) -> Iterator[str]:
     """Finite predictions on every trial, a free run that is a loop of steps, and a network left alone."""
     network, trials = subject.case.shared.network, subject.held_out
     states = trajectories(network, trials.inputs)
-    run = np.asarray(ev.on_model(free_run, subject.fitted)(network.h0, trials.inputs, trials.u_star))
-    one = np.asarray(ev.on_model(one_step, subject.fitted)(states, trials.inputs, trials.u_star))
+    run = np.asarray(on_model(free_run, subject.fitted)(network.h0, trials.inputs, trials.u_star))
+    one = np.asarray(on_model(one_step, subject.fitted)(states, trials.inputs, trials.u_star))
     lost = ~np.isfinite(one).all(axis=(1, 2))
     if lost.any():
         yield f"one step ahead it is not finite on {lost.sum()} of {len(lost)} trials, from finite states"
@@ -148,7 +148,7 @@ def run_faults(subject: Subject) -> Iterator[str]:
 def compile_faults(subject: Subject) -> Iterator[str]:
     """What has been compiled is not compiled again."""
     network, trials = subject.case.shared.network, subject.case.shared.fit_trials
-    run = ev.on_model(free_run, subject.fitted)
+    run = on_model(free_run, subject.fitted)
     jax.block_until_ready(run(network.h0, trials.inputs, trials.u_star))
     with compilations() as compiled:
         jax.block_until_ready(run(network.h0, trials.inputs, trials.u_star))

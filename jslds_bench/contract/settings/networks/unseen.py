@@ -11,7 +11,7 @@ from jslds_bench.contract.fitting import Subject
 from jslds_bench.contract.peeking import peeking_faults
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
 from jslds_bench.metrics.states import relative_errors
-from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.settings.networks.calls import on_model
 from jslds_bench.types.core import Trials
 
 
@@ -27,13 +27,13 @@ Errors = Callable[[Subject, Trials], np.ndarray]
 
 def _free_errors(subject: Subject, trials: Trials) -> np.ndarray:
     network = subject.case.shared.network
-    run = ev.on_model(free_run, subject.fitted)(network.h0, trials.inputs, trials.u_star)
+    run = on_model(free_run, subject.fitted)(network.h0, trials.inputs, trials.u_star)
     return _per_trial(run, trajectories(network, trials.inputs))
 
 
 def _ahead_errors(subject: Subject, trials: Trials) -> np.ndarray:
     states = trajectories(subject.case.shared.network, trials.inputs)
-    return _per_trial(ev.on_model(one_step, subject.fitted)(states, trials.inputs, trials.u_star), states)
+    return _per_trial(on_model(one_step, subject.fitted)(states, trials.inputs, trials.u_star), states)
 
 
 def _per_trial(predicted: Any, states: np.ndarray) -> np.ndarray:
