@@ -10,6 +10,9 @@ from jaxtyping import Array, Float
 
 from jslds_bench.types.core import Cell, CellParams, LocalLinear
 
+ExpandInput = Literal["star", "actual"]
+"""The input that an expansion is about: the trial's u* (the paper's), or the input u_t of the moment."""
+
 
 def recurrent_jacobian(
     cell: Cell, params: CellParams, h: Float[Array, " N"], u: Float[Array, " U"]

@@ -1,5 +1,6 @@
 """The benchmarked models: one file and one import line each."""
 
+import jslds_bench.models.codebook
 import jslds_bench.models.dmdc
 import jslds_bench.models.fixed_points
 import jslds_bench.models.jslds

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.dynamics.fixed_points import SearchSettings, locate, search_starts
-from jslds_bench.dynamics.linearize import expand, expansion_step
+from jslds_bench.dynamics.linearize import ExpandInput, expand, expansion_step
 from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
@@ -25,18 +25,20 @@ _TINY = 1e-12  # squared distance under which a state lies on a point
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["params", "u_stars", "points", "half_squares"],
-    meta_fields=["cell", "zeroth", "counts"],
+    meta_fields=["cell", "zeroth", "counts", "expand_input"],
 )
 @dataclasses.dataclass(frozen=True)
 class NearestFixedPoint:
     """F expanded about the fixed or slow point h* nearest to the state, of the trial's own u*.
 
-    ĥ_t = c + ∂F/∂h(h*, u*)(h_{t−1} − h*) + ∂F/∂u(h*, u*)(u_t − u*), with c = F(h*, u*) or c = h*.
+    ĥ_t = c + ∂F/∂h(h*, u°)(h_{t−1} − h*) + ∂F/∂u(h*, u°)(u_t − u°), with c = F(h*, u°) or c = h*; u° is u*, or
+    u_t where `expand_input` is "actual".
     """
 
     cell: Cell
     zeroth: Literal["value", "point"]
     counts: tuple[int, ...]
+    expand_input: ExpandInput
     params: CellParams
     u_stars: jax.Array  # [K, U]
     points: jax.Array  # [K, P, N], padded with _FAR
@@ -53,11 +55,15 @@ class NearestFixedPoint:
         return ()
 
     def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
-        e = self.nearest(h, u_star)
-        return carry, expansion_step(self.cell, self.params, e, u_star, h, u, self.zeroth)
+        e, at = self.nearest(h, u_star), self.about(u, u_star)
+        return carry, expansion_step(self.cell, self.params, e, at, h, u, self.zeroth)
+
+    def about(self, u: Any, u_star: Any) -> Any:
+        """u°, the input that is expanded about."""
+        return u if self.expand_input == "actual" else u_star
 
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
-        return expand(self.cell, self.params, self.nearest(h, u_star), u_star, self.zeroth)
+        return expand(self.cell, self.params, self.nearest(h, u_star), self.about(u, u_star), self.zeroth)
 
     def fixed_points(self, u_star: Any) -> jax.Array:
         context = int(jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1)))
@@ -95,7 +101,8 @@ class BlendedFixedPoints:
     def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
         points, weights = self.neighbours(h, u_star)
         model = self.nearest
-        ahead = jax.vmap(lambda e: expansion_step(model.cell, model.params, e, u_star, h, u, model.zeroth))(
+        at = model.about(u, u_star)
+        ahead = jax.vmap(lambda e: expansion_step(model.cell, model.params, e, at, h, u, model.zeroth))(
             points
         )
         return carry, weights @ ahead
@@ -103,11 +110,12 @@ class BlendedFixedPoints:
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
         points, weights = self.neighbours(h, u_star)
         model = self.nearest
-        each = jax.vmap(lambda e: expand(model.cell, model.params, e, u_star, model.zeroth))(points)
+        at = model.about(u, u_star)
+        each = jax.vmap(lambda e: expand(model.cell, model.params, e, at, model.zeroth))(points)
         e = weights @ points
         moved = each.c + jnp.einsum("kij,kj->ki", each.A, e - points)
         a, b = (jnp.tensordot(weights, x, 1) for x in (each.A, each.B))
-        return LocalLinear(e, u_star, a, b, weights @ moved)
+        return LocalLinear(e, at, a, b, weights @ moved)
 
     def fixed_points(self, u_star: Any) -> jax.Array:
         return self.nearest.fixed_points(u_star)
@@ -119,7 +127,9 @@ class FixedPointModel:
     """Numerical fixed and slow points of the trained network, and the expansion about the nearest of them.
 
     Attributes:
-        zeroth: the constant term: "value", F(h*, u*) as the paper's code has it, or "point", h* (eq. 4).
+        zeroth: the constant term: "value", F(h*, u°) as the paper's code has it, or "point", h* (eq. 4).
+        expand_input: u°, the input to expand about: "star" is u* (the paper's), "actual" is u_t: what a gate that
+            reads u_t, as that of `rslds` does, is to be compared with.
         n_trials: training trials whose visited states are the candidates (with the expansion points there,
             where the network has an expansion network).
         noise: standard deviation of the noise added to a copy of them.
@@ -129,6 +139,7 @@ class FixedPointModel:
     """
 
     zeroth: Literal["value", "point"] = "value"
+    expand_input: ExpandInput = "star"
     n_trials: int = 64
     noise: float = 0.01
     slow_tolerance: float = SearchSettings.slow_tolerance
@@ -173,7 +184,14 @@ class FixedPointModel:
             row[: len(points)] = points
         half_squares = 0.5 * jnp.sum(jnp.asarray(padded) ** 2, axis=-1)
         nearest = NearestFixedPoint(
-            network.cell, self.zeroth, counts, network.params, u_stars, jnp.asarray(padded), half_squares
+            network.cell,
+            self.zeroth,
+            counts,
+            self.expand_input,
+            network.params,
+            u_stars,
+            jnp.asarray(padded),
+            half_squares,
         )
         return nearest if self.n_nearest == 1 else BlendedFixedPoints(self.n_nearest, nearest)
 

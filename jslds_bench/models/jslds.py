@@ -12,7 +12,7 @@ import numpy as np
 
 from jslds_bench.dynamics.fixed_points import groups_within, rms_radius
 from jslds_bench.dynamics.jslds import co_rollout, expansion_point, jslds_step
-from jslds_bench.dynamics.linearize import expand
+from jslds_bench.dynamics.linearize import ExpandInput, expand, expansion_step
 from jslds_bench.dynamics.training import Parameters, RecipeName, expansion_loss, make_recipe, train
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import UsageError
@@ -37,14 +37,18 @@ FAST_STEPS = 1_500
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["params", "phi", "u_stars", "expansions"],
-    meta_fields=["cell", "counts"],
+    meta_fields=["cell", "counts", "expand_input"],
 )
 @dataclasses.dataclass(frozen=True)
 class JacobianSwitching:
-    """a_t = e* + ∂F/∂h (a_{t−1} − e*) + ∂F/∂u (u_t − u*) at (e*, u*), e* = E(a_{t−1}; φ) (eqs. 5–6)."""
+    """a_t = e* + ∂F/∂h (a_{t−1} − e*) + ∂F/∂u (u_t − u*) at (e*, u*), e* = E(a_{t−1}; φ) (eqs. 5–6).
+
+    With `expand_input` "actual" a_t = F(e*, u_t) + ∂F/∂h(e*, u_t)(a_{t−1} − e*): e* rests under u* alone.
+    """
 
     cell: Cell
     counts: tuple[int, ...]
+    expand_input: ExpandInput
     params: CellParams
     phi: ExpansionParams
     u_stars: jax.Array  # [K, U]
@@ -54,10 +58,16 @@ class JacobianSwitching:
         return ()
 
     def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
-        return carry, jslds_step(self.cell, self.params, self.phi, h, u, u_star)
+        if self.expand_input == "star":
+            return carry, jslds_step(self.cell, self.params, self.phi, h, u, u_star)
+        e = expansion_point(self.phi, h)
+        return carry, expansion_step(self.cell, self.params, e, u, h, u, "value")
 
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
-        return expand(self.cell, self.params, expansion_point(self.phi, h), u_star, "point")
+        e = expansion_point(self.phi, h)
+        if self.expand_input == "star":
+            return expand(self.cell, self.params, e, u_star, "point")
+        return expand(self.cell, self.params, e, u, "value")
 
     def fixed_points(self, u_star: Any) -> jax.Array:
         context = int(jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1)))
@@ -76,11 +86,13 @@ class JSLDS:
         n_steps: training steps of E on a frozen network, in place of the recipe's: 1,500 for "fast", and
             for "paper" as many as the paper trains the task's network with.
         merge: expansion points closer than this, in RMS radii of the states, count as one.
+        expand_input: the input to expand about: "star", u* (eqs. 5–6, and how E is trained), or "actual", u_t.
     """
 
     recipe: RecipeName = "fast"
     n_steps: int | None = None
     merge: float = 5e-2
+    expand_input: ExpandInput = "star"
 
     SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_steps": 3}
 
@@ -107,7 +119,9 @@ class JSLDS:
         padded = np.zeros((len(found), max(counts), network.n_state), np.float32)
         for row, points in zip(padded, found, strict=True):
             row[: len(points)] = points
-        return JacobianSwitching(network.cell, counts, network.params, phi, u_stars, jnp.asarray(padded))
+        return JacobianSwitching(
+            network.cell, counts, self.expand_input, network.params, phi, u_stars, jnp.asarray(padded)
+        )
 
     def _train_expansion(
         self, task: Task, network: Network, key: jax.Array, progress: Progress

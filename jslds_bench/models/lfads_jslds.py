@@ -49,5 +49,5 @@ class LFADSJSLDS(SpikeAutoencoder):
         assert network.expansion is not None
         points = jnp.zeros((1, 0, network.n_state))  # its expansion points are asked for along trials
         return JacobianSwitching(
-            network.cell, (0,), network.params, network.expansion, generator.u_stars, points
+            network.cell, (0,), "star", network.params, network.expansion, generator.u_stars, points
         )
