@@ -31,7 +31,7 @@ WITHIN = 1.05
 )
 @dataclasses.dataclass(frozen=True)
 class Codebook:
-    """ĥ_t = F(c, u_t) + ∂F/∂h(c, u_t)(h_{t−1} − c), c the nearest centre of those for the input of the step."""
+    """ĥ_t = F(c, u_t) + ∂F/∂h(c, u_t)(h_{t−1} − c), c the nearest of the centres for u_t, or for u*."""
 
     cell: Cell
     by: Literal["input", "star"]
@@ -63,16 +63,16 @@ class Codebook:
 @MODELS.register("codebook")
 @dataclasses.dataclass(frozen=True)
 class CodebookModel:
-    """Expansions of F about K centres of the visited states (k-means), for each distinct input or for each u*.
+    """Expansions of F about K centres of the visited states (k-means), for each distinct input or u*.
 
-    A description by many local systems, none of which need rest anywhere: what a method that looks for fixed points
-    has to be better than at as few systems.
+    A description by many local systems, none of which need rest anywhere: what a method that looks for
+    fixed points has to beat at as few systems.
 
     Attributes:
-        n_centres: K; of several, the least whose free-run error on the last quarter of the fit's trials is within 5 %
-            of the best, fitted to all trials afterwards.
-        by: "input": centres for each distinct u_t, of the states that it acts on (where there are at most 64 of them,
-            else as for "star"); "star": for each u*. The expansion is about u_t in both.
+        n_centres: K; of several, the least whose free-run error on the last quarter of the fit's trials is
+            within 5 % of the best, fitted to all trials afterwards.
+        by: "input": centres for each distinct u_t, of the states that it acts on (where there are at most 64
+            of them, else as for "star"); "star": for each u*. The expansion is about u_t in both.
     """
 
     n_centres: tuple[int, ...] = (1, 2, 4, 8, 16)

@@ -31,8 +31,8 @@ _TINY = 1e-12  # squared distance under which a state lies on a point
 class NearestFixedPoint:
     """F expanded about the fixed or slow point h* nearest to the state, of the trial's own u*.
 
-    ĥ_t = c + ∂F/∂h(h*, u°)(h_{t−1} − h*) + ∂F/∂u(h*, u°)(u_t − u°), with c = F(h*, u°) or c = h*; u° is u*, or
-    u_t where `expand_input` is "actual".
+    ĥ_t = c + ∂F/∂h(h*, u°)(h_{t−1} − h*) + ∂F/∂u(h*, u°)(u_t − u°), with c = F(h*, u°) or c = h*; u° is
+    u*, or u_t where `expand_input` is "actual".
     """
 
     cell: Cell
@@ -128,8 +128,8 @@ class FixedPointModel:
 
     Attributes:
         zeroth: the constant term: "value", F(h*, u°) as the paper's code has it, or "point", h* (eq. 4).
-        expand_input: u°, the input to expand about: "star" is u* (the paper's), "actual" is u_t: what a gate that
-            reads u_t, as that of `rslds` does, is to be compared with.
+        expand_input: u°, the input to expand about: "star" is u* (the paper's), "actual" is u_t, with which a
+            gate that reads u_t, as that of `rslds` does, is to be compared.
         n_trials: training trials whose visited states are the candidates (with the expansion points there,
             where the network has an expansion network).
         noise: standard deviation of the noise added to a copy of them.

@@ -86,7 +86,7 @@ class JSLDS:
         n_steps: training steps of E on a frozen network, in place of the recipe's: 1,500 for "fast", and
             for "paper" as many as the paper trains the task's network with.
         merge: expansion points closer than this, in RMS radii of the states, count as one.
-        expand_input: the input to expand about: "star", u* (eqs. 5–6, and how E is trained), or "actual", u_t.
+        expand_input: the input to expand about: "star", u* (eqs. 5–6, as E is trained), or "actual", u_t.
     """
 
     recipe: RecipeName = "fast"
