@@ -56,20 +56,20 @@ _rollout = jax.jit(rollout, static_argnums=0)
 
 def free_run(
     model: Linearization,
-    h0: Float[Array, " N"],
+    h0: Float[Array, " N"] | Float[Array, "B N"],
     inputs: Float[Array, "B T U"],
     u_star: Float[Array, "B U"],
 ) -> Float[Array, "B T N"]:
-    """ĥ_t = G(ĥ_{t−1}, u_t) from h_0: the model on its own predictions for t = 1 … T."""
+    """ĥ_t = G(ĥ_{t−1}, u_t) from h_0, of all trials or of each: the model on its own predictions."""
 
-    def trial(us: Any, star: Any) -> Any:
+    def trial(start: Any, us: Any, star: Any) -> Any:
         def step(state: Any, u: Any) -> tuple[Any, Any]:
             carry, h = model.step(state[0], state[1], u, star)
             return (carry, h), h
 
-        return jax.lax.scan(step, (model.init(h0, star), h0), us)[1]
+        return jax.lax.scan(step, (model.init(start, star), start), us)[1]
 
-    return jax.vmap(trial)(inputs, u_star)
+    return jax.vmap(trial, in_axes=(None if jnp.ndim(h0) == 1 else 0, 0, 0))(h0, inputs, u_star)
 
 
 def one_step(

@@ -1,5 +1,6 @@
 """The metrics, grouped by what they compare: one file per group and one import line each."""
 
+import jslds_bench.metrics.complexity
 import jslds_bench.metrics.fixed_points
 import jslds_bench.metrics.generators
 import jslds_bench.metrics.recordings

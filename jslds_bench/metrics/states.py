@@ -151,11 +151,58 @@ class ValidPredictionTime(StateScore):
     THRESHOLD: ClassVar[float] = 0.4
 
     def compute(self, evaluation: Evaluation) -> float:
-        true = np.asarray(evaluation.states[:, 1:], np.float64)
+        run, true = evaluation.free_run[:, 1:], evaluation.states[:, 1:]
+        return self._steps(run, true, spread(evaluation.states))
+
+    def _steps(self, run: Float[Any, "B T N"], true: Float[Any, "B T N"], unit: float) -> float:
         with np.errstate(invalid="ignore", over="ignore"):
-            distance = np.linalg.norm(np.asarray(evaluation.free_run[:, 1:], np.float64) - true, axis=-1)
-        valid = distance <= self.THRESHOLD * spread(evaluation.states)  # False for NaN
+            distance = np.linalg.norm(np.asarray(run, np.float64) - np.asarray(true, np.float64), axis=-1)
+        valid = distance <= self.THRESHOLD * unit  # False for NaN
         return float(np.mean(np.cumprod(valid, axis=1).sum(axis=1)))
+
+
+def _late(evaluation: Evaluation) -> tuple[Float[Any, "B T N"], Float[Any, "B T N"]]:
+    """The free run from h_1 and the network's states, t = 2 … T."""
+    if evaluation.late_run is None or evaluation.late_run.shape[1] < 2:
+        raise Unsupported("trials of a single step have nothing after it")
+    return evaluation.late_run[:, 1:], evaluation.states[:, 2:]
+
+
+@METRICS.register("relative_error_from_h1")
+@dataclasses.dataclass(frozen=True)
+class RelativeErrorFromH1(StateError):
+    """`relative_error` of a free run that starts at the network's own h_1, over t ≥ 2: a burn-in of one step.
+
+    A trained h_0 may lie where no trial comes again, and then the first step alone can decide a whole run.
+    """
+
+    order: ClassVar[int] = 8
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return float(relative_errors(*_late(evaluation)).mean())
+
+
+@METRICS.register("relative_error_one_step_from_h1")
+@dataclasses.dataclass(frozen=True)
+class RelativeErrorOneStepFromH1(StateError):
+    """`relative_error_one_step` over t ≥ 2: the step out of h_0 left out."""
+
+    order: ClassVar[int] = 9
+
+    def compute(self, evaluation: Evaluation) -> float:
+        _, true = _late(evaluation)
+        return float(relative_errors(evaluation.one_step[:, 1:], true).mean())
+
+
+@METRICS.register("valid_prediction_time_from_h1")
+@dataclasses.dataclass(frozen=True)
+class ValidPredictionTimeFromH1(ValidPredictionTime):
+    """`valid_prediction_time` of the free run that starts at the network's own h_1, in steps after that."""
+
+    order: ClassVar[int] = 10
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return self._steps(*_late(evaluation), spread(evaluation.states))
 
 
 @METRICS.register("relative_error_oracle")

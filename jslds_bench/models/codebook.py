@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -56,6 +57,10 @@ class Codebook:
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
         return expand(self.cell, self.params, self.nearest(h, u, u_star), u, "value")
 
+    def n_numbers(self) -> int:
+        """The coordinates of all centres."""
+        return self.centres.size
+
     def fixed_points(self, u_star: Any) -> None:
         return None
 
@@ -94,21 +99,15 @@ class CodebookModel:
         if len(self.n_centres) == 1:
             return self._fitted(network, trials, states, self.n_centres[0], seed)
         cut = len(states) - len(states) // 4
-        fit, unseen = (
-            jax.tree.map(
-                lambda x: x,
-                trials._replace(
-                    **{name: getattr(trials, name)[part] for name in ("inputs", "targets", "u_star")}
-                ),
-            )
-            for part in (slice(None, cut), slice(cut, None))
-        )
+        fit, unseen = (_part(trials, part) for part in (slice(None, cut), slice(cut, None)))
         errors = []
         for i, k in enumerate(self.n_centres):
             progress(i, len(self.n_centres), f"K = {k}")
             tried = self._fitted(network, fit, states[:cut], k, seed)
             run = np.asarray(_run(tried, network.h0, unseen.inputs, unseen.u_star))
-            errors.append(float(np.mean((run - states[cut:, 1:]) ** 2)))
+            with np.errstate(over="ignore", invalid="ignore"):
+                error = float(np.mean((run - states[cut:, 1:]) ** 2))
+            errors.append(error if np.isfinite(error) else np.inf)
         good = [k for k, e in zip(self.n_centres, errors, strict=True) if e <= WITHIN * min(errors)]
         return self._fitted(network, trials, states, min(good or self.n_centres), seed)
 
@@ -116,9 +115,9 @@ class CodebookModel:
         by, inputs, labels = self._groups(trials)
         before = states[:, :-1].reshape(-1, network.n_state)
         centres = np.stack([_centres(before[labels == g], k, seed + g) for g in range(len(inputs))])
-        centres = jnp.asarray(centres, jnp.float32)
-        half = 0.5 * jnp.sum(centres**2, axis=-1)
-        return Codebook(network.cell, by, network.params, jnp.asarray(inputs), centres, half)
+        points = jnp.asarray(centres, jnp.float32)
+        half = 0.5 * jnp.sum(points**2, axis=-1)
+        return Codebook(network.cell, by, network.params, jnp.asarray(inputs), points, half)
 
     def _groups(self, trials: Trials) -> tuple[Literal["input", "star"], np.ndarray, np.ndarray]:
         """What sets of centres are for, [G, U], and the one that each step belongs to, [B·T]."""
@@ -133,6 +132,12 @@ class CodebookModel:
         return "star", inputs, np.repeat(labels.reshape(-1), n_steps)
 
 
+def _part(trials: Trials, which: slice) -> Trials:
+    return trials._replace(
+        inputs=trials.inputs[which], targets=trials.targets[which], u_star=trials.u_star[which]
+    )
+
+
 _run = jax.jit(free_run)
 
 
@@ -140,4 +145,6 @@ def _centres(states: np.ndarray, k: int, seed: int) -> np.ndarray:
     """K centres of the states, [K, N]; of fewer states themselves, some of them twice."""
     if len(states) <= k:
         return states[np.arange(k) % len(states)]
-    return kmeans2(states, k, minit="++", seed=seed, missing="warn")[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a centre that lost its states stays where it was
+        return kmeans2(states, k, minit="++", seed=seed, missing="warn")[0]

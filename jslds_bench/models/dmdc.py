@@ -37,6 +37,10 @@ class GlobalLinear:
         at_mean = self.a @ self.mean + self.b @ u_star + self.offset
         return LocalLinear(self.mean, u_star, self.a, self.b, at_mean)
 
+    def n_numbers(self) -> int:
+        """A, B and b."""
+        return self.a.size + self.b.size + self.offset.size
+
     def fixed_points(self, u_star: Any) -> jax.Array:
         """The solution of h = A h + B u* + b, [1, N] (of least norm, should I − A be singular)."""
         eye = jnp.eye(self.a.shape[0])

@@ -65,6 +65,10 @@ class NearestFixedPoint:
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
         return expand(self.cell, self.params, self.nearest(h, u_star), self.about(u, u_star), self.zeroth)
 
+    def n_numbers(self) -> int:
+        """The coordinates of all points."""
+        return sum(self.counts) * self.points.shape[-1]
+
     def fixed_points(self, u_star: Any) -> jax.Array:
         context = int(jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1)))
         return self.points[context, : self.counts[context]]
@@ -117,6 +121,10 @@ class BlendedFixedPoints:
         a, b = (jnp.tensordot(weights, x, 1) for x in (each.A, each.B))
         return LocalLinear(e, at, a, b, weights @ moved)
 
+    def n_numbers(self) -> int:
+        """The coordinates of all points."""
+        return self.nearest.n_numbers()
+
     def fixed_points(self, u_star: Any) -> jax.Array:
         return self.nearest.fixed_points(u_star)
 
@@ -136,6 +144,8 @@ class FixedPointModel:
         slow_tolerance: q = ½‖F − h‖² under which a point is kept.
         merge: points closer than this, in RMS radii of the candidates, are one; a continuum's grain.
         n_nearest: how many of the nearest points' expansions are blended (see `BlendedFixedPoints`).
+        start_point: whether h_0 is one more point to expand about. It is no fixed point and not counted among
+            them, but often so far from all visited states that no other expansion serves it.
     """
 
     zeroth: Literal["value", "point"] = "value"
@@ -145,6 +155,7 @@ class FixedPointModel:
     slow_tolerance: float = SearchSettings.slow_tolerance
     merge: float = SearchSettings.merge
     n_nearest: int = 1
+    start_point: bool = False
 
     SMOKE: ClassVar[dict[str, Any]] = {"n_trials": 16}
 
@@ -156,6 +167,8 @@ class FixedPointModel:
                 f"n_nearest ≥ 1, got {self.n_trials}, {self.noise}, {self.slow_tolerance}, {self.merge} and "
                 f"{self.n_nearest}"
             )
+        if self.start_point and self.n_nearest > 1:
+            raise UsageError("fixed_points takes h_0 for a point (start_point) only with n_nearest = 1")
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
@@ -179,9 +192,12 @@ class FixedPointModel:
     ) -> NearestFixedPoint | BlendedFixedPoints:
         """The expansions about given points, [P_k, N] for each of the distinct `u_stars`."""
         counts = tuple(len(points) for points in found)
-        padded = np.full((len(found), max(counts), network.n_state), _FAR, np.float32)
+        extra = np.asarray(network.h0)[None] if self.start_point else np.empty((0, network.n_state))
+        padded = np.full((len(found), max(counts) + len(extra), network.n_state), _FAR, np.float32)
         for row, points in zip(padded, found, strict=True):
-            row[: len(points)] = points
+            row[: len(points) + len(extra)] = np.concatenate(
+                [points, extra]
+            )  # beyond `counts`: no fixed point
         half_squares = 0.5 * jnp.sum(jnp.asarray(padded) ** 2, axis=-1)
         nearest = NearestFixedPoint(
             network.cell,

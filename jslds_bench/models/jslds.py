@@ -69,6 +69,10 @@ class JacobianSwitching:
             return expand(self.cell, self.params, e, u_star, "point")
         return expand(self.cell, self.params, e, u, "value")
 
+    def n_numbers(self) -> int:
+        """φ."""
+        return sum(x.size for x in jax.tree.leaves(self.phi))
+
     def fixed_points(self, u_star: Any) -> jax.Array:
         context = int(jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1)))
         return self.expansions[context, : self.counts[context]]

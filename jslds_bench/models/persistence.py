@@ -29,6 +29,10 @@ class Still:
         n = h.shape[0]
         return LocalLinear(h, u_star, jnp.eye(n), jnp.zeros((n, u.shape[0])), h)
 
+    def n_numbers(self) -> int:
+        """None: nothing is fitted."""
+        return 0
+
     def fixed_points(self, u_star: Any) -> None:
         return None
 

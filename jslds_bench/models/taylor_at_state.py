@@ -31,6 +31,10 @@ class ExpansionAtState:
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
         return expand(self.cell, self.params, h, u_star, "value")
 
+    def n_numbers(self) -> int:
+        """None: nothing is fitted."""
+        return 0
+
     def fixed_points(self, u_star: Any) -> None:
         return None
 

@@ -68,10 +68,12 @@ def key_lines(data: RunData) -> list[Fact]:
         if column is None:
             continue
         means = {key: s for key in data.keys(task) if (s := data.summary(key, column.metric)).complete}
-        if means:
-            best = min(means, key=lambda key: column.sign * means[key].mean)
+        for kind in dict.fromkeys(map(data.rivals, means)):
+            own = [key for key in means if data.rivals(key) == kind]
+            best = min(own, key=lambda key: column.sign * means[key].mean)
             where = f" on {best[1]}:" if setting.names_network else ""
             lead = setting.lead or f"Best {column.title}"
+            lead += f", {setting.rivalry} {kind}" if kind else ""
             leads.setdefault(lead, []).append(f"{task}: {best[2]}{where} {means[best].text}")
     return [Fact(name, "; ".join(lines)) for name, lines in leads.items()]
 

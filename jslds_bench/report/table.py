@@ -18,7 +18,7 @@ TEXT_WIDTH = 120  # wider tables are printed task by task
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """What one place of the table shows; `best` among the complete ones of its network, task and metric."""
+    """What one place of the table shows; `best` among its rivals: of its network, task, metric and class."""
 
     summary: Summary
     best: bool = False
@@ -30,11 +30,12 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A model on a network: per task the count ``n ok/n asked`` and one Cell per column."""
+    """A model on a network: per task the count ``n ok/n asked``, its class and one Cell per column."""
 
     network: str
     model: str
     counts: dict[str, str]
+    classes: dict[str, str]
     cells: dict[tuple[str, str], Cell]
 
 
@@ -42,13 +43,15 @@ class Row:
 class Table:
     """Models as rows, grouped by network in the order given; tasks × metrics as columns.
 
-    `held`: task → the metrics that there is something to show of.
+    `held`: task → the metrics that there is something to show of; `rivalry`: task → what its classes of
+    models are called, where it has any.
     """
 
     tasks: list[str]
     columns: list[Column]
     rows: list[Row]
     held: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
+    rivalry: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def columns_of(self, task: str) -> list[Column]:
         """The columns that `task` has something for; all where it has nothing."""
@@ -60,10 +63,14 @@ class Table:
         groups = itertools.groupby(column.family for column in self.columns_of(task))
         return [(family, len(list(columns))) for family, columns in groups]
 
+    def n_columns(self, task: str) -> int:
+        """How many columns there are about `task`, counts and classes included."""
+        return 1 + (task in self.rivalry) + len(self.columns_of(task))
+
     @property
     def width(self) -> int:
-        """The number of columns over all tasks, counts included."""
-        return sum(1 + len(self.columns_of(task)) for task in self.tasks)
+        """The number of columns over all tasks."""
+        return sum(map(self.n_columns, self.tasks))
 
     @property
     def networks(self) -> list[str]:
@@ -74,7 +81,9 @@ class Table:
 
     def only(self, task: str) -> Table:
         """The part of the table about one task, without the rows that never met it."""
-        return Table([task], self.columns, [row for row in self.rows if task in row.counts], self.held)
+        return Table(
+            [task], self.columns, [row for row in self.rows if task in row.counts], self.held, self.rivalry
+        )
 
 
 def build_table(
@@ -89,28 +98,31 @@ def build_table(
     columns = data.headline if metrics is None else [c for c in data.columns if c.metric in metrics]
     keys = {key: records for key, records in data.records.items() if key[0] in tasks}
     cells = {(key, c): data.summary(key, c.metric) for key in keys for c in columns}
-    best = _best(cells)
+    classes = {key: data.rivals(key) for key in keys}
+    rivalry = {key[0]: data.setting(key[0]).rivalry for key, kind in classes.items() if kind}
+    best = _best(cells, classes)
     rows = []
     for network, model in dict.fromkeys(key[1:] for key in keys):
         own = [task for task in tasks if (task, network, model) in keys]
         counts = {t: _count(keys[t, network, model], len(data.seeds)) for t in own}
         places = {(t, c.metric): ((t, network, model), c) for t in own for c in columns}
         shown = {where: Cell(cells[place], place in best) for where, place in places.items()}
-        rows.append(Row(network, model, counts, shown))
+        kinds = {t: classes[t, network, model] for t in own if t in rivalry}
+        rows.append(Row(network, model, counts, kinds, shown))
     order = list(dict.fromkeys(row.network for row in rows))
     rows.sort(key=lambda row: order.index(row.network))
     if metrics is None:
         held = {task: {c.metric for c in data.held(task)} for task in tasks}
     else:
         held = {t: {m for key in data.keys(t) for r in keys[key] for m in r.values} for t in tasks}
-    return Table(tasks, columns, rows, held)
+    return Table(tasks, columns, rows, held, rivalry)
 
 
 def format_table(data: RunData, metrics: Collection[str] | None = None) -> str:
     """The results as plain text: mean ± sd over seeds, task by task where one table would be too wide.
 
-    `metrics` None means the headline ones. ``*`` marks the best model of each network by the metric's own
-    direction; ``[2/3]`` a mean over fewer seeds than asked.
+    `metrics` None means the headline ones. ``*`` marks the best model of each network and class by the
+    metric's own direction; ``[2/3]`` a mean over fewer seeds than asked.
     """
     table = build_table(data, metrics)
     if not table.rows:
@@ -125,13 +137,16 @@ def markdown_table(table: Table) -> str:
     """The table in Markdown, best values in bold; labels are escaped."""
     heads = ["network", "model"]
     for task in table.tasks:
-        heads += [f"{task}: ok"] + [f"{task}: {c.title}" for c in table.columns_of(task)]
+        kinds = [f"{task}: {table.rivalry[task]}"] if task in table.rivalry else []
+        heads += [f"{task}: ok", *kinds] + [f"{task}: {c.title}" for c in table.columns_of(task)]
     lines = ["| " + " | ".join(map(escaped, heads)) + " |"]
     lines.append("|" + "---|" * len(heads))
     for row in table.rows:
         shown = [escaped(row.network), escaped(row.model)]
         for task in table.tasks:
             shown.append(escaped(row.counts.get(task, "–")))
+            if task in table.rivalry:
+                shown.append(escaped(row.classes.get(task, "–")))
             for column in table.columns_of(task):
                 cell = row.cells.get((task, column.metric))
                 text = "–" if cell is None else escaped(cell.text)
@@ -148,14 +163,14 @@ def _count(records: Sequence[Record], n_asked: int) -> str:
     return f"{n_ok}/{n_asked}" + (f" ({others})" if others else "")
 
 
-def _best(cells: Mapping[tuple[Key, Column], Summary]) -> set[tuple[Key, Column]]:
-    """The best complete summaries; none is marked where all are equal or there is no rival."""
-    rivals: dict[tuple[str, str, Column], dict[Key, float]] = {}
+def _best(cells: Mapping[tuple[Key, Column], Summary], classes: Mapping[Key, str]) -> set[tuple[Key, Column]]:
+    """The best complete summaries of each class; none is marked where all are equal or there is no rival."""
+    rivals: dict[tuple[str, str, str, Column], dict[Key, float]] = {}
     for (key, column), summary in cells.items():
         if summary.complete and column.arrow:
-            rivals.setdefault((*key[:2], column), {})[key] = summary.mean
+            rivals.setdefault((*key[:2], classes[key], column), {})[key] = summary.mean
     chosen: set[tuple[Key, Column]] = set()
-    for (_, _, column), means in rivals.items():
+    for (*_, column), means in rivals.items():
         low, high = min(means.values()), max(means.values())
         if low < high:
             best = low if column.better == "lower" else high
@@ -168,8 +183,9 @@ def _block(table: Table) -> list[str]:
     tops, heads = [""], ["network · model"]
     for task in table.tasks:
         columns = table.columns_of(task)
-        tops += [printable(task)] + [""] * len(columns)
-        heads += ["ok"] + [c.title for c in columns]
+        kinds = [table.rivalry[task]] if task in table.rivalry else []
+        tops += [printable(task)] + [""] * (len(kinds) + len(columns))
+        heads += ["ok", *kinds] + [c.title for c in columns]
     grid: list[list[str]] = [heads]
     for network in table.networks:
         grid.append([printable(network)] + [""] * (len(heads) - 1))
@@ -178,6 +194,7 @@ def _block(table: Table) -> list[str]:
             for task in table.tasks:
                 cells = [row.cells.get((task, c.metric)) for c in table.columns_of(task)]
                 shown.append(row.counts.get(task, "–"))
+                shown += [row.classes.get(task, "–")] if task in table.rivalry else []
                 shown += ["–" if c is None else c.text + ("*" if c.best else "") for c in cells]
             grid.append(shown)
     widths = [max(_width(line[i]) for line in grid) for i in range(len(heads))]

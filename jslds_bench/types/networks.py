@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jslds_bench.types.core import (
     Evaluated,
@@ -103,6 +103,31 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class Counted(Protocol):
+    """What a linearisation may say besides: how many numbers its fit chose."""
+
+    def n_numbers(self) -> int:
+        """Coordinates of points, entries of matrices; not those of the network."""
+        ...
+
+
+class InForce(NamedTuple):
+    """Which of a model's local systems are in force at S steps of its free run.
+
+    Attributes:
+        labels: the system at each step, by number, for each of `apart`, [S] each.
+        state_kept: whether it is the same one a little way towards another visited state, [S].
+        input_kept: whether it is the same one under another visited input, [S].
+        apart: how little systems that count as one may differ, in RMS radii; the first is the one to go by.
+    """
+
+    labels: tuple[Int[Any, " S"], ...]
+    state_kept: Bool[Any, " S"]
+    input_kept: Bool[Any, " S"]
+    apart: tuple[float, ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class Evaluation(Evaluated):
     """One fitted model on the evaluation trials: what metrics read. Host arrays, read-only, S samples.
@@ -124,6 +149,9 @@ class Evaluation(Evaluated):
         sample_u_star: the index of each sample's u*, [S].
         projected: the nearest to `states` that a model of fewer dimensions can represent, or None.
         oracle_run: the free run along the modes inferred from `states`, [B, T+1, N]; None: it has no modes.
+        late_run: the model's free run from the network's h_1, h_1 first, [B, T, N].
+        in_force: its local systems on the free run; None: it has none, or the run is not finite.
+        n_numbers: how many numbers the fit chose; None: the model does not say.
     """
 
     trials: Trials
@@ -141,6 +169,9 @@ class Evaluation(Evaluated):
     sample_u_star: Int[Any, " S"]
     projected: Float[Any, "B T1 N"] | None = None
     oracle_run: Float[Any, "B T1 N"] | None = None
+    late_run: Float[Any, "B T N"] | None = None
+    in_force: InForce | None = None
+    n_numbers: int | None = None
 
     @property
     def linear_run(self) -> Float[Any, "B T1 N"]:

@@ -61,7 +61,7 @@ def test_other_seeds_and_missing_values_have_no_rank(write_named, make):
     unranked = {(e.run, e.model) for e in board.entries if math.isnan(e.rank)}
     assert unranked == {("a", "persistence"), ("b", "jslds")}
     assert [math.isnan(e.rank) for e in board.entries] == [False] * 4 + [True] * 2
-    whole, errors = methods(board)
+    whole, errors = methods(board, "")
     assert {m[2] for m in whole} == {"jslds", "fixed_points"}
     assert errors.shape == (3, 4)
 

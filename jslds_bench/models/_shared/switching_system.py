@@ -119,6 +119,11 @@ class SwitchingSystem:
         w = self.loadings
         return LocalLinear(e, u_star, w @ a[mode] @ w.T, w @ v[mode], c)
 
+    def n_numbers(self) -> int:
+        """Those of all modes, of the gate, and of the components."""
+        (a, v, b, _), gate = self.params.linear, self.params.gate
+        return sum(x.size for x in (a, v, b, *gate, self.mean, self.loadings))
+
     def fixed_points(self, u_star: Any) -> np.ndarray | None:
         """The real ones: those of modes that the gate picks at their own point; None where there is none."""
         found = self.mode_points(u_star)

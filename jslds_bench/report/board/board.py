@@ -24,19 +24,21 @@ class Entry:
     """A row of the leaderboard.
 
     Attributes:
+        rivals: the class that it is ranked within.
         machine: the letter of the machine that measured it; ? where that is unknown or not one.
         counts: jobs that ended well, of those asked for.
         cells: metric → Summary over seeds.
         cost: what the model took to make, processor seconds.
         losses: seed → what the models of the task are ranked by, turned so that less is better.
         complete: whether every seed that was asked for has one.
-        rank: mean over seeds of its place in the task by that; NaN where it has none.
+        rank: mean over seeds of its place among its rivals in the task; NaN where it has none.
     """
 
     run: str
     task: str
     network: str
     model: str
+    rivals: str
     machine: str
     counts: tuple[int, int]
     cells: dict[str, Summary]
@@ -68,6 +70,11 @@ class Board:
     styles: dict[str, Style]
 
     @property
+    def classes(self) -> list[str]:
+        """Those within which entries are ranked."""
+        return list(dict.fromkeys(e.rivals for e in self.entries))
+
+    @property
     def tasks(self) -> list[str]:
         return list(self.ranked_by)
 
@@ -93,7 +100,8 @@ def build_board(runs: Sequence[tuple[str, RunData]]) -> Board:
             entries.append(_entry(name, data, key, machine, ranked_by[key[0]], columns))
     pairs = {(m, data.entry("model", k)) for _, data in runs for k in data.records for m in [k[2]]}
     styles = model_styles(sorted(dict(sorted(pairs)).items()))
-    ranked = [entry for task in ranked_by for entry in _ranked([e for e in entries if e.task == task])]
+    classes = dict.fromkeys((e.task, e.rivals) for task in ranked_by for e in entries if e.task == task)
+    ranked = [e for c in classes for e in _ranked([e for e in entries if (e.task, e.rivals) == c])]
     ordered = sorted(columns.values(), key=lambda c: (c.timing, c.order, c.metric))
     return Board(ranked, ranked_by, ordered, machines, styles)
 
@@ -104,15 +112,16 @@ def names(runs: Sequence[Path]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(run) for run in runs]
 
 
-def methods(board: Board) -> tuple[list[tuple[str, str, str]], np.ndarray]:
+def methods(board: Board, rivals: str) -> tuple[list[tuple[str, str, str]], np.ndarray]:
     """The methods (run, network, model) with every seed of every task, and their losses [blocks, methods].
 
-    A block is a task and a seed. Methods that lack a task, a seed or a value of one are left out.
+    A block is a task and a seed. Methods that lack a task, a seed or a value of one, or are of the class
+    `rivals` in some tasks alone, are left out.
     """
     blocks = [(t, s) for t in board.tasks for s in _common_seeds(board.of(t))]
     losses: dict[tuple[str, str, str], dict[tuple[str, int], float]] = collections.defaultdict(dict)
     for entry in board.entries:
-        if entry.complete:
+        if entry.complete and entry.rivals == rivals:
             losses[entry.method] |= {(entry.task, s): loss for s, loss in entry.losses.items()}
     whole = [m for m, found in losses.items() if found.keys() == set(blocks)]
     table = np.array([[losses[m][block] for m in whole] for block in blocks], dtype=float)
@@ -144,6 +153,7 @@ def _entry(
     return Entry(
         run,
         *key,
+        data.rivals(key),
         machine,
         (sum(record.status == "ok" for record in data.records[key]), n_asked),
         {name: data.summary(key, name) for name in columns},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from jslds_bench.analysis import stats
 from jslds_bench.errors import UsageError
 from jslds_bench.records.numbers import counted, number
-from jslds_bench.records.store import write_atomic
+from jslds_bench.records.store import slug, write_atomic
 from jslds_bench.report.board.board import Board, Entry, build_board, methods, names
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.data.summary import Column, Summary
@@ -26,7 +26,15 @@ from jslds_bench.report.style import DASHES, PALETTE, Style, plain, theme
 
 MAX_PANELS = 12
 MAX_METHODS = 24
-LABELS = ("run", "task", "network", "model", "machine")
+LABELS = {
+    "run": "run",
+    "task": "task",
+    "network": "network",
+    "model": "model",
+    "rivals": "linear in",
+    "machine": "machine",
+}
+"""What entries are told apart by, and the titles of these columns."""
 
 
 class Head(NamedTuple):
@@ -81,11 +89,12 @@ def write_leaderboard(runs: Sequence[Path], folder: Path) -> Path:
 def _page(board: Board, runs: list[str], figures: list[Shown], notes: list[str]) -> str:
     script = FILES.joinpath("board/leaderboard.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    heads = _heads(board)
+    labels = {name: title for name, title in LABELS.items() if name != "rivals" or any(board.classes)}
+    heads = _heads(board, labels)
     columns = [head.name for head in heads]
     picks = [
-        {"name": name, "column": columns.index(name), "options": options}
-        for name in LABELS
+        {"name": title, "column": columns.index(name), "options": options}
+        for name, title in labels.items()
         if len(options := list(dict.fromkeys(getattr(e, name) for e in board.entries))) > 1
     ]
     return fill(
@@ -96,7 +105,7 @@ def _page(board: Board, runs: list[str], figures: list[Shown], notes: list[str])
         machines=board.machines,
         heads=heads,
         picks=picks,
-        rows=[_row(entry, board) for entry in board.entries],
+        rows=[_row(entry, board, labels) for entry in board.entries],
         figures=figures,
         notes=notes,
         script=Markup(script),
@@ -113,7 +122,7 @@ def _ranked_by(board: Board) -> str:
     return "; ".join(f"{metric} in {', '.join(named)}" for metric, named in tasks.items())
 
 
-def _heads(board: Board) -> list[Head]:
+def _heads(board: Board, labels: Mapping[str, str]) -> list[Head]:
     def head(column: Column) -> Head:
         first = "ascending" if column.sign > 0 else "descending"
         return Head(column.metric, column.title, first=first, within=column.timing)
@@ -121,7 +130,7 @@ def _heads(board: Board) -> list[Head]:
     speeds = [head(c) for c in board.columns if c.timing]
     return [
         Head("rank", "rank ↓"),
-        *(Head(name, name, label=True) for name in LABELS),
+        *(Head(name, title, label=True) for name, title in labels.items()),
         Head("ok", "jobs ok", first="descending"),
         *(head(c) for c in board.columns if not c.timing),
         Head("cost", "cost ↓ [s]", within=True),
@@ -129,13 +138,13 @@ def _heads(board: Board) -> list[Head]:
     ]
 
 
-def _row(entry: Entry, board: Board) -> list[Cell]:
+def _row(entry: Entry, board: Board, labels: Iterable[str]) -> list[Cell]:
     ok, asked = entry.counts
     unranked = math.isnan(entry.rank)
     color = f"var({css_name(board.styles[entry.model].color)})"
     return [
         Cell("–" if unranked else number(entry.rank), "" if unranked else repr(entry.rank)),
-        *(Cell(getattr(entry, name), color=color if name == "model" else "") for name in LABELS),
+        *(Cell(getattr(entry, name), color=color if name == "model" else "") for name in labels),
         Cell(f"{ok}/{asked}", repr(ok / asked), "" if ok == asked else "bad"),
         *(_summary(entry.cells[c.metric]) for c in board.columns if not c.timing),
         _summary(entry.cost),
@@ -156,8 +165,10 @@ def _figures(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
     with theme():
         made = list(_pareto(board))
         notes = [] if made else ["No plot of quality against cost: no entry has both for all its seeds."]
-        compared, why = _compared(board)
-    return made + compared, notes + why
+        for rivals in board.classes:
+            compared, why = _compared(board, rivals)
+            made, notes = made + compared, notes + why
+    return made, notes
 
 
 def _pareto(board: Board) -> Iterator[tuple[str, Figure, str]]:
@@ -177,13 +188,15 @@ def _pareto(board: Board) -> Iterator[tuple[str, Figure, str]]:
     yield "pareto", pareto("Quality against cost", shown, board), caption
 
 
-def _compared(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
-    """Mean ranks and performance profiles of the methods that have every seed of every task."""
-    whole, scores = methods(board)
-    left_out = len({e.method for e in board.entries}) - len(whole)
+def _compared(board: Board, rivals: str) -> tuple[list[tuple[str, Figure, str]], list[str]]:
+    """Mean ranks and performance profiles of the methods of a class that have every seed of every task."""
+    whole, scores = methods(board, rivals)
+    left_out = len({e.method for e in board.entries if e.rivals == rivals}) - len(whole)
     gap = f"Without a task or seed that most have: {counted(left_out, 'method')}." if left_out else ""
+    kind, mark = (f", linear in {rivals}", f"_{slug(rivals)}") if rivals else ("", "")
     if len(whole) < 2:
-        return [], [f"No mean ranks: fewer than two methods have every seed of every task. {gap}".strip()]
+        few = f"No mean ranks{kind}: fewer than two methods have every seed of every task."
+        return [], [f"{few} {gap}".strip()]
     order = stats.ranks(scores).mean(axis=0).argsort(kind="stable")[:MAX_METHODS]
     found = stats.critical_difference(scores[:, order])
     several = len({run for run, _, _ in whole}) > 1
@@ -196,14 +209,16 @@ def _compared(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
         gap,
     ]
     caption = " ".join(filter(None, words))
-    made = [("ranks", mean_ranks("Mean ranks", labels, found), caption)]
+    made = [(f"ranks{mark}", mean_ranks(f"Mean ranks{kind}", labels, found), caption)]
     if any(c and c.sign < 0 for c in board.ranked_by.values()) or (scores < 0).any():
-        return made, ["No performance profiles: they need numbers of at least 0 of which less is better."]
+        return made, [
+            f"No performance profiles{kind}: they need numbers of at least 0 of which less is better."
+        ]
     few = order[:LEGEND_UP_TO]
     styles = [Style(labels[k], PALETTE[k % len(PALETTE)], DASHES[0]) for k in range(len(few))]
     caption = (
         "Performance profiles (Dolan and Moré): how often what a method is ranked by is within a factor of "
         f"the least of the same task and seed. The {counted(len(few), 'method')} of least mean rank."
     )
-    drawn = profiles("Performance profiles", labels[: len(few)], scores[:, few], styles)
-    return [*made, ("profiles", drawn, caption)], []
+    drawn = profiles(f"Performance profiles{kind}", labels[: len(few)], scores[:, few], styles)
+    return [*made, (f"profiles{mark}", drawn, caption)], []

@@ -118,6 +118,10 @@ class RunData:
             self._arrays[key] = max(read, key=lambda a: (bool(a.found), bool(a.found) != bool(a.notes)))
         return self._arrays[key]
 
+    def rivals(self, key: Key) -> str:
+        """The class within which the model of `key` is ranked; empty where its task has no classes."""
+        return self.setting(key[0]).rivals(self, key)
+
     def best_models(self, task: str, network: str, count: int) -> list[str]:
         """At most `count` models of a network, in the suite's order: the best, the complete ones first."""
         models, column = self.models_of(task, network), self.ranked_by(task)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from jslds_bench.report.data.arrays import Shapes
-from jslds_bench.report.data.run import RunData
+from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.plans.scores import scores_plan
 
@@ -23,6 +23,7 @@ class Setting:
         shapes: the arrays beside a record, as figures need them.
         costs: the timings that together are what a model costs, for leaderboards.
         rates: what leaderboards show besides headline metrics.
+        rivalry: what a class of models is called in tables; empty where there are none.
     """
 
     leading: ClassVar[str] = ""
@@ -33,6 +34,11 @@ class Setting:
     shapes: ClassVar[Shapes] = {}
     costs: ClassVar[tuple[str, ...]] = ("fit_seconds",)
     rates: ClassVar[tuple[str, ...]] = ()
+    rivalry: ClassVar[str] = ""
+
+    def rivals(self, data: RunData, key: Key) -> str:
+        """The class of models within which the model of `key` is ranked; empty: all are of one."""
+        return ""
 
     def plans(self, data: RunData, task: str) -> Iterator[Plan]:
         """The figures of `task`, in the order of the page."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from jslds_bench.report.data import modes
-from jslds_bench.report.data.run import RunData
+from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.data.spaces import PLANE
+from jslds_bench.report.plans.complexity import complexity_plan
 from jslds_bench.report.plans.modes import Meaning, k_plans, mode_plans, objective_plans
 from jslds_bench.report.plans.network import network_plans
 from jslds_bench.report.plans.paper import paper_plans
@@ -40,6 +41,13 @@ SHAPES = {
 }
 """E example trials of T steps; a row of eigenvalues per distinct u*."""
 
+LINEAR_IN_STATE = 2 / 3
+"""Least share of steps at which the system stays the same nearby.
+
+On the authors' networks expansions about points have 0.83 and more, about the state itself 0.45 and less."""
+LINEAR_IN_INPUT = 0.9
+"""The same under another input: 1 where expansions are about u*, 0 about u_t, 0.3 where a gate reads it."""
+
 MODES = Meaning(
     axes=PLANE,
     caption="Left: the network's own states, coloured by the model's most likely mode given the whole trial. "
@@ -60,14 +68,33 @@ class Networks(Setting):
     lead = "Least free-run error (model on network)"
     about = (
         "Relative error is the mean over held-out trials and steps of ‖ĥ − h‖ / ‖h‖, where h is the "
-        "network's state and ĥ the model's, one step ahead of the true state or running freely from h₀."
+        "network's state and ĥ the model's, one step ahead of the true state or running freely from h₀. "
+        "Models are ranked among those that are linear in the same: with a system for every state or "
+        "for every input any network can be followed and less is explained."
     )
-    sections: ClassVar = {"horizon": "Error by step", "matrix": "Network × model"}
+    sections: ClassVar = {
+        "complexity": "Error against complexity",
+        "horizon": "Error by step",
+        "matrix": "Network × model",
+    }
     shapes = SHAPES | modes.SHAPES
     costs = ("network_seconds", "fit_seconds")
     rates = ("steps_per_second",)
+    rivalry = "linear in"
+
+    def rivals(self, data: RunData, key: Key) -> str:
+        """What the model is linear in, by measure (`metrics.complexity`); empty: nothing was measured."""
+        state, inputs = (data.summary(key, m) for m in ("linear_in_state", "linear_in_input"))
+        if all(column.metric != "linear_in_state" for column in data.columns):
+            return ""  # records of before these were measured
+        if not (state.n_finite and inputs.n_finite):
+            return "unknown"
+        if state.mean < LINEAR_IN_STATE:
+            return "neither"
+        return "state, input" if inputs.mean >= LINEAR_IN_INPUT else "state"
 
     def plans(self, data: RunData, task: str) -> Iterator[Plan]:
+        yield complexity_plan(data, task)
         yield from horizon_plans(data, task)
         yield matrix_plan(data, task)
         yield from paper_plans(data, task)

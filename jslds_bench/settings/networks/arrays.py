@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jslds_bench.dynamics.spectrum import eigenvalues
+from jslds_bench.metrics.complexity import effective_number
 from jslds_bench.metrics.fixed_points import precision_and_recall
 from jslds_bench.metrics.states import relative_errors
 from jslds_bench.settings.networks.calls import local_at, on_model
@@ -34,6 +35,9 @@ def series(model: Linearization, evaluation: Evaluation) -> dict[str, list[float
         pairs = [precision_and_recall(evaluation, epsilon) for epsilon in epsilons]
         out["epsilon"] = epsilons.tolist()
         out["precision_by_epsilon"], out["recall_by_epsilon"] = map(list, zip(*pairs, strict=True))
+    if evaluation.in_force is not None:
+        out["systems_apart"] = list(evaluation.in_force.apart)
+        out["n_systems_effective_by_apart"] = [effective_number(x) for x in evaluation.in_force.labels]
     if isinstance(model, Switching):
         out |= model.fit_series()
     return out

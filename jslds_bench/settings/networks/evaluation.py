@@ -21,9 +21,10 @@ from jslds_bench.dynamics.linearize import jacobians, speeds
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
 from jslds_bench.settings.draws import purpose_key, read_only
 from jslds_bench.settings.networks.calls import local_at, on_model
+from jslds_bench.settings.networks.systems import in_force
 from jslds_bench.types.core import FixedPoints, Linearization, Network, Trials
 from jslds_bench.types.modes import Switching
-from jslds_bench.types.networks import Evaluation, Task
+from jslds_bench.types.networks import Counted, Evaluation, Task
 
 N_SAMPLES = 64
 N_FIT_TRIALS = 512
@@ -74,7 +75,8 @@ def evaluate(
     """`model` on `trials`: free run from h_0, one step ahead, its points, its linear systems at samples."""
     u_stars = np.asarray(task.expansion_inputs())
     states = trajectories(network, trials.inputs)
-    run = on_model(free_run, model)(network.h0, trials.inputs, trials.u_star)
+    later, late = _runs(model, trials, states)
+    run = _with_start(network, later)
     ahead = on_model(one_step, model)(states, trials.inputs, trials.u_star)
     found = [model.fixed_points(u) for u in u_stars]
     has_points = all(points is not None and len(points) for points in found)
@@ -85,7 +87,7 @@ def evaluate(
         trials=trials,
         readout=read_only(network.readout),
         states=read_only(states),
-        free_run=read_only(_with_start(network, run)),
+        free_run=read_only(run),
         one_step=read_only(ahead),
         u_stars=u_stars,
         found=[np.asarray(points) for points in found] if has_points else None,
@@ -99,7 +101,19 @@ def evaluate(
         sample_u_star=contexts,
         projected=projected,
         oracle_run=oracle_run,
+        late_run=read_only(late),
+        in_force=in_force(model, trials, states, run, seed),
+        n_numbers=model.n_numbers() if isinstance(model, Counted) else None,
     )
+
+
+def _runs(model: Linearization, trials: Trials, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The free runs from h_0, t = 1 … T, and from the network's own h_1, t = 1 … T: of one compilation."""
+    run = on_model(free_run, model)
+    # From h_1 a step fewer is scored; the last input stands for one more, so that shapes are the same.
+    shifted = np.concatenate([trials.inputs[:, 1:], trials.inputs[:, -1:]], axis=1)
+    whole, late = run(states[:, 0], trials.inputs, trials.u_star), run(states[:, 1], shifted, trials.u_star)
+    return np.asarray(whole), np.concatenate([states[:, 1:2], np.asarray(late)[:, :-1]], axis=1)
 
 
 def _with_modes(
