@@ -23,6 +23,8 @@ MOST_INPUTS = 64
 """Distinct inputs beyond which they count as continuous."""
 WITHIN = 1.05
 """A smaller codebook is preferred whose held-out error is within this factor of the least."""
+ROUNDING = 1e-8
+"""Errors, as a share of the states' variance, below which one expansion is as good as another."""
 
 
 @partial(
@@ -100,7 +102,7 @@ class CodebookModel:
             return self._fitted(network, trials, states, self.n_centres[0], seed)
         cut = len(states) - len(states) // 4
         fit, unseen = (_part(trials, part) for part in (slice(None, cut), slice(cut, None)))
-        errors = []
+        errors, scale = [], float(np.var(states[cut:, 1:], axis=(0, 1)).mean())
         for i, k in enumerate(self.n_centres):
             progress(i, len(self.n_centres), f"K = {k}")
             tried = self._fitted(network, fit, states[:cut], k, seed)
@@ -108,7 +110,8 @@ class CodebookModel:
             with np.errstate(over="ignore", invalid="ignore"):
                 error = float(np.mean((run - states[cut:, 1:]) ** 2))
             errors.append(error if np.isfinite(error) else np.inf)
-        good = [k for k, e in zip(self.n_centres, errors, strict=True) if e <= WITHIN * min(errors)]
+        enough = WITHIN * min(errors) + ROUNDING * scale
+        good = [k for k, error in zip(self.n_centres, errors, strict=True) if error <= enough]
         return self._fitted(network, trials, states, min(good or self.n_centres), seed)
 
     def _fitted(self, network: Network, trials: Trials, states: Any, k: int, seed: int) -> Codebook:

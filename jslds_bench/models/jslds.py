@@ -90,12 +90,15 @@ class JSLDS:
         n_steps: training steps of E on a frozen network, in place of the recipe's: 1,500 for "fast", and
             for "paper" as many as the paper trains the task's network with.
         merge: expansion points closer than this, in RMS radii of the states, count as one.
+        weight_e: λ_e on a frozen network, in place of the task's. Small, E follows the state and the model is
+            an expansion at the state; large, E holds fixed points and the states are followed less well.
         expand_input: the input to expand about: "star", u* (eqs. 5–6, as E is trained), or "actual", u_t.
     """
 
     recipe: RecipeName = "fast"
     n_steps: int | None = None
     merge: float = 5e-2
+    weight_e: float | None = None
     expand_input: ExpandInput = "star"
 
     SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_steps": 3}
@@ -103,6 +106,8 @@ class JSLDS:
     def __post_init__(self) -> None:
         if (self.n_steps is not None and self.n_steps < 1) or self.merge < 0:
             raise UsageError(f"jslds needs n_steps ≥ 1 and merge ≥ 0, got {self.n_steps} and {self.merge}")
+        if self.weight_e is not None and self.weight_e < 0:
+            raise UsageError(f"jslds needs weight_e ≥ 0, got {self.weight_e}")
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
@@ -133,7 +138,10 @@ class JSLDS:
         n = network.n_state
         start = tuple(Layer(jnp.zeros((n, n)), jnp.zeros(n)) for _ in range(2))
         frozen = Parameters(network.params, network.h0, network.readout, None)
-        loss = expansion_loss(network.cell, task.setup.weights, frozen)
+        weights = task.setup.weights
+        if self.weight_e is not None:
+            weights = weights._replace(e=self.weight_e)
+        loss = expansion_loss(network.cell, weights, frozen)
         n_steps = FAST_STEPS if self.n_steps is None and self.recipe == "fast" else self.n_steps
         recipe = make_recipe(self.recipe, task.setup, n_steps)
         phi, _ = train(loss, start, task.sample, recipe, key, progress)

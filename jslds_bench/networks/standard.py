@@ -26,12 +26,15 @@ class Standard:
         recipe: "fast" or "paper" (see `training.make_recipe`).
         cell, n_state: in place of the task's reference cell and size.
         n_steps: in place of the recipe's number of training steps.
+        matched: whether to train with the optimiser, rates, batch and number of steps of co-training, so that
+            the loss alone is different. Recipe "fast" has others for a network alone; "paper" has not.
     """
 
     recipe: RecipeName = "fast"
     cell: str | None = None
     n_state: int | None = None
     n_steps: int | None = None
+    matched: bool = False
 
     SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_state": 6, "n_steps": 3}
 
@@ -45,7 +48,7 @@ class Standard:
         start = initial_parameters(
             cell.name, task.n_inputs, self.n_state or setup.n_state, task.n_outputs, key_init, expansion=False
         )
-        recipe = make_recipe(self.recipe, setup, self.n_steps, alone=True)
+        recipe = make_recipe(self.recipe, setup, self.n_steps, alone=not self.matched)
         loss = network_loss(cell, setup.weights)
         trained, history = train(loss, start, task.sample, recipe, key_train, progress)
         return as_network(cell, trained, "standard", history)

@@ -10,6 +10,7 @@ import pytest
 from jslds_bench.dynamics.jslds import co_rollout, expansion_point
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.metrics.states import RelativeError, RelativeErrorOneStep
+from jslds_bench.models.codebook import CodebookModel
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.models.jslds import JSLDS
 from jslds_bench.models.persistence import Persistence
@@ -138,6 +139,30 @@ def test_a_context_without_training_trials_is_unsupported_by_name(affine):
     one = jax.tree.map(lambda x: x, trials)._replace(u_star=np.repeat(trials.u_star[:1], 24, axis=0))
     with pytest.raises(Unsupported, match=r"no training trial has u\* ="):
         FixedPointModel().fit(CONTEXT, affine[CONTEXT.name], one, jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        FixedPointModel(n_trials=8, slow_tolerance=10.0, expand_input="actual"),
+        JSLDS(n_steps=2, expand_input="actual"),
+        CodebookModel(n_centres=(2,)),
+        CodebookModel(n_centres=(2,), by="star"),
+    ],
+)
+def test_expansions_about_the_input_of_the_moment_are_first_order_in_the_state(model, make_network):
+    network = make_network("gru", 5, MEMORY.n_inputs, MEMORY.n_outputs)
+    trials = MEMORY.sample(jax.random.key(3), 16)
+    fitted = model.fit(MEMORY, network, trials, jax.random.key(0))
+    h, u, star = network.h0, trials.inputs[0, 3] + 0.5, trials.u_star[0]
+    e = fitted.local(h, u, star).e
+    value, slope = jax.jvp(lambda x: network.step(x, u), (e,), (h - e,))
+    np.testing.assert_allclose(fitted.step((), h, u, star)[1], value + slope, rtol=1e-4, atol=1e-5)
+
+
+def test_a_codebook_has_the_least_number_of_centres_that_serves(affine):
+    fitted = fit(CodebookModel(n_centres=(2, 1, 4)), MEMORY, affine[MEMORY.name])
+    assert fitted.centres.shape[1] == 1  # one expansion is exact
 
 
 def test_persistence_stays(make_network):
