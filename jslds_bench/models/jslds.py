@@ -13,7 +13,7 @@ import numpy as np
 from jslds_bench.dynamics.fixed_points import groups_within, rms_radius
 from jslds_bench.dynamics.jslds import co_rollout, expansion_point, jslds_step
 from jslds_bench.dynamics.linearize import ExpandInput, expand, expansion_step
-from jslds_bench.dynamics.training import Parameters, RecipeName, expansion_loss, make_recipe, train
+from jslds_bench.dynamics.training import Parameters, Recipe, RecipeName, expansion_loss, make_recipe, train
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import UsageError
 from jslds_bench.types.core import (
@@ -37,7 +37,7 @@ FAST_STEPS = 1_500
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["params", "phi", "u_stars", "expansions"],
-    meta_fields=["cell", "counts", "expand_input"],
+    meta_fields=["cell", "counts", "expand_input", "trained"],
 )
 @dataclasses.dataclass(frozen=True)
 class JacobianSwitching:
@@ -53,6 +53,7 @@ class JacobianSwitching:
     phi: ExpansionParams
     u_stars: jax.Array  # [K, U]
     expansions: jax.Array  # [K, P, N]: distinct e* of the fit's trials, the first counts[k] of row k
+    trained: tuple[tuple[str, int], ...] = ()  # of E on a frozen network: what `fitted_to` answers
 
     def init(self, h0: Any, u_star: Any) -> Carry:
         return ()
@@ -68,6 +69,10 @@ class JacobianSwitching:
         if self.expand_input == "star":
             return expand(self.cell, self.params, e, u_star, "point")
         return expand(self.cell, self.params, e, u, "value")
+
+    def fitted_to(self) -> dict[str, int]:
+        """The steps that E was trained for on a frozen network, and the fresh trials drawn for them."""
+        return dict(self.trained)
 
     def n_numbers(self) -> int:
         """φ."""
@@ -112,9 +117,10 @@ class JSLDS:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> JacobianSwitching:
-        phi = network.expansion
+        phi, trained = network.expansion, {}
         if phi is None:
-            phi = self._train_expansion(task, network, key, progress)
+            phi, recipe = self._train_expansion(task, network, key, progress)
+            trained = {"steps": recipe.n_steps, "trials_drawn": recipe.n_steps * recipe.batch}
         h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], network.n_state))
         states = co_rollout(network.cell, network.params, phi, h0, trials.inputs, trials.u_star)
         e, radius = np.asarray(states.e), rms_radius(np.asarray(states.h).reshape(-1, network.n_state))
@@ -129,12 +135,19 @@ class JSLDS:
         for row, points in zip(padded, found, strict=True):
             row[: len(points)] = points
         return JacobianSwitching(
-            network.cell, counts, self.expand_input, network.params, phi, u_stars, jnp.asarray(padded)
+            network.cell,
+            counts,
+            self.expand_input,
+            network.params,
+            phi,
+            u_stars,
+            jnp.asarray(padded),
+            tuple(trained.items()),
         )
 
     def _train_expansion(
         self, task: Task, network: Network, key: jax.Array, progress: Progress
-    ) -> ExpansionParams:
+    ) -> tuple[ExpansionParams, Recipe]:
         n = network.n_state
         start = tuple(Layer(jnp.zeros((n, n)), jnp.zeros(n)) for _ in range(2))
         frozen = Parameters(network.params, network.h0, network.readout, None)
@@ -145,4 +158,4 @@ class JSLDS:
         n_steps = FAST_STEPS if self.n_steps is None and self.recipe == "fast" else self.n_steps
         recipe = make_recipe(self.recipe, task.setup, n_steps)
         phi, _ = train(loss, start, task.sample, recipe, key, progress)
-        return phi
+        return phi, recipe

@@ -22,7 +22,7 @@ from jslds_bench.runner.outcome import NetworkFailed, blank_record, outcome
 from jslds_bench.settings.base import Setting
 from jslds_bench.settings.draws import PEEKED, fingerprint, own_copy, purpose_key, sealed
 from jslds_bench.suite.job import Job
-from jslds_bench.types.core import Network, Progress
+from jslds_bench.types.core import Accountable, Network, Progress
 from jslds_bench.types.networks import reads
 
 Quiet = Callable[[], AbstractContextManager[None]]
@@ -100,6 +100,7 @@ def _run(
             **setting.detail(shared, evaluated),
             "n_scored": len(lost),
             "n_diverged": int(lost.sum()),
+            **({"fitted_to": fitted.fitted_to()} if isinstance(fitted, Accountable) else {}),
             "timing": {"gemm_flops": gemm, **({"network_cached": p.cached} if made else {})},
         },
     )

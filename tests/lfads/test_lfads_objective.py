@@ -100,7 +100,7 @@ def test_the_encoders_read_to_opposite_ends():
 def test_factors_are_projections_of_unit_length():
     p = parameters(None)
     scaled = p._replace(factors=p.factors * jnp.asarray([3.0, 0.2]))
-    np.testing.assert_allclose(log_rate_readout(scaled).w, log_rate_readout(p).w, rtol=1e-5)
+    np.testing.assert_allclose(log_rate_readout(scaled).w, log_rate_readout(p).w, rtol=1e-5, atol=1e-6)
 
 
 def test_the_objective_is_the_sum_of_its_weighted_terms():

@@ -85,6 +85,7 @@ class Networks(Setting[Shared, Evaluation]):
     def detail(self, shared: Shared, evaluation: Evaluation) -> dict[str, Any]:
         return {
             "n_trials": len(evaluation.states),
+            "n_fit_trials": len(shared.fit_trials.inputs),
             "n_network_points": [len(r.points) for r in shared.reference],
             "n_model_points": None if evaluation.found is None else [len(x) for x in evaluation.found],
             "network_history": {k: float(v[-1]) for k, v in shared.network.history.items()},
