@@ -195,7 +195,7 @@ class Linearization(Protocol):
 
 @runtime_checkable
 class Accountable(Protocol):
-    """What a fitted model may say besides: which data it rests on, where that is not all that it was given."""
+    """What a fitted model may say besides: which data it rests on, where not on all that it was given."""
 
     def fitted_to(self) -> dict[str, int]:
         """Numbers by name, for the record: trials used of those given, trials drawn, steps of training."""
