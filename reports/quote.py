@@ -1,7 +1,7 @@
 """Puts the tables of the reference runs into the documentation: `make reference` ends with this.
 
 A block of a Markdown file between ``<!-- table NAME -->`` and ``<!-- end -->`` is written anew from
-``reports/reference/``. With ``--check`` nothing is written, and the exit code tells whether a block would change.
+``reports/reference/``. With ``--check`` nothing is written, and the exit code tells whether one would change.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def main() -> int:
             stale.append(name)
             if "--check" not in sys.argv:
                 path.write_text(new, "utf-8")
-    print(f"{'stale' if '--check' in sys.argv else 'written'}: {', '.join(stale) or 'nothing'}")
+    sys.stdout.write(f"{'stale' if '--check' in sys.argv else 'written'}: {', '.join(stale) or 'nothing'}\n")
     return int(bool(stale) and "--check" in sys.argv)
 
 
