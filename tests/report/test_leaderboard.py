@@ -19,7 +19,7 @@ from jslds_bench import cli
 from jslds_bench.errors import UsageError
 from jslds_bench.report import write_leaderboard
 from jslds_bench.report.board.board import build_board, front, methods
-from jslds_bench.report.board.leaderboard import _heads
+from jslds_bench.report.board.leaderboard import LABELS, _heads
 from jslds_bench.report.data.run import load_data
 
 MACHINE = {"machine": "x86_64", "cpu": "a CPU", "cores": 2, "threads": 1, "device": "cpu: cpu"}
@@ -90,7 +90,7 @@ def test_each_task_is_ranked_by_what_its_setting_says(write_named, make):
     assert places["rslds"] < places["slds"]
     assert math.isnan(places["lds"])  # it has no modes to be right about
     assert all(e.cost.complete for e in board.of("nascar"))
-    heads = [head.name for head in _heads(board)]
+    heads = [head.name for head in _heads(board, LABELS)]
     assert heads.index("mode_accuracy") < heads.index("cost") < heads.index("seconds_per_iteration")
     text = write_leaderboard(runs, runs[0].parent / "board").read_text()
     assert "by mode_accuracy in nascar; relative_error in nbit_memory" in text
