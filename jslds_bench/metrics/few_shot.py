@@ -26,7 +26,7 @@ PRECISIONS = (1000.0, 100.0, 10.0, 1.0)
 @METRICS.register("few_shot_bits_per_spike")
 @dataclasses.dataclass(frozen=True)
 class FewShotBitsPerSpike(Bits):
-    """`co_bits_per_spike` by a Poisson regression of held-out units on the model's states, fitted to k trials.
+    """`co_bits_per_spike` by a Poisson regression on the model's states, fitted to k trials.
 
     States are those at each bin (`Inferred.visited`), of a model without them the logarithms of its rates of
     held-in units, both from held-in units alone; they are centred and divided by one number, so that their
