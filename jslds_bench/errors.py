@@ -13,5 +13,9 @@ class Unsupported(ValueError):
     """A model, network or metric cannot serve this case; the message is the reason shown to people."""
 
 
+class NotApplicable(Unsupported):
+    """The data lack what a model is made of: its job is n/a and not failed, for nothing went wrong."""
+
+
 class Diverged(ArithmeticError):
     """A trajectory or a loss left the finite numbers; the message says where and when."""

@@ -1,7 +1,7 @@
 """What README and docs say of the reference runs, against the values of those runs.
 
-Tables are written from the values (`reports/quote.py`) and must be up to date. A sentence that compares stands here
-with the words that it has in the documentation and the values that make it true: who changes one meets the other.
+Tables are written from the values (`reports/quote.py`) and must be up to date. A sentence that compares stands
+here with the words that it has in the documentation and the values that make it true.
 """
 
 import runpy

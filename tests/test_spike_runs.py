@@ -94,4 +94,6 @@ def test_a_run_on_a_file_without_conditions_says_what_cannot_be_had(run, tmp_pat
     frame = load_run(tmp_path / "run")
     reasons = frame.groupby("model").reason.first()
     assert "no conditions" in reasons["psth"]
+    assert frame.groupby("model").status.first()["psth"] == "unsupported"
+    assert done.returncode == 0, done.stderr
     assert frame[frame.model == "smoothing"].status.eq("ok").all(), done.stderr

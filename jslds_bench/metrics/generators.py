@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import scipy.optimize
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles
 from jslds_bench.dynamics.spectrum import eigenvalues, matched_distance
@@ -25,6 +25,8 @@ Reference: Smith et al. (2021), figure 4F, compares the top five.
 N_LEADING = 10
 """Leading eigenvalues that `single_system_spread` follows."""
 N_NULL = 500
+NULL_HZ = 3.0
+"""Random pairs of `frequency_error_null` turn at 0 … so many Hz: the planted rotations lie well within."""
 
 
 class GeneratorError(Error):
@@ -123,10 +125,18 @@ def _matched(evaluation: SpikeEvaluation) -> Matched | None:
     found = complex_planes(systems.mean(axis=0), N_PAIRS, evaluation.held_out.bin_seconds)
     if len(found.frequencies) < len(planted.frequencies):
         return None
-    true = planted.frequencies[:, None]
-    _, chosen = scipy.optimize.linear_sum_assignment(np.abs(found.frequencies[None] - true) / true)
+    chosen = _nearest(found.frequencies, planted.frequencies)
     planes = np.einsum("pgi,gn->pni", found.planes[chosen], loadings)
     return Matched(planted, found.frequencies[chosen], planes, loadings)
+
+
+def _nearest(found: Float[Any, " W"], true: Float[Any, " P"]) -> Int[Any, " P"]:
+    """Which of the frequencies stands for each true one: no one twice, at least total relative error."""
+    return scipy.optimize.linear_sum_assignment(np.abs(found - true[:, None]) / true[:, None])[1]
+
+
+def _worst(found: Float[Any, " P"], true: Float[Any, " P"]) -> float:
+    return float(np.max(np.abs(found - true) / true))
 
 
 @METRICS.register("frequency_error")
@@ -134,7 +144,8 @@ def _matched(evaluation: SpikeEvaluation) -> Matched | None:
 class FrequencyError(GeneratorError):
     """Greatest over planted rotations of |f̂ − f|/f; f̂ = arg λ/(2π dt) of the mean system's leading pairs.
 
-    These are the five of greatest |λ|; inf where there are fewer pairs than rotations.
+    These are the five of greatest |λ|; inf where there are fewer pairs than rotations. Five pairs have a
+    choice: read it beside `frequency_error_null`.
     """
 
     order: ClassVar[int] = 600
@@ -144,8 +155,27 @@ class FrequencyError(GeneratorError):
         matched = _matched(evaluation)
         if matched is None:
             return math.inf
-        true = matched.planted.frequencies
-        return float(np.max(np.abs(matched.frequencies - true) / true))
+        return _worst(matched.frequencies, matched.planted.frequencies)
+
+
+@METRICS.register("frequency_error_null")
+@dataclasses.dataclass(frozen=True)
+class FrequencyErrorNull(GeneratorError):
+    """What `frequency_error` would be by chance: its 5th percentile for five pairs at random frequencies.
+
+    These are uniform on 0 … 3 Hz, and matched as a model's are.
+    """
+
+    order: ClassVar[int] = 605
+    better: ClassVar[str] = "none"
+
+    def compute(self, evaluation: SpikeEvaluation) -> float:
+        planted = evaluation.held_out.rotations
+        if planted is None:
+            raise Unsupported("no rotations are planted in the data")
+        true = planted.frequencies
+        draws = np.random.default_rng(0).uniform(0, NULL_HZ, (N_NULL, max(N_PAIRS, len(true))))
+        return float(np.percentile([_worst(f[_nearest(f, true)], true) for f in draws], 5))
 
 
 @METRICS.register("plane_angle")

@@ -17,7 +17,7 @@ from jslds_bench.analysis.spikes import PSTH_SECONDS, condition_means, rate_bits
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics._shared.declared import Score
-from jslds_bench.types.spikes import SpikeEvaluation
+from jslds_bench.types.spikes import SpikeEvaluation, SpikeTrials
 
 N_FOLDS = 5
 PENALTIES = np.geomspace(1e-3, 1e3, 13)
@@ -149,21 +149,39 @@ class RateR2JSLDS(SpikeScore):
 class PsthR2(SpikeScore):
     """R² of the rates' condition means against the data's smoothed ones (sd 70 ms), held-out trials.
 
-    Mean over the units that fire there. The data's means are noisy where a condition has few trials.
-    Reference: Pei et al. (2021), section 4.
+    Mean over the units that fire there. The data's means are noisy where a condition has few trials: read it
+    beside `psth_r2_oracle`, where that can be had. Reference: Pei et al. (2021), section 4.
     """
 
     order: ClassVar[int] = 505
 
     def compute(self, evaluation: SpikeEvaluation) -> float:
-        trials = evaluation.held_out
-        if trials.conditions is None:
-            raise Unsupported("the trials have no conditions")
-        smoothed = scipy.ndimage.gaussian_filter1d(
-            trials.counts, PSTH_SECONDS / trials.bin_seconds, axis=1, mode="nearest"
-        )
-        found, true = (condition_means(x, trials.conditions) for x in (evaluation.inferred.rates, smoothed))
-        return mean_r2(_rows(found), _rows(true))
+        return _psth_r2(evaluation.held_out, evaluation.inferred.rates)
+
+
+@METRICS.register("psth_r2_oracle")
+@dataclasses.dataclass(frozen=True)
+class PsthR2Oracle(SpikeScore):
+    """`psth_r2` of the true rates, the same for all models: a score above it is noise."""
+
+    order: ClassVar[int] = 507
+    headline: ClassVar[bool] = False
+    better: ClassVar[str] = "none"
+
+    def compute(self, evaluation: SpikeEvaluation) -> float:
+        if evaluation.held_out.rates is None:
+            raise Unsupported("the true rates are not known")
+        return _psth_r2(evaluation.held_out, evaluation.held_out.rates)
+
+
+def _psth_r2(trials: SpikeTrials, rates: Float[Any, "B T N"]) -> float:
+    if trials.conditions is None:
+        raise Unsupported("the trials have no conditions")
+    smoothed = scipy.ndimage.gaussian_filter1d(
+        trials.counts, PSTH_SECONDS / trials.bin_seconds, axis=1, mode="nearest"
+    )
+    found, true = (condition_means(x, trials.conditions) for x in (rates, smoothed))
+    return mean_r2(_rows(found), _rows(true))
 
 
 @METRICS.register("velocity_r2")

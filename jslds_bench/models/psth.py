@@ -11,7 +11,7 @@ import numpy as np
 
 from jslds_bench.analysis.spikes import smoothed
 from jslds_bench.entries.registry import MODELS
-from jslds_bench.errors import Unsupported
+from jslds_bench.errors import NotApplicable
 from jslds_bench.models._shared.spike_controls import (
     Stateless,
     check_positive,
@@ -49,7 +49,7 @@ class ConditionMeans(Stateless):
 
     def infer(self, held_in: Any, conditions: Any, key: jax.Array) -> Inferred:
         if conditions is None:
-            raise Unsupported(_NO_CONDITIONS)
+            raise NotApplicable(_NO_CONDITIONS)
         at = np.minimum(np.searchsorted(self.conditions, conditions), len(self.conditions) - 1)
         met = (self.conditions[at] == conditions)[:, None, None]
         return Inferred(np.where(met, self.rates[at], self.others))
@@ -85,12 +85,12 @@ class PSTH:
         """Chosen on a quarter of `trials`, then taken from all of them.
 
         Raises:
-            Unsupported: the trials have no conditions.
+            NotApplicable: the trials have no conditions.
             UsageError: fewer than four trials.
         """
         labels = trials.conditions
         if labels is None:
-            raise Unsupported(_NO_CONDITIONS)
+            raise NotApplicable(_NO_CONDITIONS)
         counts = np.asarray(trials.counts, np.float64)
         most, quarter = quarter_out(key, len(counts))
         tried: list[tuple[float, float, float]] = []

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
+from jslds_bench.analysis.poisson_regression import Design, Weights, fit_poisson
 from jslds_bench.analysis.spikes import smoothed
 from jslds_bench.entries.registry import MODELS
-from jslds_bench.models._shared.poisson_regression import Design, Weights, fit_poisson
 from jslds_bench.models._shared.spike_controls import (
     Stateless,
     check_positive,

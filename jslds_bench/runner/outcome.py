@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from jslds_bench.errors import Diverged, Unsupported, UsageError
+from jslds_bench.errors import Diverged, NotApplicable, Unsupported, UsageError
 from jslds_bench.records.record import Record, Status
 from jslds_bench.suite.job import Job
 
@@ -41,7 +41,11 @@ def outcome(error: BaseException) -> tuple[Status, str]:
         return status, f"network: {reason}"
     if isinstance(error, Diverged):
         return "diverged", str(error)
-    if isinstance(error, Unsupported | UsageError):
+    if isinstance(error, NotApplicable):
+        return "unsupported", str(error)
+    if isinstance(
+        error, Unsupported | UsageError
+    ):  # also what the runner says of models that break its rules
         return "failed", str(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

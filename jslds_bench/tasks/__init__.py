@@ -5,4 +5,5 @@ import jslds_bench.tasks.known_systems
 import jslds_bench.tasks.mc_maze
 import jslds_bench.tasks.nbit_memory
 import jslds_bench.tasks.perturbations
+import jslds_bench.tasks.spiking_regimes
 import jslds_bench.tasks.spiking_rotations

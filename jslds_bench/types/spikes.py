@@ -26,11 +26,25 @@ class Rotations(NamedTuple):
     planes: Float[Any, "P N 2"]
 
 
+class Regimes(NamedTuple):
+    """A planted rotation in one plane of log-rates, whose frequency changes with the state; K regimes.
+
+    Attributes:
+        frequencies: Hz, of each regime, [K].
+        plane: two columns that span the plane in the space of log-rates, [N, 2].
+        at: the regime by which each bin leads to the next, [B, T].
+    """
+
+    frequencies: Float[Any, " K"]
+    plane: Float[Any, "N 2"]
+    at: Int[Any, "B T"]
+
+
 @dataclasses.dataclass(frozen=True)
 class SpikeTrials:
     """Binned spikes of simultaneously recorded units, with what is known besides.
 
-    Models are not shown the true rates and rotations.
+    Models are not shown the true rates, rotations and regimes.
 
     Attributes:
         counts: spikes per bin, whole numbers, [B, T, N].
@@ -41,6 +55,7 @@ class SpikeTrials:
         velocity: of the hand at the time that bin t drives (the lag is taken off), mm/s, [B, T, 2]; or None.
         rotations: planted rotations, or None.
         start: seconds from the aligning event to the first bin's left edge.
+        regimes: a planted rotation of several frequencies, or None.
     """
 
     counts: Float[Any, "B T N"]
@@ -51,6 +66,7 @@ class SpikeTrials:
     velocity: Float[Any, "B T 2"] | None = None
     rotations: Rotations | None = None
     start: float = 0.0
+    regimes: Regimes | None = None
 
     @property
     def held_in(self) -> Float[Any, "B T I"]:
@@ -141,6 +157,7 @@ class SpikeEvaluation(Evaluated):
         fit, held_out: trials that it was fitted to (some of them, drawn once), and others.
         inferred_fit, inferred: what it makes of both from the held-in units.
         systems: linear systems at samples of the states visited on held-out trials, [S, G, G], or None.
+        sampled: trial and bin of each of these samples, [S, 2], or None.
         loadings: ∂(log-rate)/∂(state), [G, N], or None.
     """
 
@@ -150,6 +167,7 @@ class SpikeEvaluation(Evaluated):
     inferred: Inferred
     systems: Float[Any, "S G G"] | None
     loadings: Float[Any, "G N"] | None
+    sampled: Int[Any, "S 2"] | None = None
 
     @property
     def states(self) -> Float[Any, "B T1 G"] | None:

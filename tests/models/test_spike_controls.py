@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from jslds_bench.analysis.poisson_regression import Design, fit_poisson
 from jslds_bench.analysis.spikes import rate_bits_per_spike, smoothed
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.metrics.spikes import mean_r2
-from jslds_bench.models._shared.poisson_regression import Design, fit_poisson
 from jslds_bench.models._shared.spiking_system import SpikingSystem
 from jslds_bench.models.psth import PSTH
 from jslds_bench.models.smoothing import Smoothing

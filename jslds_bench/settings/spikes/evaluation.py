@@ -34,19 +34,20 @@ N_NULL = 500
 
 def shown(trials: SpikeTrials) -> SpikeTrials:
     """What a model may see of trials to fit to: all but the truth about their origin."""
-    return dataclasses.replace(trials, rates=None, rotations=None)
+    return dataclasses.replace(trials, rates=None, rotations=None, regimes=None)
 
 
 def evaluate_spikes(model: SpikeModel, fit: SpikeTrials, held_out: SpikeTrials, seed: int) -> SpikeEvaluation:
     """`model` on the trials that it was fitted to and on others, from their held-in units."""
     some = _some(fit)
     inferred_fit, inferred = (_infer(model, trials, seed) for trials in (some, held_out))
-    systems = None
+    systems = sampled = None
     if inferred.visited is not None:
         flat = inferred.visited.reshape(-1, inferred.visited.shape[-1])
-        rng = np.random.default_rng(seed)
-        systems = model.systems(flat[rng.choice(len(flat), min(N_SAMPLES, len(flat)), replace=False)])
-    return SpikeEvaluation(some, held_out, inferred_fit, inferred, systems, model.loadings())
+        chosen = np.random.default_rng(seed).choice(len(flat), min(N_SAMPLES, len(flat)), replace=False)
+        systems = model.systems(flat[chosen])
+        sampled = np.stack(np.unravel_index(chosen, inferred.visited.shape[:2]), axis=1)
+    return SpikeEvaluation(some, held_out, inferred_fit, inferred, systems, model.loadings(), sampled)
 
 
 def _some(trials: SpikeTrials) -> SpikeTrials:
@@ -55,6 +56,8 @@ def _some(trials: SpikeTrials) -> SpikeTrials:
     chosen = np.sort(np.random.default_rng(0).choice(n, min(n, N_DECODED), replace=False))
     of_trials = ("counts", "conditions", "rates", "velocity")
     arrays = {k: read_only(v[chosen]) for k in of_trials if (v := getattr(trials, k)) is not None}
+    if trials.regimes is not None:
+        arrays["regimes"] = trials.regimes._replace(at=read_only(trials.regimes.at[chosen]))
     return SpikeTrials(**{**vars(trials), **arrays})
 
 

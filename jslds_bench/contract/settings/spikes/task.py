@@ -29,6 +29,8 @@ def shape_faults(task: SpikeTask) -> Iterator[str]:
             "velocity": (b, t, 2),
         }
         yield from drawing.array_faults(what, part, shapes)
+        if part.regimes is not None and part.regimes.at.shape != (b, t):
+            yield f"the {what} regimes are told at {part.regimes.at.shape}, expected {(b, t)}"
         if not (part.counts >= 0).all() or not (part.counts == np.round(part.counts)).all():
             yield f"the {what} counts are no whole numbers of at least 0"
         if part.held_out_units.dtype != bool or part.held_out_units.all():
