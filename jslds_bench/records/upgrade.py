@@ -16,8 +16,9 @@ FAMILIES = {
     "states": "relative_error* relative_error_one_step* skill* skill_one_step nrmse valid_prediction_time "
     "relative_error_oracle projection_error",
     "tasks": "task_error_network* task_error_model*",
-    "fixed points": "fixed_point_speed fixed_point_precision fixed_point_recall fixed_point_chamfer",
-    "spectra": "eigenvalue_error jacobian_error",
+    "fixed points": "fixed_point_speed fixed_point_precision fixed_point_recall fixed_point_chamfer "
+    "reference_completeness",
+    "spectra": "eigenvalue_error jacobian_error eigenvalue_unmatched jacobian_error_actual",
     "modes": "mode_accuracy* mode_eigenvalue_error* mode_point_error* forecast_error* elbo_per_step "
     "held_out_elbo_per_step* held_out_bits_per_spike*",
     "spikes": "co_bits_per_spike* co_bits_per_spike_jslds bits_per_spike* rate_r2* rate_r2_jslds psth_r2* "
@@ -26,7 +27,7 @@ FAMILIES = {
     "timing": "seconds_per_iteration* steps_per_second jacobians_per_second compile_seconds fit_seconds "
     "network_seconds",
 }
-"""The metrics of schema 1 in the order of its tables, a star behind those that were shown first."""
+"""The metrics of networks, recordings and spikes in the order of tables, a star behind those shown first."""
 _PLACES = {
     word.rstrip("*"): (family, 100 * i + k, word.endswith("*"))
     for i, (family, words) in enumerate(FAMILIES.items())
