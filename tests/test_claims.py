@@ -1,6 +1,6 @@
 """What README and docs say of the reference runs, against the values of those runs.
 
-Tables are written from the values (`reports/quote.py`) and must be up to date. A sentence that compares stands
+Tables are written from the values (`reports/quote.py`) and must be up to date. A sentence that compares is
 here with the words that it has in the documentation and the values that make it true.
 """
 

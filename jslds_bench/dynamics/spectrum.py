@@ -15,10 +15,22 @@ def eigenvalues(matrices: Float[Any, "*batch N N"]) -> Complex[Any, "*batch N"]:
     return np.take_along_axis(values, np.argsort(-np.abs(values), axis=-1, kind="stable"), axis=-1)
 
 
+def leading(values: Complex[Any, " N"], top: int) -> Complex[Any, " M"]:
+    """The `top` eigenvalues of a real matrix of largest magnitude, by falling magnitude, [top] or [top + 1].
+
+    A cut that would split a conjugate pair takes both: which of the two came first would be chance.
+    """
+    values = values[np.argsort(-np.abs(values), kind="stable")]
+    return values[: top + np.count_nonzero(values[:top].imag) % 2]
+
+
 def matched_distance(first: Complex[Any, " N"], second: Complex[Any, " N"], top: int | None = None) -> float:
-    """Mean |λ_i − μ_π(i)| over the minimum-cost matching of two spectra (of their `top` by magnitude)."""
-    first = first[np.argsort(-np.abs(first), kind="stable")][:top]
-    second = second[np.argsort(-np.abs(second), kind="stable")][:top]
+    """Mean |λ_i − μ_π(i)| over the minimum-cost matching of two spectra, or of the `leading` of both.
+
+    Where pairs make one of them longer by one, the one left over in the best matching goes unmatched.
+    """
+    if top is not None:
+        first, second = leading(first, top), leading(second, top)
     cost = np.abs(first[:, None] - second[None, :])
     rows, columns = scipy.optimize.linear_sum_assignment(cost)
     return float(cost[rows, columns].mean())

@@ -44,13 +44,16 @@ def task_error(readout: Readout, states: Float[Array, "B T N"], trials: Trials) 
     return jnp.sum(per_step * trials.mask) / jnp.sum(trials.mask)
 
 
-def network_loss(cell: Cell, weights: LossWeights) -> Loss:
-    """L_RNN + l2·‖θ‖²: the task alone (eq. 9 with λ_JSLDS = λ_e = λ_a = 0)."""
+def network_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) -> Loss:
+    """L_RNN + l2·‖θ‖²: the task alone (eq. 9 with λ_JSLDS = λ_e = λ_a = 0).
+
+    `l2_on_all`: the penalty is on h_0 and the readout too.
+    """
 
     def loss(p: Parameters, trials: Trials) -> tuple[jax.Array, Terms]:
         states = rollout(cell, p.theta, _start(p.h0, trials), trials.inputs)
         terms = {"rnn": task_error(p.readout, states, trials)}
-        return terms["rnn"] + weights.l2 * _squares(p.theta), terms
+        return terms["rnn"] + weights.l2 * _squares(p if l2_on_all else p.theta), terms
 
     return loss
 
@@ -68,8 +71,10 @@ def co_training_terms(p: Parameters, states: CoStates, trials: Trials) -> Terms:
     }
 
 
-def co_training_loss(cell: Cell, weights: LossWeights) -> Loss:
+def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) -> Loss:
     """λ_RNN L_RNN + λ_JSLDS L_JSLDS + λ_e R_e + λ_a R_a + l2·‖θ, φ‖².
+
+    `l2_on_all`: the penalty is on h_0 and the readout too.
 
     Reference: Smith et al. (2021), eq. 9.
     """
@@ -80,7 +85,7 @@ def co_training_loss(cell: Cell, weights: LossWeights) -> Loss:
         states = co_rollout(cell, p.theta, p.phi, h0, trials.inputs, trials.u_star)
         terms = co_training_terms(p, states, trials)
         total = sum(getattr(weights, name) * value for name, value in terms.items())
-        return total + weights.l2 * _squares((p.theta, p.phi)), terms
+        return total + weights.l2 * _squares(p if l2_on_all else (p.theta, p.phi)), terms
 
     return loss
 
@@ -105,12 +110,19 @@ def _squares(tree: Any) -> jax.Array:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How to train: the optimiser for a given number of steps, that number, and the batch size."""
+    """How to train.
+
+    Attributes:
+        n_steps, batch: how many steps, on how many trials each.
+        optimizer: for a given number of steps.
+        l2_on_all: whether the l2 penalty of a network's loss is on h_0 and the readout too.
+    """
 
     name: RecipeName
     n_steps: int
     batch: int
     optimizer: Callable[[int], optax.GradientTransformation]
+    l2_on_all: bool = False
 
 
 def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alone: bool = False) -> Recipe:
@@ -118,7 +130,8 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
 
     `alone`: for a network on its task alone, rather than with an expansion network.
 
-    ``paper``: Adam (b1 0.9, b2 0.999, eps 0.1), rate 0.02·0.9999^step, global-norm clip 10, batch 256.
+    ``paper``: Adam (b1 0.9, b2 0.999, eps 0.1), rate 0.02·0.9999^step, global-norm clip 10, batch 256;
+    l2 on all parameters, as the authors' code has it.
     ``fast``: batch 64, clip 1, a cosine to zero after a short warm-up. Co-training: Muon (peak rate 0.01) on
     the recurrent and expansion matrices, Adam (0.003) on the rest. Alone: Adam (0.001); with Muon or at
     higher rates the context task's network tends to a solution that oscillates from step to step, which no
@@ -130,7 +143,7 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
     if n_steps is not None and n_steps < 1:
         raise UsageError(f"n_steps is {n_steps}, expected at least 1")
     if name == "paper":
-        return Recipe(name, n_steps or setup.paper_steps, 256, lambda _: _paper_optimizer())
+        return Recipe(name, n_steps or setup.paper_steps, 256, lambda _: _paper_optimizer(), True)
     if alone:
         return Recipe(name, n_steps or setup.fast_steps_alone, 64, _fast_optimizer_alone)
     return Recipe(name, n_steps or setup.fast_steps, 64, _fast_optimizer)

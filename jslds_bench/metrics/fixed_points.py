@@ -1,7 +1,9 @@
-"""How the model's fixed (or expansion) points relate to the network's, found numerically from many starts.
+"""How the model's fixed (or expansion) points relate to the network's: known ones, or those of an own search.
 
-Distances are in units of the RMS radius of the network's visited states. For a continuum of slow points
-(a line attractor) a count of matches says little: read the Chamfer distance.
+Distances are in units of the RMS radius of the network's visited states. Where the search found a continuum
+of slow points (a line attractor) shares of points say how finely either side looked, and are not given; the
+Chamfer distance is. A known continuum comes evenly sampled, so that its shares are lengths. All are means
+over the distinct u*: an u* of many points weighs no more than another.
 """
 
 from __future__ import annotations
@@ -51,12 +53,26 @@ def _gaps(points: Any, others: Any) -> np.ndarray:
     return gaps
 
 
+def least_completeness(evaluation: Evaluation) -> float:
+    """Completeness of the network's points under the u* where it is least; Unsupported on a continuum."""
+    shares = [reference.completeness for reference in evaluation.reference]
+    known = [share for share in shares if share is not None]
+    if len(known) < len(shares):
+        raise Unsupported("the network's slow points form a continuum, in which points cannot be counted")
+    return min(known)
+
+
 def precision_and_recall(evaluation: Evaluation, epsilon: float) -> tuple[float, float]:
-    """Shares of the model's and of the network's points that have one of the other within `epsilon`."""
+    """Shares of the model's and of the network's points that have one of the other within `epsilon`.
+
+    Raises:
+        Unsupported: either has none, or the network's lie on a continuum of which a search found some.
+    """
     pairs = _pairs(evaluation)
-    precision = np.concatenate([_gaps(found, true) for found, true in pairs]) <= epsilon
-    recall = np.concatenate([_gaps(true, found) for found, true in pairs]) <= epsilon
-    return float(precision.mean()), float(recall.mean())
+    least_completeness(evaluation)
+    precision = [np.mean(_gaps(found, true) <= epsilon) for found, true in pairs]
+    recall = [np.mean(_gaps(true, found) <= epsilon) for found, true in pairs]
+    return float(np.mean(precision)), float(np.mean(recall))
 
 
 @METRICS.register("fixed_point_speed")
@@ -68,6 +84,7 @@ class FixedPointSpeed(OfPoints, Error):
     """
 
     order: ClassVar[int] = 200
+    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: Evaluation) -> float:
         if evaluation.found_q is None:
@@ -82,6 +99,7 @@ class FixedPointPrecision(OfPoints, Share):
     """Share of the model's points that lie within 0.1 RMS radii of a fixed point of the network."""
 
     order: ClassVar[int] = 201
+    headline: ClassVar[bool] = True
 
     def compute(self, evaluation: Evaluation) -> float:
         return precision_and_recall(evaluation, EPSILON)[0]
@@ -93,6 +111,7 @@ class FixedPointRecall(OfPoints, Share):
     """Share of the network's fixed points that have one of the model's within 0.1 RMS radii.
 
     A model need not use all of a network's fixed points (saddles, say): low recall is no fault by itself.
+    `reference_completeness` says how many the search may have missed.
     """
 
     order: ClassVar[int] = 202
@@ -112,3 +131,20 @@ class FixedPointChamfer(OfPoints, Error):
     def compute(self, evaluation: Evaluation) -> float:
         both = [(_gaps(f, r).mean() + _gaps(r, f).mean()) / 2 for f, r in _pairs(evaluation)]
         return float(np.mean(both))
+
+
+@METRICS.register("reference_completeness")
+@dataclasses.dataclass(frozen=True)
+class ReferenceCompleteness(OfPoints, Share):
+    """Estimated share of the network's fixed points that the search for the reference found, least over u*.
+
+    1 where they are known. It says nothing of the model, but how far precision and recall can be believed.
+    """
+
+    order: ClassVar[int] = 204
+    better: ClassVar[str] = "none"
+
+    def compute(self, evaluation: Evaluation) -> float:
+        if not all(len(r.points) for r in evaluation.reference):
+            raise Unsupported("the numerical search found no fixed or slow point of the network")
+        return least_completeness(evaluation)

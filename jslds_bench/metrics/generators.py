@@ -11,7 +11,7 @@ import scipy.optimize
 from jaxtyping import Float, Int
 
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles
-from jslds_bench.dynamics.spectrum import eigenvalues, matched_distance
+from jslds_bench.dynamics.spectrum import eigenvalues, leading, matched_distance
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics._shared.declared import Error
@@ -63,7 +63,7 @@ class SingleSystemSpread(GeneratorError):
         systems = _systems(evaluation)
         if not np.isfinite(systems).all():
             return math.inf
-        mean = eigenvalues(systems.mean(axis=0))[:N_LEADING]
+        mean = leading(eigenvalues(systems.mean(axis=0)), N_LEADING)
         gaps = [matched_distance(eigenvalues(a), mean, N_LEADING) for a in systems]
         scale = float(np.abs(mean).mean())
         return float(np.mean(gaps)) / scale if scale > 0 else math.inf

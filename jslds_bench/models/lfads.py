@@ -22,8 +22,8 @@ class PlainLFADS(SpikeAutoencoder):
 
     Attributes:
         about: what its linear systems are expansions about: "fixed_points", the nearest of them, or "states",
-            the states themselves. The latter says what the generator does where it is, and explains little: its
-            `relative_error` is 0 by construction.
+            the states themselves. The latter says what the generator does where it is, and explains little:
+            its `relative_error` is 0 by construction.
         cell: of the generator, by name.
         n_encoder, n_generator, n_factors: sizes of the parts.
         n_steps, batch, rate: training steps, trials in each, and the peak rate of Adam.

@@ -62,7 +62,7 @@ class CoTrained:
                 cell.name, task.n_inputs, n_state, task.n_outputs, key_init, expansion=True
             )
         recipe = make_recipe(self.recipe, setup, self.n_steps)
-        loss = co_training_loss(cell, setup.weights)
+        loss = co_training_loss(cell, setup.weights, recipe.l2_on_all)
         trained, history = train(loss, start, task.sample, recipe, key_train, progress)
         return as_network(cell, trained, "cotrained", history)
 

@@ -49,7 +49,7 @@ class Standard:
             cell.name, task.n_inputs, self.n_state or setup.n_state, task.n_outputs, key_init, expansion=False
         )
         recipe = make_recipe(self.recipe, setup, self.n_steps, alone=not self.matched)
-        loss = network_loss(cell, setup.weights)
+        loss = network_loss(cell, setup.weights, recipe.l2_on_all)
         trained, history = train(loss, start, task.sample, recipe, key_train, progress)
         return as_network(cell, trained, "standard", history)
 

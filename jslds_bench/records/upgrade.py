@@ -16,7 +16,7 @@ FAMILIES = {
     "states": "relative_error* relative_error_one_step* skill* skill_one_step nrmse valid_prediction_time "
     "relative_error_oracle projection_error",
     "tasks": "task_error_network* task_error_model*",
-    "fixed points": "fixed_point_speed fixed_point_precision fixed_point_recall fixed_point_chamfer",
+    "fixed points": "fixed_point_speed* fixed_point_precision* fixed_point_recall fixed_point_chamfer",
     "spectra": "eigenvalue_error jacobian_error",
     "modes": "mode_accuracy* mode_eigenvalue_error* mode_point_error* forecast_error* elbo_per_step "
     "held_out_elbo_per_step* held_out_bits_per_spike*",

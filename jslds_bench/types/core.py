@@ -154,6 +154,8 @@ class FixedPoints(NamedTuple):
         u_star: the input they belong to, [U].
         n_candidates: how many starting states the search was given; 0 where there was none.
         n_rejected: how many ended above the tolerance, or outside the region of the candidates.
+        completeness: the share of all such points that these are, 1 where they are known in closed form, an
+            estimate where they were searched for; None: not estimated, or some lie on a continuum.
     """
 
     points: Float[Any, "P N"]
@@ -163,6 +165,7 @@ class FixedPoints(NamedTuple):
     u_star: Float[Any, " U"]
     n_candidates: int
     n_rejected: int
+    completeness: float | None = None
 
 
 @runtime_checkable

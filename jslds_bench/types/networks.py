@@ -144,6 +144,8 @@ class Evaluation(Evaluated):
         reference: the network's own fixed points per distinct u*: its truth, or else what a numerical search
             from many starts finds.
         jacobians: ∂F/∂h at sampled visited (h_{t−1}, u_t), [S, N, N].
+        jacobians_at_local: ∂F/∂h at the same h_{t−1} and the input that the model expanded about there (its
+            `LocalLinear.u_star`), or None.
         local: the model's A at the same samples, or None.
         local_e: the points e that the model expanded about there, [S, N], or None.
         sample_u_star: the index of each sample's u*, [S].
@@ -164,6 +166,7 @@ class Evaluation(Evaluated):
     found_q: list[Any] | None
     reference: list[FixedPoints]
     jacobians: Float[Any, "S N N"]
+    jacobians_at_local: Float[Any, "S N N"] | None
     local: Float[Any, "S N N"] | None
     local_e: Float[Any, "S N"] | None
     sample_u_star: Int[Any, " S"]

@@ -16,7 +16,7 @@ from jslds_bench.dynamics.linearize import (
     recurrent_jacobian,
     speeds,
 )
-from jslds_bench.dynamics.spectrum import eigenvalues, matched_distance
+from jslds_bench.dynamics.spectrum import eigenvalues, leading, matched_distance
 
 cells = pytest.mark.parametrize("cell", ["vanilla", "gru"])
 
@@ -114,3 +114,17 @@ def test_matched_distance_by_hand():
     assert matched_distance(first, second, top=1) == pytest.approx(0.1)
     assert matched_distance(np.array([1j, -1j]), np.array([-1j, 1j])) == 0
     assert matched_distance(np.array([2.0, 0.0]), np.array([1.0, -1.0]), top=2) == pytest.approx(1)
+
+
+def test_a_cut_keeps_conjugate_pairs_together():
+    values = np.array([0.1, 0.9, 0.5 + 0.2j, 0.5 - 0.2j])
+    np.testing.assert_array_equal(leading(values, 1), [0.9])
+    np.testing.assert_array_equal(leading(values, 2), [0.9, 0.5 + 0.2j, 0.5 - 0.2j])
+    np.testing.assert_array_equal(leading(values, 3), leading(values, 2))
+    np.testing.assert_array_equal(leading(values, 9), [0.9, 0.5 + 0.2j, 0.5 - 0.2j, 0.1])
+    other = values[[0, 1, 3, 2]]  # which of the two comes first is chance
+    assert matched_distance(values, other, top=2) == 0
+    real = np.array([0.9, 0.5, 0.4])  # cut to two against three: one of the pair goes unmatched
+    assert (
+        matched_distance(values, real, top=2) == matched_distance(real, values, top=2) == pytest.approx(0.1)
+    )

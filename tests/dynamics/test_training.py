@@ -1,11 +1,14 @@
 """The training loop, its recipes and its losses."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
+import jslds_bench.networks  # noqa: F401, importing registers them
 from jslds_bench.dynamics import training
 from jslds_bench.dynamics.training import (
     Parameters,
@@ -21,7 +24,13 @@ from jslds_bench.errors import Diverged, UsageError
 from jslds_bench.networks._shared.modules import initial_parameters
 from jslds_bench.tasks.context_integration import ContextIntegration
 from jslds_bench.tasks.nbit_memory import NBitMemory
-from jslds_bench.types import LossWeights, Readout, Trials
+from jslds_bench.types import NETWORKS, LossWeights, Readout, Trials
+from jslds_bench.types.networks import Setup
+
+
+class Stopped(Exception):
+    """Raised in place of training."""
+
 
 TASK = NBitMemory(n_bits=1, n_steps=5, n_unscored=1)
 
@@ -154,6 +163,41 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(start, make_network):
     squares = sum(float(jnp.sum(x**2)) for x in jax.tree.leaves(start.theta))
     assert terms.keys() == {"rnn"}
     assert float(total) == pytest.approx(float(terms["rnn"]) + 0.5 * squares, rel=1e-5)
+
+
+def test_the_paper_s_recipe_penalises_all_parameters(start, make_network):
+    """As the authors' code does: h_0 and the readout too. Sums of squares by hand, one term at a time."""
+    cell, trials = make_network("vanilla").cell, TASK.sample(jax.random.key(2), 3)
+    weights = LossWeights(2.0, 3.0, 5.0, 7.0, 0.5)
+    p = start._replace(h0=jnp.array([1.0, 2, 0, 0]), readout=Readout(jnp.full((4, 1), 3.0), jnp.full(1, 4.0)))
+    assert make_recipe("paper", TASK.setup).l2_on_all
+    for alone in (False, True):
+        assert not make_recipe("fast", TASK.setup, alone=alone).l2_on_all
+    for loss, params in ((co_training_loss, p), (network_loss, p._replace(phi=None))):
+        more = loss(cell, weights, True)(params, trials)[0] - loss(cell, weights)(params, trials)[0]
+        assert float(more) == pytest.approx(0.5 * (1 + 4 + 4 * 9 + 16), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["standard", "cotrained"])
+def test_networks_train_on_the_loss_of_their_recipe(name, monkeypatch):
+    """What is passed on is the recipe's own choice of what the penalty is on."""
+    asked = []
+
+    def stop(loss, params, *rest):
+        trials = TASK.sample(jax.random.key(2), 3)
+        without = loss(params._replace(h0=0 * params.h0), trials)
+        asked.append(float(loss(params, trials)[0] - without[0]))
+        raise Stopped
+
+    module = importlib.import_module(f"jslds_bench.networks.{name}")
+    monkeypatch.setattr(module, "train", stop)
+    big = LossWeights(0.0, 0.0, 0.0, 0.0, 1e6)
+    monkeypatch.setattr(NBitMemory, "setup", property(lambda _: Setup("vanilla", 4, big, 1, 1, 1)))
+    for recipe in ("fast", "paper"):
+        with pytest.raises(Stopped):
+            NETWORKS.make(name, {"recipe": recipe}).build(TASK, jax.random.key(0))
+    fast, paper = asked
+    assert abs(fast) < 1e3 < paper
 
 
 def test_on_a_frozen_network_the_expansion_network_alone_learns(start, make_network):

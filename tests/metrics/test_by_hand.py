@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from jslds_bench.errors import Unsupported
 from jslds_bench.metrics import fixed_points, spectra, states, tasks
 from jslds_bench.types import Evaluation, FixedPoints, Readout, Trials
 
@@ -14,7 +15,7 @@ def points(array, eigenvalues=None) -> FixedPoints:
     array = np.array(array, float)
     eigenvalues = np.zeros(array.shape, complex) if eigenvalues is None else np.array(eigenvalues, complex)
     zeros = np.zeros(len(array))
-    return FixedPoints(array, zeros, eigenvalues, zeros.astype(int), np.zeros(1), len(array), 0)
+    return FixedPoints(array, zeros, eigenvalues, zeros.astype(int), np.zeros(1), len(array), 0, 1.0)
 
 
 @pytest.fixture
@@ -35,8 +36,9 @@ def evaluation() -> Evaluation:
         found_q=[np.array([1e-4, 3e-4])],
         reference=[points([[0, 0], [1, 0], [0, 2]], [[1, 0.5], [0.9, 0], [0.8, 0.1]])],
         jacobians=np.array([np.eye(2), np.eye(2)]),
+        jacobians_at_local=np.array([np.diag([1.0, 0.5]), np.diag([0.9, 0.2])]),
         local=np.array([np.diag([1.0, 0.4]), np.diag([0.9, 0.2])]),
-        local_e=np.array([[0.1, 0.0], [0.0, 1.9]]),
+        local_e=np.array([[0.05, 0.0], [0.0, 1.95]]),
         sample_u_star=np.array([0, 0]),
     )
 
@@ -93,11 +95,56 @@ def test_fixed_points(evaluation):
 
 
 def test_spectra(evaluation):
-    """Sample 0 expands near (0,0) with spectrum {1, .5}, sample 1 near (0,2) with {.8, .1}."""
+    """Sample 0 expands about (0.05, 0) near (0,0), spectrum {1, .5}, sample 1 near (0,2) with {.8, .1}."""
     expected = ((0 + 0.1) / 2 + (0.1 + 0.1) / 2) / 2
     assert spectra.EigenvalueError().compute(evaluation) == pytest.approx(expected)
+    assert spectra.EigenvalueUnmatched().compute(evaluation) == 0
     error = (0.6 + (0.1**2 + 0.8**2) ** 0.5) / 2 / 2**0.5
-    assert spectra.JacobianError().compute(evaluation) == pytest.approx(error)
+    assert spectra.JacobianErrorActual().compute(evaluation) == pytest.approx(error)
+    assert spectra.JacobianError().compute(evaluation) == pytest.approx(0.1 / 1.25**0.5 / 2)
+
+
+def test_the_right_spectrum_in_a_wrong_place_is_forgiven_nothing(evaluation):
+    """Points match within 0.1 RMS radii, 0.094: others are counted, and left out of the error."""
+    away = dataclasses.replace(evaluation, local_e=np.array([[0.05, 0.0], [0.0, 1.5]]))
+    assert spectra.EigenvalueError().compute(away) == pytest.approx(0.05)
+    assert spectra.EigenvalueUnmatched().compute(away) == 0.5
+    nowhere = dataclasses.replace(evaluation, local_e=np.array([[0.5, 0.0], [0.0, 1.5]]))
+    with pytest.raises(Unsupported, match="no sampled expansion point"):
+        spectra.EigenvalueError().compute(nowhere)
+    assert spectra.EigenvalueUnmatched().compute(nowhere) == 1
+    lost = dataclasses.replace(evaluation, local_e=np.array([[0.05, 0.0], [np.nan, 1.9]]))
+    assert spectra.EigenvalueError().compute(lost) == math.inf
+    assert spectra.EigenvalueUnmatched().compute(lost) == 0.5
+
+
+def test_every_u_star_weighs_alike(evaluation):
+    """Under a second u* both have one point, the same: pooled over u* the shares would be 2/3 and 2/4."""
+    two = dataclasses.replace(
+        evaluation,
+        u_stars=np.array([[0.0], [1]]),
+        found=[*evaluation.found, np.array([[5.0, 5]])],
+        reference=[*evaluation.reference, points([[5, 5]])],
+    )
+    assert fixed_points.FixedPointPrecision().compute(two) == pytest.approx((1 / 2 + 1) / 2)
+    assert fixed_points.FixedPointRecall().compute(two) == pytest.approx((1 / 3 + 1) / 2)
+    chamfer = fixed_points.FixedPointChamfer().compute(evaluation)
+    assert fixed_points.FixedPointChamfer().compute(two) == pytest.approx(chamfer / 2)
+
+
+def test_a_share_of_a_continuum_is_not_counted(evaluation):
+    """A reference that no completeness is estimated for has distances, and no recall."""
+    partly = dataclasses.replace(evaluation, reference=[evaluation.reference[0]._replace(completeness=0.75)])
+    assert fixed_points.ReferenceCompleteness().compute(partly) == 0.75
+    assert fixed_points.FixedPointRecall().compute(partly) == pytest.approx(1 / 3)
+    none = dataclasses.replace(evaluation, reference=[evaluation.reference[0]._replace(completeness=None)])
+    for metric in (fixed_points.FixedPointPrecision(), fixed_points.FixedPointRecall()):
+        with pytest.raises(Unsupported, match="continuum"):
+            metric.compute(none)
+    with pytest.raises(Unsupported, match="continuum"):
+        fixed_points.ReferenceCompleteness().compute(none)
+    chamfer = fixed_points.FixedPointChamfer()
+    assert chamfer.compute(none) == chamfer.compute(evaluation)
 
 
 def test_where_nothing_moves_nothing_divides_by_zero(evaluation):

@@ -132,9 +132,9 @@ def _truth(
 
 
 def known_points(points: np.ndarray, eigenvalues: np.ndarray, u_star: Any) -> FixedPoints:
-    """Fixed points that no search found: q = 0, no candidates."""
+    """Fixed points that no search found: q = 0, no candidates, none missing."""
     unstable = (np.abs(eigenvalues) > 1 + 1e-3).sum(axis=-1)
-    return FixedPoints(points, np.zeros(len(points)), eigenvalues, unstable, u_star, 0, 0)
+    return FixedPoints(points, np.zeros(len(points)), eigenvalues, unstable, u_star, 0, 0, 1.0)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

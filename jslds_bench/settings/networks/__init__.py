@@ -87,6 +87,7 @@ class Networks(Setting[Shared, Evaluation]):
             "n_trials": len(evaluation.states),
             "n_fit_trials": len(shared.fit_trials.inputs),
             "n_network_points": [len(r.points) for r in shared.reference],
+            "reference_completeness": [r.completeness for r in shared.reference],
             "n_model_points": None if evaluation.found is None else [len(x) for x in evaluation.found],
             "network_history": {k: float(v[-1]) for k, v in shared.network.history.items()},
         }

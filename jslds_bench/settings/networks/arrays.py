@@ -30,7 +30,8 @@ def series(model: Linearization, evaluation: Evaluation) -> dict[str, list[float
         "horizon_free_run": relative_errors(evaluation.free_run[:, 1:], true).mean(axis=0).tolist(),
         "horizon_one_step": relative_errors(evaluation.one_step, true).mean(axis=0).tolist(),
     }
-    if evaluation.found is not None and all(len(r.points) for r in evaluation.reference):
+    countable = all(len(r.points) and r.completeness is not None for r in evaluation.reference)
+    if evaluation.found is not None and countable:
         epsilons = np.geomspace(1e-3, 1, 13)
         pairs = [precision_and_recall(evaluation, epsilon) for epsilon in epsilons]
         out["epsilon"] = epsilons.tolist()

@@ -11,13 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.dynamics.fixed_points import (
-    SearchSettings,
-    find_fixed_points,
-    rms_radius,
-    search_starts,
-)
 from jslds_bench.dynamics.linearize import jacobians, speeds
+from jslds_bench.dynamics.reference import N_STARTS, search
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
 from jslds_bench.settings.draws import purpose_key, read_only
 from jslds_bench.settings.networks.calls import local_at, on_model
@@ -29,6 +24,7 @@ from jslds_bench.types.networks import Counted, Evaluation, Task
 N_SAMPLES = 64
 N_FIT_TRIALS = 512
 N_REFERENCE_TRIALS = 32
+LEAST_STARTS = 32  # of each of the two searches for the reference, under each u*
 
 
 def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:
@@ -45,8 +41,9 @@ def context_of(u_stars: Any, u_star: Any) -> np.ndarray:
 def reference_points(task: Task, network: Network, seed: int) -> list[FixedPoints]:
     """The network's fixed and slow points per distinct u*: its truth, where it has one, or else a search.
 
-    The search starts from visited states, from expansion points where the network has an expansion network,
-    and from copies of both with noise of 0.1 RMS radii. It depends on no model and on no evaluation trial.
+    The search (`dynamics.reference`) shares neither starts nor algorithm with that of the models, and no draw
+    either: visited states of trials of its own say in which region it starts. Its starts are divided among
+    the u*, so that a network of many takes no longer, and `completeness` says what that costs.
     """
     known = network.truth or ()
     if known and np.array_equal([points.u_star for points in known], task.expansion_inputs()):
@@ -54,14 +51,18 @@ def reference_points(task: Task, network: Network, seed: int) -> list[FixedPoint
     trials = draw_trials(task, seed, "reference", N_REFERENCE_TRIALS * len(task.expansion_inputs()))
     states = trajectories(network, trials.inputs)[:, 1:]
     contexts = context_of(task.expansion_inputs(), trials.u_star)
-    found = []
-    for k, u_star in enumerate(task.expansion_inputs()):
-        visited = search_starts(network, states[contexts == k].reshape(-1, network.n_state))
-        key = jax.random.fold_in(purpose_key(seed, "reference noise"), k)
-        scale = 0.1 * rms_radius(visited) / network.n_state**0.5
-        noisy = visited + scale * np.asarray(jax.random.normal(key, visited.shape))
-        found.append(find_fixed_points(network, np.concatenate([visited, noisy]), u_star, SearchSettings()))
-    return found
+    n_starts = max(LEAST_STARTS, N_STARTS // len(task.expansion_inputs()))
+    keys = jax.random.split(purpose_key(seed, "reference search"), len(task.expansion_inputs()))
+    return [
+        search(
+            network,
+            states[contexts == k].reshape(-1, network.n_state),
+            u_star,
+            (int(jax.random.key_data(keys[k])[0]), int(jax.random.key_data(keys[k])[1])),
+            n_starts,
+        )
+        for k, u_star in enumerate(task.expansion_inputs())
+    ]
 
 
 def evaluate(
@@ -81,7 +82,7 @@ def evaluate(
     found = [model.fixed_points(u) for u in u_stars]
     has_points = all(points is not None and len(points) for points in found)
     h, u, star, contexts = samples(trials, states, u_stars, seed)
-    a, e = local_systems(model, h, u, star)
+    a, e, about = local_systems(model, h, u, star)
     projected, oracle_run = _with_modes(model, network, trials, states)
     return Evaluation(
         trials=trials,
@@ -96,6 +97,7 @@ def evaluate(
         else None,
         reference=reference,
         jacobians=np.asarray(_jacobians(network, h, u)),
+        jacobians_at_local=None if about is None else np.asarray(_jacobians(network, h, about)),
         local=a,
         local_e=e,
         sample_u_star=contexts,
@@ -139,12 +141,15 @@ def samples(trials: Trials, states: Any, u_stars: Any, seed: int) -> tuple[Any, 
     return states[i, t], trials.inputs[i, t], star, context_of(u_stars, star)
 
 
-def local_systems(model: Linearization, h: Any, u: Any, star: Any) -> tuple[Any, Any]:
-    """The model's A and e at samples, [S, N, N] and [S, N]; None, None where it has no linear system."""
+def local_systems(model: Linearization, h: Any, u: Any, star: Any) -> tuple[Any, Any, Any]:
+    """The model's A at samples, [S, N, N], and the state and input that it expanded about, [S, N] and [S, U].
+
+    None, None, None where it has no linear system.
+    """
     if jax.eval_shape(model.local, h[0], u[0], star[0]) is None:
-        return None, None
+        return None, None, None
     local = on_model(local_at, model)(h, u, star)
-    return np.asarray(local.A), np.asarray(local.e)
+    return np.asarray(local.A), np.asarray(local.e), np.asarray(local.u_star)
 
 
 def _speeds64(network: Network, points: Any, u_star: Any) -> np.ndarray:

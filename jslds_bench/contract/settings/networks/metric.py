@@ -36,6 +36,7 @@ def perfect(evaluation: Evaluation) -> Evaluation:
         one_step=evaluation.states[:, 1:],
         found=fixed,
         found_q=[0 * r.q for r in evaluation.reference],
+        jacobians_at_local=evaluation.jacobians,
         local=evaluation.jacobians,
         local_e=np.stack([fixed[k][0] for k in evaluation.sample_u_star]),
         projected=evaluation.states,

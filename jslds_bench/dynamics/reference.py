@@ -1,0 +1,220 @@
+"""A network's fixed points by a search of its own: what models are held to where no truth is known.
+
+Whatever decides which points are found differs from `fixed_points.locate`, which models search with: the
+starts are drawn at random from a region and are no visited states, the algorithm is Levenberg–Marquardt on
+the formed Jacobian, in float64 throughout, and how often each point was met says how many were missed. Only
+the definition of a point is the same: `SearchSettings`' tolerances, merging radius and region.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.spatial
+from jaxtyping import Bool, Float, Int
+
+from jslds_bench.dynamics.fixed_points import SearchSettings, groups_within, rms_radius
+from jslds_bench.dynamics.linearize import jacobians
+from jslds_bench.dynamics.spectrum import eigenvalues
+from jslds_bench.types.core import Cell, CellParams, FixedPoints, Network
+
+N_STARTS = 192
+"""Starts of one search; there are two of them."""
+_BLOCK = 16
+"""Starts that descend together: few, so that their Jacobians stay in the cache and few wait for the last."""
+_WIDER = 1.5
+"""How much wider than the visited states the region of the starts is."""
+_SETTLE, _CONVERGE = (1e-4, 20), (1e-16, 40)
+"""Floor of the damping and most steps: across the flow alone, and then wherever q falls."""
+
+
+def random_starts(states: Float[Any, "P N"], n_starts: int, rng: np.random.Generator) -> Float[Any, "M N"]:
+    """Starts about the visited states, of two kinds in equal numbers, [n_starts, N].
+
+    Uniform in the states' bounding box along their principal axes, widened by half: saddles between
+    attractors lie there, which states themselves avoid. And from the mean in random directions of all N
+    dimensions, at up to 2 · 1.5 RMS radii: what lies off the visited subspace.
+    """
+    mean = states.mean(axis=0)
+    _, _, axes = np.linalg.svd(states - mean, full_matrices=False)
+    along = (states - mean) @ axes.T
+    low, high = along.min(axis=0), along.max(axis=0)
+    middle, half = (low + high) / 2, _WIDER * (high - low) / 2
+    n_box = n_starts // 2
+    box = mean + (middle + half * rng.uniform(-1, 1, (n_box, len(half)))) @ axes
+    directions = rng.normal(size=(n_starts - n_box, states.shape[1]))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    lengths = 2 * _WIDER * rms_radius(states) * rng.uniform(size=(len(directions), 1))
+    return np.concatenate([box, mean + lengths * directions])
+
+
+@partial(jax.jit, static_argnames=("cell",))
+def _descend(
+    cell: Cell,
+    params: CellParams,
+    u_star: jax.Array,
+    starts: jax.Array,
+    stride: jax.Array,
+    floor: jax.Array,
+    max_steps: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """Where Levenberg–Marquardt on q leads from every start, and q there.
+
+    Steps solve (JᵀJ + μI) d = −Jᵀg with g = F − h and J = ∂F/∂h − I, cut to the stride, and are taken where q
+    falls; μ falls by 5 then, down to the floor, and else grows by 5. Reference: Marquardt (1963).
+    """
+    eye = jnp.eye(starts.shape[-1], dtype=starts.dtype)
+
+    def residual(h: jax.Array) -> jax.Array:
+        return cell.step(params, h, u_star) - h
+
+    def half_square(g: jax.Array) -> jax.Array:
+        return 0.5 * jnp.sum(g**2, axis=-1)
+
+    def body(carry: Any) -> Any:
+        h, q, damping, done, k = carry
+        g = residual(h)
+        j = jacobians(cell, params, h, jnp.broadcast_to(u_star, (len(h), *u_star.shape))) - eye
+        normal = jnp.einsum("pji,pjk->pik", j, j) + damping[:, None, None] * eye
+        factor = jax.scipy.linalg.cholesky(normal)
+        d = -jax.scipy.linalg.cho_solve((factor, False), jnp.einsum("pji,pj->pi", j, g)[..., None])[..., 0]
+        length = jnp.linalg.norm(d, axis=-1)
+        trial = h + d * jnp.minimum(1, stride / jnp.maximum(length, 1e-300))[:, None]
+        q_trial = half_square(residual(trial))
+        better = (q_trial < q) & ~done
+        stalled = better & (q_trial > 0.9 * q) & (damping <= floor) & (length < stride)
+        h = jnp.where(better[:, None], trial, h)
+        q = jnp.where(better, q_trial, q)
+        damping = jnp.where(better, jnp.maximum(damping / 5, floor), damping * 5)
+        return h, q, damping, done | stalled | (q <= 1e-28) | (damping > 1e6), k + 1
+
+    q, none = half_square(residual(starts)), jnp.zeros(len(starts), bool)
+    start = (starts, q, jnp.full(len(starts), 1e-1, starts.dtype), none, 0)
+    h, q, *_ = jax.lax.while_loop(lambda c: (c[4] < max_steps) & ~jnp.all(c[3]), body, start)
+    return h, q
+
+
+def search(
+    network: Network,
+    states: Float[Any, "P N"],
+    u_star: Float[Any, " U"],
+    seeds: tuple[int, int],
+    n_starts: int = N_STARTS,
+) -> FixedPoints:
+    """The network's fixed and slow points under u*, and how complete they are.
+
+    Two searches from `n_starts` random starts each. Every start settles across the flow; on a continuum of
+    slow points (see `isolated`) it stays there, else it goes on to a minimum of q = ½‖F(h, u*) − h‖². Points
+    above the slow tolerance, or further than 1 RMS radius from every visited state, are left out; on a
+    continuum, which goes on where no trial does, those further than 0.1.
+
+    Args:
+        states: visited states, which say where to look.
+        seeds: of the two searches.
+
+    Returns:
+        The points by rising q, with their spectra; `completeness` is None where any lies on a continuum.
+    """
+    states = np.asarray(states, np.float64)
+    radius = rms_radius(states)
+    settings = SearchSettings()
+    starts = np.concatenate([random_starts(states, n_starts, np.random.default_rng(s)) for s in seeds])
+    points, q = _run(network, starts, u_star, settings.stride * radius, *_SETTLE)
+    going = (q > settings.slow_tolerance) | isolated(network, points, u_star, radius)
+    if going.any():
+        further = _run(network, points[going], u_star, settings.stride * radius, *_CONVERGE)
+        points[going], q[going] = further
+    gaps = np.asarray(scipy.spatial.cKDTree(states).query(points)[0])
+    kept = np.flatnonzero((q <= settings.slow_tolerance) & (gaps <= settings.outlier * radius))
+    kept = kept[np.argsort(q[kept], kind="stable")]
+    alone = isolated(network, points[kept], u_star, radius)
+    met = alone | (gaps[kept] <= settings.reach * radius)
+    kept, alone = kept[met], alone[met]
+    leaders, which = np.unique(groups_within(points[kept], settings.merge * radius), return_inverse=True)
+    found = kept[leaders]
+    counts = np.zeros((2, len(found)), int)
+    np.add.at(counts, (kept // n_starts, which), 1)
+    values = eigenvalues(_jacobians_at(network, points[found], u_star))
+    countable = len(found) > 0 and alone[leaders].all()
+    return FixedPoints(
+        points[found],
+        q[found],
+        values,
+        (np.abs(values) > 1 + 1e-3).sum(axis=-1),
+        np.asarray(u_star),
+        len(starts),
+        len(starts) - len(kept),
+        completeness(counts) if countable else None,
+    )
+
+
+def isolated(
+    network: Network, points: Float[Any, "P N"], u_star: Float[Any, " U"], radius: float
+) -> Bool[np.ndarray, " P"]:
+    """Whether no continuum of slow points goes through each: q rises above the slow tolerance within `reach`.
+
+    To first order q is ½(σδ)² at distance δ in the direction of the least singular value σ of ∂F/∂h − I.
+    Where that stays below the tolerance for 0.1 RMS radii, all in between is slow too, and how many points
+    are found there says how finely one looked.
+    """
+    settings = SearchSettings()
+    gap = _jacobians_at(network, points, u_star) - np.eye(network.n_state)
+    least = np.linalg.svd(gap, compute_uv=False)[:, -1]
+    return 0.5 * (least * settings.reach * radius) ** 2 > settings.slow_tolerance
+
+
+def completeness(counts: Int[Any, "2 P"]) -> float:
+    """The estimated share of all points that are among the P found; how many starts of each search met each?
+
+    P/N̂, with N̂ the greater of two estimates of capture and recapture: Chapman's from what the two searches
+    have in common, (n_1 + 1)(n_2 + 1)/(m + 1) − 1, and Chao's from how many points were met once and twice,
+    P + f_1(f_1 − 1)/(2(f_2 + 1)), which is a lower bound where some points are harder to find than others.
+    1 where there are no points. Reference: Chapman (1951); Chao (1984), in its bias-corrected form.
+    """
+    n_found = counts.shape[1]
+    first, second = (counts > 0).sum(axis=1)
+    both = (counts > 0).all(axis=0).sum()
+    once, twice = ((counts.sum(axis=0) == k).sum() for k in (1, 2))
+    chapman = (first + 1) * (second + 1) / (both + 1) - 1
+    chao = n_found + once * (once - 1) / (2 * (twice + 1))
+    return float(n_found / max(chapman, chao)) if n_found else 1.0
+
+
+def _run(
+    network: Network, starts: Float[Any, "P N"], u_star: Any, stride: float, floor: float, max_steps: int
+) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
+    """`_descend` from all starts, block by block."""
+    n = len(starts)
+    filled = np.concatenate([starts, np.repeat(starts[:1], -n % _BLOCK, axis=0)])
+    ends, qs = [], []
+    with jax.enable_x64(True):
+        params, u = _as_float64((network.params, u_star))
+        for i in range(0, len(filled), _BLOCK):
+            h, q = _descend(network.cell, params, u, filled[i : i + _BLOCK], stride, floor, max_steps)
+            ends.append(np.asarray(h))
+            qs.append(np.asarray(q))
+    return np.concatenate(ends)[:n], np.concatenate(qs)[:n]
+
+
+def _jacobians_at(network: Network, points: Float[Any, "P N"], u_star: Any) -> Float[Any, "P N N"]:
+    """∂F/∂h at the points under u*, in float64, in blocks."""
+    n = len(points)
+    filled = np.concatenate([points, np.zeros((-n % _BLOCK, network.n_state))])
+    out = [np.zeros((0, network.n_state, network.n_state))]
+    with jax.enable_x64(True):
+        params, u = _as_float64((network.params, u_star))
+        us = jnp.broadcast_to(u, (_BLOCK, *u.shape))
+        for i in range(0, len(filled), _BLOCK):
+            out.append(np.asarray(_jit_jacobians(network.cell, params, filled[i : i + _BLOCK], us)))
+    return np.concatenate(out)[:n]
+
+
+def _as_float64(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float64)), tree)
+
+
+_jit_jacobians = jax.jit(jacobians, static_argnums=0)
