@@ -26,30 +26,31 @@ N_STARTS = 192
 """Starts of one search; there are two of them."""
 _BLOCK = 16
 """Starts that descend together: few, so that their Jacobians stay in the cache and few wait for the last."""
-_WIDER = 1.5
-"""How much wider than the visited states the region of the starts is."""
+_STRETCH, _OFF, _WIDER = 1.25, 0.3, 1.5
+"""How far beyond the visited states starts lie (see `random_starts`)."""
 _SETTLE, _CONVERGE = (1e-4, 20), (1e-16, 40)
 """Floor of the damping and most steps: across the flow alone, and then wherever q falls."""
 
 
 def random_starts(states: Float[Any, "P N"], n_starts: int, rng: np.random.Generator) -> Float[Any, "M N"]:
-    """Starts about the visited states, of two kinds in equal numbers, [n_starts, N].
+    """Starts about the visited states, none of them visited, [n_starts, N].
 
-    Uniform in the states' bounding box along their principal axes, widened by half: saddles between
-    attractors lie there, which states themselves avoid. And from the mean in random directions of all N
-    dimensions, at up to 2 · 1.5 RMS radii: what lies off the visited subspace.
+    Half are mixtures of three random states, Dirichlet(1, 1, 1), stretched by a quarter about the mean: there
+    lie saddles between attractors, which states themselves avoid. A quarter are such mixtures moved by 0.3
+    RMS radii in random directions of all N dimensions, and a quarter are normal with the states' covariance
+    times 1.5². Starts from all over a box in N dimensions lead to where no trial comes near.
     """
-    mean = states.mean(axis=0)
-    _, _, axes = np.linalg.svd(states - mean, full_matrices=False)
-    along = (states - mean) @ axes.T
-    low, high = along.min(axis=0), along.max(axis=0)
-    middle, half = (low + high) / 2, _WIDER * (high - low) / 2
-    n_box = n_starts // 2
-    box = mean + (middle + half * rng.uniform(-1, 1, (n_box, len(half)))) @ axes
-    directions = rng.normal(size=(n_starts - n_box, states.shape[1]))
+    mean, n_mixed, n_normal = states.mean(axis=0), n_starts - n_starts // 4, n_starts // 4
+    weights = rng.dirichlet(np.ones(3), n_mixed)
+    mixed = np.einsum("mk,mkn->mn", weights, states[rng.integers(0, len(states), (n_mixed, 3))])
+    mixed = mean + _STRETCH * (mixed - mean)
+    directions = rng.normal(size=(n_starts // 4, states.shape[1]))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    lengths = 2 * _WIDER * rms_radius(states) * rng.uniform(size=(len(directions), 1))
-    return np.concatenate([box, mean + lengths * directions])
+    mixed[: len(directions)] += _OFF * rms_radius(states) * directions
+    draws = rng.normal(size=(n_normal, min(len(states), 4096)))
+    some = states[rng.permutation(len(states))[: draws.shape[1]]] - mean
+    normal = mean + _WIDER * draws @ some / draws.shape[1] ** 0.5
+    return np.concatenate([mixed, normal])
 
 
 @partial(jax.jit, static_argnames=("cell",))
@@ -110,7 +111,7 @@ def search(
     Two searches from `n_starts` random starts each. Every start settles across the flow; on a continuum of
     slow points (see `isolated`) it stays there, else it goes on to a minimum of q = ½‖F(h, u*) − h‖². Points
     above the slow tolerance, or further than 1 RMS radius from every visited state, are left out; on a
-    continuum, which goes on where no trial does, those further than 0.1.
+    continuum, which goes on where no trial does, those beyond the range of the states.
 
     Args:
         states: visited states, which say where to look.
@@ -132,7 +133,7 @@ def search(
     kept = np.flatnonzero((q <= settings.slow_tolerance) & (gaps <= settings.outlier * radius))
     kept = kept[np.argsort(q[kept], kind="stable")]
     alone = isolated(network, points[kept], u_star, radius)
-    met = alone | (gaps[kept] <= settings.reach * radius)
+    met = alone | _met(points[kept], states, settings.reach * radius)
     kept, alone = kept[met], alone[met]
     leaders, which = np.unique(groups_within(points[kept], settings.merge * radius), return_inverse=True)
     found = kept[leaders]
@@ -150,6 +151,15 @@ def search(
         len(starts) - len(kept),
         completeness(counts) if countable else None,
     )
+
+
+def _met(points: Float[Any, "P N"], states: Float[Any, "S N"], margin: float) -> Bool[np.ndarray, " P"]:
+    """Whether each point lies in the range of the states along the axes that have 1 % of their variance."""
+    mean = states.mean(axis=0)
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov((states - mean).T)))
+    wide = axes[:, variances > 0.01 * variances.sum()]
+    along, range_ = (points - mean) @ wide, (states - mean) @ wide
+    return ((along >= range_.min(axis=0) - margin) & (along <= range_.max(axis=0) + margin)).all(axis=1)
 
 
 def isolated(

@@ -54,6 +54,8 @@ def perfect_values(n_steps):
         "fixed_point_recall": 1,
         "fixed_point_chamfer": 0,
         "jacobian_error": 0,
+        "jacobian_error_actual": 0,
+        "eigenvalue_unmatched": 0,
         "relative_error_oracle": 0,
         "projection_error": 0,
     }
@@ -70,7 +72,8 @@ def test_unsupported_metrics_say_why(case, evaluated):
     made = dataclasses.replace(
         evaluated("persistence", case), found=None, found_q=None, local=None, timings={}
     )
-    special = ("eigenvalue_error", "jacobian_error", "relative_error_oracle", "projection_error")
+    of_systems = ("eigenvalue_error", "eigenvalue_unmatched", "jacobian_error", "jacobian_error_actual")
+    special = (*of_systems, "relative_error_oracle", "projection_error")
     for name in registries()["metrics"].registered():
         if not reads(registries()["metrics"].get(name), Evaluation):
             continue
@@ -81,7 +84,8 @@ def test_unsupported_metrics_say_why(case, evaluated):
             assert value_of(name, made) is not None
     none = [without_points(r) for r in evaluated("fixed_points", case).reference]
     made = dataclasses.replace(evaluated("fixed_points", case), reference=none)
-    for name in ("fixed_point_precision", "fixed_point_recall", "fixed_point_chamfer", "eigenvalue_error"):
+    of_points = ("fixed_point_precision", "fixed_point_recall", "fixed_point_chamfer")
+    for name in (*of_points, "reference_completeness", "eigenvalue_error", "eigenvalue_unmatched"):
         assert value_of(name, made) is None
 
 
