@@ -59,12 +59,15 @@ def run(arguments: Namespace) -> int:
         )
     finally:
         board.close()
+    from jslds_bench.compare import too_few
     from jslds_bench.report import format_table, load_data, write_report
 
     page = write_report(result.path)
     data = load_data(result.path)
     say(format_table(data))
     say("".join(f"\n{line}" for line in _failures(data.frame)))
+    if lack := too_few(len(suite.seeds)):
+        say(lack)
     say(f"report: {page}")
     if baseline is not None and _is_worse(baseline, result.path):
         return REGRESSION

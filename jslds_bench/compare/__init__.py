@@ -3,7 +3,7 @@
 from jslds_bench.compare.baseline import baseline_text, write_baseline
 from jslds_bench.compare.output import as_json, as_markdown, as_text, closing_lines
 from jslds_bench.compare.sides import Side, read_side
-from jslds_bench.compare.verdicts import VERDICTS, Comparison, Row, compare
+from jslds_bench.compare.verdicts import VERDICTS, Comparison, Row, compare, too_few
 
 __all__ = [
     "VERDICTS",
@@ -17,5 +17,6 @@ __all__ = [
     "closing_lines",
     "compare",
     "read_side",
+    "too_few",
     "write_baseline",
 ]

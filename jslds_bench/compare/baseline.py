@@ -9,14 +9,15 @@ from typing import Any
 import tomlkit
 
 from jslds_bench.compare.sides import SCHEMA, Metric, Results, Side
-from jslds_bench.compare.tolerance import QUALITY, SINGLE, SPEED
+from jslds_bench.compare.tolerance import FEW, QUALITY, SPEED
+from jslds_bench.compare.verdicts import too_few
 from jslds_bench.errors import UsageError
 from jslds_bench.records.store import write_atomic
 
 HEAD = """\
 # Values of one run, by seed, for `jslds-bench compare` and `jslds-bench run --check`.
 # Written by `jslds-bench baseline update`, which keeps the rule and the tolerances that stand here.
-# rule: interval (pairs of seeds: docs/statistics.md) or tolerance (a change beyond it is worse; no speeds).
+# rule: interval (of six seeds on: docs/statistics.md) or tolerance (a change beyond it is worse; no speeds).
 # A change of at most `relative` of the value, or of at most `absolute`, is none. In values, "" is a job that
 # gave none, and other text the reason that a metric has none.
 """
@@ -40,7 +41,8 @@ def write_baseline(run: Side, path: Path, earlier: Side | None = None) -> None:
 def baseline_text(run: Side, earlier: Side | None = None) -> str:
     """The content of the file that `write_baseline` writes."""
     seeds = {seed for results in run.results.values() for seed in results.endings}
-    rule = (earlier.rule if earlier else None) or ("interval" if len(seeds) > 1 else "tolerance")
+    # By `interval` nothing could ever be called of fewer seeds, and a gate that never closes is none.
+    rule = (earlier.rule if earlier else None) or ("tolerance" if too_few(len(seeds)) else "interval")
     machine = {k: v for k, v in next(iter(run.machines.values())).items() if v is not None}
     content: dict[str, Any] = {"schema": SCHEMA, "suite": run.suite, "rule": rule, "origin": run.origin}
     content["machine"] = machine | ({"gemm_flops": run.gemm} if run.gemm else {})
@@ -72,5 +74,5 @@ def _values(results: Results, judged: set[str]) -> dict[str, Any]:
 def _toleranced(name: str, metric: Metric, earlier: Side | None, rule: str) -> Metric:
     """`metric` with the tolerance that the earlier file states, else that of its kind."""
     before = earlier.metrics.get(name) if earlier else None
-    default = SPEED if metric.speed else SINGLE if rule == "tolerance" else QUALITY
+    default = SPEED if metric.speed else FEW if rule == "tolerance" else QUALITY
     return dataclasses.replace(metric, tolerance=before.tolerance if before and before.tolerance else default)

@@ -12,7 +12,6 @@ from jslds_bench.compare.verdicts import VERDICTS, Comparison, Row
 from jslds_bench.records.numbers import ARROWS, counted, escaped, number, printable
 
 SCHEMA = 1
-TESTS = {"Student": "Student's t test", "Wilcoxon": "Exact Wilcoxon test"}
 HEADER = ("verdict", "task", "network", "model", "metric", "A", "B", "change", "interval", "n", "why")
 
 
@@ -51,14 +50,14 @@ def closing_lines(comparison: Comparison) -> list[str]:
     if c.test == "tolerance":
         how = "Judged by tolerance alone: no test, no level."
     elif not c.n_tests:
-        how = "Nothing was tested: no row differs over two pairs of seeds or more."
+        how = f"Nothing was tested: no row moved in {c.n_needed} pairs of seeds or more."
     else:
         how = (
-            f"{TESTS[c.test]} of paired changes over {counted(c.n_tests, 'row')}, Holm-corrected: the chance "
-            f"of any false better or worse is at most {c.alpha:.0%}; the intervals hold row by row."
+            f"Sign flips of the seeds (step-down max-T) over {counted(c.n_tests, 'row')} that moved in "
+            f"{c.n_needed} pairs of seeds or more: the chance of any false better or worse among them is at "
+            f"most {c.alpha:.0%}; the intervals hold row by row."
         )
-    power = [f"An exact test is {c.power}."] if c.power else []
-    return [f"{counted(len(c.rows), 'row')}: {counts}", how, *power, *c.notes]
+    return [f"{counted(len(c.rows), 'row')}: {counts}", how, *filter(None, [c.power]), *c.notes]
 
 
 def _cells(comparison: Comparison, verdicts: Sequence[str]) -> list[list[str]]:

@@ -18,7 +18,8 @@ class Pairing:
     """The values of one metric that belong together.
 
     Attributes:
-        pairs: (a, b) per seed that both have.
+        seeds: that both have a value for.
+        pairs: (a, b) of each of them.
         gap: why the pairs are not all that were asked for on both sides, or nothing.
         notes: which seeds of either were not asked for on the other, and what a source says.
     """
@@ -26,6 +27,7 @@ class Pairing:
     key: Key
     name: str
     metric: Metric
+    seeds: tuple[Seed, ...]
     pairs: tuple[tuple[float, float], ...]
     gap: str
     notes: tuple[str, ...]
@@ -137,11 +139,9 @@ def _pair(key: Key, name: str, metric: Metric, left: Results, right: Results) ->
         notes.append(
             f"over {len(have[0])} of {counted(len(shared), 'seed')}: the others have no value in either"
         )
-    numbers = tuple(
-        (float(ours[s].value), float(theirs[s].value))  # type: ignore[arg-type]
-        for s in sorted(have[0] & have[1], key=str)
-    )
-    return Pairing(key, name, metric, numbers, gap, tuple(notes))
+    seeds = tuple(sorted(have[0] & have[1], key=str))
+    numbers = tuple((float(ours[s].value), float(theirs[s].value)) for s in seeds)  # type: ignore[arg-type]
+    return Pairing(key, name, metric, seeds, numbers, gap, tuple(notes))
 
 
 def _why(seed: Seed, name: str, results: Results) -> str:

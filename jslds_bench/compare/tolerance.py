@@ -21,6 +21,6 @@ QUALITY = Tolerance(0.05, 1e-6)
 SPEED = Tolerance(0.25, 0.05)
 """For seconds and rates: 25 %, and no less than 50 ms."""
 
-SINGLE = Tolerance(0.25, 1e-4)
-"""For a baseline of one seed, judged by tolerance alone: networks that are trained on another machine, by
-other kernels of the same library, end a little elsewhere."""
+FEW = Tolerance(0.25, 1e-4)
+"""For a baseline of too few seeds for a test, judged by tolerance alone: networks that are trained on another
+machine, by other kernels of the same library, end a little elsewhere."""

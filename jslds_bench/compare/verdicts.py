@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from jslds_bench.analysis import stats
-from jslds_bench.compare.pairing import Pairing, missing, pairings
+from jslds_bench.compare.pairing import Pairing, Seed, missing, pairings
 from jslds_bench.compare.sides import Key, Side, oriented
 from jslds_bench.compare.speeds import speeds_refused
 from jslds_bench.compare.tolerance import QUALITY, SPEED, Tolerance
@@ -31,8 +31,10 @@ class Row:
         model: one label, or ``a → b`` where two models are compared.
         a, b: means over the paired seeds; NaN where there are none.
         n: how many pairs.
-        change, low, high: b against a and its interval; a share of a where `ratio`, else b − a.
-        p: of no change, after Holm; NaN where nothing was tested.
+        change, low, high: b against a and its interval (NaN where the seeds are too few for one); a share of
+            a where `ratio`, else b − a.
+        p: of no change, adjusted for all rows that were tested, 1 where the mean is within the tolerance; NaN
+            where nothing was tested.
         verdict: one of `VERDICTS`, by the metric's own direction; `reason` says why, where that is not plain.
     """
 
@@ -62,9 +64,10 @@ class Comparison:
 
     Attributes:
         notes: what holds for the whole: jobs that only one side has, speeds that were refused.
-        n_tests: tests in the family over which Holm's correction holds `alpha`.
-        test: Student or Wilcoxon, or tolerance where nothing is tested.
-        power: why an exact test was out of reach, or nothing.
+        n_tests: rows in the family over which the test holds `alpha`, repeated ones counted once.
+        test: "sign flips", or tolerance where nothing is tested.
+        n_needed: pairs of seeds below which no row can be tested.
+        power: why no row could be tested, or nothing.
     """
 
     a: str
@@ -74,6 +77,7 @@ class Comparison:
     alpha: float
     n_tests: int
     test: str
+    n_needed: int
     power: str
 
     def count(self, verdict: str) -> int:
@@ -82,11 +86,16 @@ class Comparison:
 
 @dataclasses.dataclass
 class _Case:
-    """A Pairing on its way to a Row. `worse`: changes of the finite pairs, positive where b is worse."""
+    """A Pairing on its way to a Row.
+
+    Attributes:
+        worse: changes of the pairs that are finite, positive where b is worse; `seeds`: whose they are.
+    """
 
     pairing: Pairing
     tolerance: Tolerance
     ratio: bool
+    seeds: list[Seed]
     worse: np.ndarray
     verdict: str = ""
     reason: str = ""
@@ -121,18 +130,33 @@ def compare(
     for case in cases:
         _settle_without_test(case, refusal)
     open_ = [case for case in cases if not case.verdict]
-    n_tests, test = 0, "tolerance"
+    needed = stats.pairs_needed(alpha)
+    n_tests, power = 0, ""
     if rule == "interval":
-        n_tests, test = _test([c for c in open_ if len(c.worse) > 1], alpha)
+        # Which rows are tested may depend on nothing that swapping the sides of a seed would alter.
+        n_tests = _test([c for c in open_ if np.count_nonzero(c.worse) >= needed], alpha)
+        if open_ and not n_tests:
+            power = too_few(max(int(np.count_nonzero(c.worse)) for c in open_), alpha)
     for case in open_:
-        _judge(case, rule, alpha)
-    n_pairs = max((len(c.worse) for c in cases), default=0)
-    power = stats.power_note(n_pairs, alpha, n_tests) if n_tests else ""
+        _judge(case, rule, alpha, needed)
     rows = [*_endings(a, b, models), *map(_row, cases)]
     notes = missing(a, b, models)
     if refusal and any(c.pairing.metric.speed for c in cases):
         notes.append(f"speeds are not compared: {refusal}")
-    return Comparison(_named(a, models, 0), _named(b, models, 1), rows, notes, alpha, n_tests, test, power)
+    test = "sign flips" if rule == "interval" else rule
+    left, right = _named(a, models, 0), _named(b, models, 1)
+    return Comparison(left, right, rows, notes, alpha, n_tests, test, needed, power)
+
+
+def too_few(n: int, alpha: float = ALPHA) -> str:
+    """A sentence for people on why `n` seeds carry no verdict, or nothing where they do."""
+    needed = stats.pairs_needed(alpha)
+    if n >= needed:
+        return ""
+    return (
+        f"No test can tell a change from chance with {counted(n, 'seed')} (the least p is "
+        f"{stats.least_p(n):.2g}): it takes {needed}, or compare --rule tolerance, which has no level."
+    )
 
 
 def _named(side: Side, models: tuple[str, str] | None, which: int) -> str:
@@ -144,11 +168,17 @@ def _case(pairing: Pairing, a: Side) -> _Case:
     tolerance = stated.tolerance if stated else None
     if tolerance is None:
         tolerance = SPEED if pairing.metric.speed else QUALITY
-    finite = [(x, y) for x, y in pairing.pairs if math.isfinite(x) and math.isfinite(y)]
+    judged = [(s, pair) for s, pair in zip(pairing.seeds, pairing.pairs, strict=True) if _finite(pair)]
+    finite = [pair for _, pair in judged]
     before, after = np.array(finite, dtype=float).reshape(-1, 2).T
     ratio = bool(len(finite)) and bool((before > 0).all() and (after > 0).all())
     change = np.log(after / before) if ratio else after - before
-    return _Case(pairing, tolerance, ratio, -change if pairing.metric.better == "higher" else change)
+    worse = -change if pairing.metric.better == "higher" else change
+    return _Case(pairing, tolerance, ratio, [s for s, _ in judged], worse)
+
+
+def _finite(pair: tuple[float, float]) -> bool:
+    return all(map(math.isfinite, pair))
 
 
 def _settle_without_test(case: _Case, refusal: str) -> None:
@@ -175,62 +205,65 @@ def _settle_without_test(case: _Case, refusal: str) -> None:
         case.verdict, case.reason = "same", "" if len(case.worse) else "not finite in either"
 
 
-def _test(cases: list[_Case], alpha: float) -> tuple[int, str]:
-    """Give each case its adjusted p and its interval; returns the size of the family and the test.
+def _test(cases: list[_Case], alpha: float) -> int:
+    """Give each case its adjusted p and its interval; returns the size of the family.
 
     A metric of the network alone is the same for all its models: that is one test, not one per model.
     """
-    families: dict[tuple, list[_Case]] = {}
-    for case in cases:
-        where = (case.pairing.key[:2], case.pairing.name)
-        families.setdefault((*where, case.pairing.pairs), []).append(case)
-    firsts = [group[0] for group in families.values()]
-    fewest = min((len(c.worse) for c in firsts), default=0)
-    exact = fewest >= stats.pairs_needed(alpha, len(firsts)) if firsts else False
-    p = np.ones(len(firsts))
-    for n in sorted({len(c.worse) for c in firsts}):
-        which = [i for i, c in enumerate(firsts) if len(c.worse) == n]
-        table = np.stack([firsts[i].worse for i in which])
-        p[which] = stats.wilcoxon_p(table) if exact else stats.student_p(table)
-        low, high = stats.interval(table, 1 - alpha)
-        for i, *ends in zip(which, low, high, strict=True):
-            firsts[i].interval = (float(ends[0]), float(ends[1]))
-    for first, adjusted, group in zip(firsts, stats.holm(p), families.values(), strict=True):
-        for case in group:
-            case.p, case.interval = float(adjusted), first.interval
-    return len(firsts), "Wilcoxon" if exact else "Student"
+    seeds = sorted({s for case in cases for s in case.seeds}, key=str)
+    table = np.full((len(cases), len(seeds)), math.nan)
+    for row, case in zip(table, cases, strict=True):
+        row[[seeds.index(s) for s in case.seeds]] = case.worse
+    # Within the floor nothing is called, however the signs fall.
+    margins = [math.inf if _within_floor(case) else _margin(case) for case in cases]
+    for case, p in zip(cases, stats.flip_p(table, margins), strict=True):
+        case.p = float(p)
+    for n in {len(case.worse) for case in cases}:
+        alike = [case for case in cases if len(case.worse) == n]
+        ends = stats.flip_interval(np.stack([case.worse for case in alike]), 1 - alpha)
+        for case, low, high in zip(alike, *ends, strict=True):
+            case.interval = (float(low), float(high))
+    return len({(case.pairing.key[:2], case.pairing.name, case.pairing.pairs) for case in cases})
 
 
-def _judge(case: _Case, rule: str, alpha: float) -> None:
+def _judge(case: _Case, rule: str, alpha: float, needed: int) -> None:
     """worse, better: a change that is no chance and is beyond the tolerance; same: surely within it."""
     mean = float(case.worse.mean())
     margin = _margin(case)
-    pairs = np.array([p for p in case.pairing.pairs if all(map(math.isfinite, p))])
-    within_floor = np.abs(pairs[:, 1] - pairs[:, 0]) <= case.tolerance.absolute
-    beyond = abs(mean) > margin and not within_floor.all()
+    within_floor = _within_floor(case)
+    beyond = abs(mean) > margin and not within_floor
+    differing = np.count_nonzero(case.worse)
     if rule == "tolerance":
         if case.pairing.metric.speed:
             case.verdict, case.reason = "cannot tell", "the rule `tolerance` does not judge speeds"
         else:
             case.verdict = ("worse" if mean > 0 else "better") if beyond else "same"
-    elif within_floor.all():
+    elif within_floor:
         case.verdict = "same"
-    elif len(case.worse) < 2:
-        case.verdict, case.reason = "cannot tell", "one pair of seeds has no spread to judge by"
     elif beyond and case.p <= alpha:
         case.verdict = "worse" if mean > 0 else "better"
-    elif -margin <= case.interval[0] and case.interval[1] <= margin:
+    elif not beyond and -margin <= case.interval[0] and case.interval[1] <= margin:
         case.verdict = "same"
+    elif differing < needed:
+        way = "worse" if mean > 0 else "better"
+        alike = (np.sign(mean) * case.worse > margin).all()
+        seen = f", each {way} beyond the tolerance" if alike else ""
+        case.verdict = "cannot tell"
+        case.reason = f"{counted(differing, 'seed')} moved{seen}; a test takes {needed}"
     elif beyond:
-        case.verdict, case.reason = "cannot tell", f"p = {case.p:.2g} of no change, after Holm"
+        case.verdict, case.reason = "cannot tell", f"p = {case.p:.2g} of no change in any row"
     else:
         case.verdict, case.reason = "cannot tell", "the interval reaches beyond the tolerance"
+
+
+def _within_floor(case: _Case) -> bool:
+    return all(abs(y - x) <= case.tolerance.absolute for x, y in filter(_finite, case.pairing.pairs))
 
 
 def _margin(case: _Case) -> float:
     if case.ratio:
         return math.log1p(case.tolerance.relative)
-    size = np.mean([abs(x) for x, y in case.pairing.pairs if math.isfinite(x) and math.isfinite(y)])
+    size = np.mean([abs(x) for pair in filter(_finite, case.pairing.pairs) for x in pair])
     return max(case.tolerance.absolute, case.tolerance.relative * float(size))
 
 

@@ -1,5 +1,6 @@
 """Statistics against hand-computed examples, SciPy, and what must hold under permutations and swaps."""
 
+import itertools
 import math
 
 import numpy as np
@@ -52,17 +53,78 @@ def test_tied_p_values_agree_with_all_sign_flips():
         assert stats.wilcoxon_p(row[None])[0] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("test", [stats.wilcoxon_p, stats.student_p])
-def test_order_and_side_do_not_matter_to_p(test):
+def test_order_and_side_do_not_matter_to_wilcoxon():
     d = RNG.normal(0.5, 1, size=(5, 9))
-    assert test(d[:, ::-1]) == pytest.approx(test(d))
-    assert test(-d) == pytest.approx(test(d))
+    assert stats.wilcoxon_p(d[:, ::-1]) == pytest.approx(stats.wilcoxon_p(d))
+    assert stats.wilcoxon_p(-d) == pytest.approx(stats.wilcoxon_p(d))
 
 
-def test_student_agrees_with_scipy_and_has_no_spread_to_trip_over():
-    d = RNG.normal(0.5, 1, size=(6, 4))
-    assert stats.student_p(d) == pytest.approx(scipy_stats.ttest_1samp(d, 0, axis=1).pvalue)
-    assert list(stats.student_p([[0.25, 0.25], [0.0, 0.0]])) == [0, 1]
+def flip_p_slowly(d, margins):
+    """Every ε of {±1}ⁿ in turn, missing seeds left out, and the step down one row after another."""
+
+    def statistic(row, margin):
+        row = row[~np.isnan(row)]
+        mean = abs(row.mean())
+        return mean / np.sqrt((row**2).mean()) if mean > margin else 0.0
+
+    seen = [statistic(row, m) for row, m in zip(d, margins, strict=True)]
+    counts = np.zeros(len(d))
+    for signs in itertools.product([1, -1], repeat=d.shape[1]):
+        flipped = [statistic(row * signs, m) for row, m in zip(d, margins, strict=True)]
+        for i in range(len(d)):
+            counts[i] += max(u for u, s in zip(flipped, seen, strict=True) if s <= seen[i]) > seen[i] - 1e-9
+    p = counts / 2 ** d.shape[1]
+    return [max(p[j] for j in range(len(d)) if seen[j] >= seen[i]) for i in range(len(d))]
+
+
+def test_flip_p_by_hand():
+    # Of the 2³ signs, all plus and all minus give a mean as far out; one row, no margin.
+    assert stats.flip_p([[1.0, 2.0, 3.0]], [0]) == pytest.approx([2 / 8])
+    # |−1 + 2 + 3| = 4: reached by four of the eight sums 6, 4, 2, 0, 0, −2, −4, −6.
+    assert stats.flip_p([[-1.0, 2.0, 3.0]], [0]) == pytest.approx([4 / 8])
+    assert stats.flip_p([[1.0, 2.0, 3.0]], [2.5]) == pytest.approx([1])  # within the margin
+    # The second row is whole at the signs + + − and its mirror: two more of eight for the first row, which is
+    # as clear there; none where its margin is out of reach.
+    pair = [[1.0, 1.0, 1.0], [1.0, 1.0, -1.0]]
+    assert stats.flip_p(pair, [0, 0]) == pytest.approx([4 / 8, 1])
+    assert stats.flip_p(pair, [0, 2]) == pytest.approx([2 / 8, 1])
+    assert stats.flip_p([[0.0, 0.0]], [0]) == pytest.approx([1])
+    assert stats.flip_p(np.zeros((0, 3)), []).shape == (0,)
+
+
+@pytest.mark.parametrize("missing", [0, 6])
+def test_flip_p_agrees_with_one_flip_after_another(missing):
+    d = RNG.normal(0.4, 1, size=(6, 7)) * 10.0 ** np.arange(-3, 3)[:, None]
+    d[0, 2], d[1] = 0.0, RNG.choice([-1.0, 1.0], size=7)
+    d.flat[RNG.choice(range(14, d.size), size=missing, replace=False)] = np.nan
+    margins = 0.1 * np.nanmean(np.abs(d), axis=1)
+    p = stats.flip_p(d, margins)
+    assert p == pytest.approx(flip_p_slowly(d, margins))
+    assert stats.flip_p(-d[:, ::-1], margins) == pytest.approx(p)
+    assert stats.flip_p(np.vstack([d, d]), [*margins, *margins]) == pytest.approx(
+        [*p, *p]
+    )  # repeats cost nothing
+    scales = np.array([1, 1e3, 1e-6, 1, 7, 1])
+    assert stats.flip_p(scales[:, None] * d, scales * margins) == pytest.approx(p)
+
+
+def test_more_seeds_than_can_be_gone_through_are_drawn():
+    d = RNG.normal(size=(3, 20)) + np.array([[2.0], [0.5], [0.0]])
+    p = stats.flip_p(d, [0, 0, 0])
+    assert p[0] == 1 / stats.DRAWS  # the table that was seen is one of the draws
+    assert stats.flip_p(d[2:], [0]) == pytest.approx(
+        [scipy_stats.permutation_test((d[2],), np.mean, permutation_type="samples").pvalue], abs=0.05
+    )
+
+
+def test_flips_keep_the_level_over_rows_that_share_their_outcomes():
+    """Exactly: over all flips of one table of bimodal rows, the share that is called is at most α."""
+    d = np.repeat(RNG.choice([-1.0, 0.0, 1.0], size=(3, 7)), 8, axis=0) + 0.01 * RNG.normal(size=(24, 7))
+    called = [
+        stats.flip_p(d * signs, np.full(24, 0.05)).min() <= 0.05
+        for signs in itertools.product([1, -1], repeat=7)
+    ]
+    assert 0 < np.mean(called) <= 0.05
 
 
 def test_infinite_differences_are_the_largest_ranks():
@@ -70,41 +132,46 @@ def test_infinite_differences_are_the_largest_ranks():
     assert stats.wilcoxon_p([[np.inf, np.inf, -1.0]])[0] == stats.wilcoxon_p([[3.0, 3.0, -1.0]])[0]
 
 
-@pytest.mark.parametrize("n", [3, 9])
-def test_intervals_of_few_values_are_students(n):
-    d = RNG.normal(size=(4, n))
-    low, high = stats.interval(d)
-    expected = scipy_stats.ttest_1samp(d, 0, axis=1).confidence_interval(0.95)
-    assert low == pytest.approx(expected.low)
-    assert high == pytest.approx(expected.high)
+def test_flip_intervals_by_hand():
+    values = [[3.0, 1.0, 2.0, 7.0, 5.0, 4.0]]
+    assert [float(end[0]) for end in stats.flip_interval(values)] == [1, 7]  # k = 1 of 2⁶: least and largest
+    assert [end[0] for end in stats.flip_interval([[1.0] * 5])] == [-math.inf, math.inf]
+    # k = 3 of 2⁷: subset means by rising size are 0, ½ (of 0 and 1) and 1; mirrored at the other end.
+    low, high = stats.flip_interval([[0.0, 1.0, 4.0, 5.0, 6.0, 9.0, 10.0]])
+    assert (low[0], high[0]) == (1, 9)
+    assert np.array(stats.flip_interval(np.full((1, 12), 0.1))) == pytest.approx(0.1)
 
 
-def test_bootstrap_interval_against_the_plain_way_and_on_known_means():
-    d = RNG.normal(2, 1, size=(1, 12))
-    n, mean, error = 12, d.mean(), d.std(ddof=1) / 12**0.5
-    picks = np.random.default_rng(1).integers(n, size=(20000, n))
-    t = (d[0][picks].mean(axis=1) - mean) / (d[0][picks].std(axis=1, ddof=1) / n**0.5)
-    low, high = stats.interval(d)
-    assert low[0] == pytest.approx(mean - np.quantile(t, 0.975) * error, abs=0.25 * error)
-    assert high[0] == pytest.approx(mean - np.quantile(t, 0.025) * error, abs=0.25 * error)
-    many = stats.interval(RNG.normal(2, 1, size=(2000, 12)))
-    assert 0.93 < np.mean((many[0] < 2) & (many[1] > 2)) < 0.97
+@pytest.mark.parametrize("n", [7, 20])
+def test_flip_intervals_are_what_flips_about_them_do_not_reject(n):
+    d = RNG.normal(size=(1, n))
+    low, high = (float(end[0]) for end in stats.flip_interval(d))
+    width = high - low
+    assert low < d.mean() < high
+    for inside, outside in ((low + 0.1 * width, low - 0.1 * width), (high - 0.1 * width, high + 0.1 * width)):
+        assert stats.flip_p(d - inside, [0])[0] > 0.05
+        assert stats.flip_p(d - outside, [0])[0] <= 0.05
 
 
-def test_intervals_follow_shift_scale_and_sign():
-    d = RNG.exponential(size=(3, 15))
-    low, high = stats.interval(d)
-    assert stats.interval(3 * d + 1)[0] == pytest.approx(3 * low + 1)
-    swapped = stats.interval(-d)
-    assert (swapped[0], swapped[1]) == (pytest.approx(-high, rel=5e-3), pytest.approx(-low, rel=5e-3))
+@pytest.mark.parametrize("n", [6, 10, 20])
+def test_flip_intervals_cover_the_centre_of_symmetric_changes(n):
+    shape = (2000, n)
+    outcomes = np.log(RNG.choice([0.1, 0.2], size=shape) / RNG.choice([0.1, 0.2], size=shape))
+    for d in (
+        RNG.normal(size=shape),
+        RNG.standard_t(3, size=shape),
+        outcomes + 0.01 * RNG.normal(size=shape),
+    ):
+        low, high = stats.flip_interval(d + 1)
+        assert np.mean((low <= 1) & (high >= 1)) > 0.935
 
 
-def test_intervals_where_there_is_no_spread_or_no_second_value():
-    low, high = stats.interval(np.full((1, 12), math.log(1.1)))
-    assert low == high == pytest.approx(math.log(1.1))
-    assert [end[0] for end in stats.interval([[3.0]])] == [-math.inf, math.inf]
-    low, high = stats.interval([[1.0] + [0.0] * 11])  # resamples without spread: Student's instead
-    assert -1 < low[0] < 0 < high[0] < 1
+def test_flip_intervals_follow_shift_scale_and_sign():
+    d = RNG.exponential(size=(3, 12))
+    low, high = stats.flip_interval(d)
+    assert stats.flip_interval(3 * d + 1)[0] == pytest.approx(3 * low + 1)
+    swapped = stats.flip_interval(-d)
+    assert (swapped[0], swapped[1]) == (pytest.approx(-high), pytest.approx(-low))
 
 
 def test_holm_by_hand():

@@ -29,7 +29,7 @@ def awkward(records):
 
 
 def test_a_baseline_holds_what_the_run_held(write_run, make_grid, tmp_path):
-    run = read_side(write_run("run", awkward(make_grid(3, n_models=1))))
+    run = read_side(write_run("run", awkward(make_grid(6, n_models=1))))
     write_baseline(run, tmp_path / "base.toml")
     base = read_side(tmp_path / "base")
     assert (base.kind, base.suite, base.rule, base.gemm) == ("baseline", "made", "interval", run.gemm)
@@ -45,14 +45,15 @@ def test_a_baseline_holds_what_the_run_held(write_run, make_grid, tmp_path):
     assert {r.verdict for r in found.rows} <= {"same", "cannot tell"}
 
 
-def test_one_seed_makes_a_baseline_that_is_judged_by_tolerance(write_run, make_grid, tmp_path):
+@pytest.mark.parametrize("n", [1, 5])
+def test_few_seeds_make_a_baseline_that_is_judged_by_tolerance(write_run, make_grid, tmp_path, n):
     path = tmp_path / "base.toml"
-    write_baseline(read_side(write_run("one", make_grid(1))), path)
+    write_baseline(read_side(write_run("few", make_grid(n))), path)
     content = tomllib.loads(path.read_text())
     assert content["rule"] == "tolerance"
     assert content["metrics"]["relative_error"]["relative"] == 0.25
-    near = read_side(write_run("near", make_grid(1, factors={"relative_error": 1.2})))
-    far = read_side(write_run("far", make_grid(1, factors={"relative_error": 1.3})))
+    near = read_side(write_run("near", make_grid(n, factors={"relative_error": 1.2})))
+    far = read_side(write_run("far", make_grid(n, factors={"relative_error": 1.3})))
     assert compare(read_side(path), near).count("worse") == 0
     assert compare(read_side(path), far).count("worse") == 16
 
@@ -61,8 +62,8 @@ def test_update_keeps_the_tolerances_and_shows_what_moved(
     write_run, make_grid, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    before = write_run("before", make_grid(2, n_models=1))
-    after = write_run("after", make_grid(2, n_models=1, factors={"relative_error": 1.3, "fit_seconds": 0.5}))
+    before = write_run("before", make_grid(6, n_models=1))
+    after = write_run("after", make_grid(6, n_models=1, factors={"relative_error": 1.3, "fit_seconds": 0.5}))
     assert cli.main(["baseline", "update", str(before)]) == 0
     assert capsys.readouterr().out == "written anew: baselines/made.toml\n"
     path = Path("baselines/made.toml")
@@ -93,7 +94,7 @@ def test_a_damaged_baseline_is_one_clear_line(tmp_path, text, message):
 
 
 def test_a_wrong_rule_and_a_wrong_source_are_refused(write_run, make_grid, tmp_path):
-    run = read_side(write_run("run", make_grid(2, n_models=1)))
+    run = read_side(write_run("run", make_grid(6, n_models=1)))
     write_baseline(run, tmp_path / "b.toml")
     text = (tmp_path / "b.toml").read_text()
     (tmp_path / "b.toml").write_text(text.replace('rule = "interval"', 'rule = "guess"'))
@@ -134,17 +135,19 @@ def pretended_run(write_run, monkeypatch):
 
 def test_run_check_gates(write_run, make_grid, tmp_path, monkeypatch, capsys, pretended_run):
     monkeypatch.chdir(tmp_path)
-    write_baseline(read_side(write_run("base", make_grid(2, n_models=1), suite="smoke")), Path("base.toml"))
+    write_baseline(read_side(write_run("base", make_grid(6, n_models=1), suite="smoke")), Path("base.toml"))
     command = ["run", "--suite", "smoke", "--quiet", "--out", "run", "--check", "base.toml"]
-    pretended_run(make_grid(2, n_models=1))
+    pretended_run(make_grid(6, n_models=1))
     assert cli.main(command) == 0
-    assert "16 rows: 0 worse" in capsys.readouterr().out
-    pretended_run(make_grid(2, n_models=1, factors={"relative_error": 1.1}), n_failed=1)
+    out = capsys.readouterr().out
+    assert "16 rows: 0 worse" in out
+    assert "No test can tell a change from chance with 1 seed (the least p is 1): it takes 6" in out
+    pretended_run(make_grid(6, n_models=1, factors={"relative_error": 1.1}), n_failed=1)
     assert cli.main(command) == 1
     out = capsys.readouterr().out
     assert out.count("\nworse ") == 4
     assert "\nsame " not in out
-    pretended_run(make_grid(2, n_models=1), n_failed=1)
+    pretended_run(make_grid(6, n_models=1), n_failed=1)
     assert cli.main(command) == 2
 
 
@@ -174,17 +177,17 @@ def test_wrong_words_are_one_line(words, expected, capsys, tmp_path, monkeypatch
 
 
 def test_formats(write_run, make_grid, tmp_path, capsys):
-    hostile = make_grid(2, n_models=1)
+    hostile = make_grid(6, n_models=1)
     label = "a|b <i>\x1b[31m"
     before = write_run("before", [dataclasses.replace(r, model=label) for r in hostile])
-    worse = make_grid(2, n_models=1, factors={"relative_error": 1.1})
+    worse = make_grid(6, n_models=1, factors={"relative_error": 1.1})
     after = write_run("after", [dataclasses.replace(r, model=label) for r in worse])
     pair = ["compare", str(before), str(after)]
     assert cli.main(pair) == 0
     text = capsys.readouterr().out
     assert "\x1b" not in text
     assert "16 rows: 4 worse, 0 better, 0 cannot tell, 12 same" in text
-    assert "underpowered: the least p of 2 pairs is 0.5, 8 pairs are needed among 4 tests" in text
+    assert "over 4 rows that moved in 6 pairs of seeds or more" in text
     assert text.index("\nworse ") < text.index("\nsame ")
     assert cli.main([*pair, "--format", "markdown", "--output", str(tmp_path / "c.md")]) == 0
     table = (tmp_path / "c.md").read_text()
