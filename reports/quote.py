@@ -112,9 +112,8 @@ def linear_in(means: pd.Series, task: str, network: str, model: str) -> str:
     state, inputs = (means.get((task, network, model, m)) for m in ("linear_in_state", "linear_in_input"))
     if state is None or pd.isna(state):
         return "unknown"
-    if state < LINEAR_IN_STATE:
-        return "neither"
-    return "state, input" if inputs >= LINEAR_IN_INPUT else "state"
+    linear = {"state": state >= LINEAR_IN_STATE, "input": inputs >= LINEAR_IN_INPUT}
+    return ", ".join(name for name, is_linear in linear.items() if is_linear) or "neither"
 
 
 def table(quoted: Quoted, reference: Path = ROOT / "reports" / "reference") -> str:

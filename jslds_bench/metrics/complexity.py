@@ -89,10 +89,11 @@ class Kept(Share):
 @METRICS.register("linear_in_state")
 @dataclasses.dataclass(frozen=True)
 class LinearInState(Kept):
-    """How often the system in force stays the same a tenth of the way to another visited state of one u*.
+    """How often the very same system stays in force a hundredth of the way to another visited state.
 
     1: one linear system everywhere. Piecewise linear models lack what lies near their borders; near 0 the
-    system changes with every state, and the model is not linear in it, however it is written down.
+    system changes with every state, be it little, and the model is not linear in it, however it is written
+    down: how many systems that makes is told by `n_systems_effective`.
     """
 
     order: ClassVar[int] = 52

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from jslds_bench.report.style import INK, Style, log_axis, marker, plain, sheet, stroke, title
 
-MARKS = {"state, input": "o", "state": "s", "neither": "^", "unknown": "D", "": "o"}
+MARKS = {"state, input": "o", "state": "s", "input": "^", "neither": "v", "unknown": "D", "": "o"}
 
 
 class Point(NamedTuple):

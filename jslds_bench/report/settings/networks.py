@@ -41,10 +41,10 @@ SHAPES = {
 }
 """E example trials of T steps; a row of eigenvalues per distinct u*."""
 
-LINEAR_IN_STATE = 2 / 3
+LINEAR_IN_STATE = 0.5
 """Least share of steps at which the system stays the same nearby.
 
-On the authors' networks expansions about points have 0.83 and more, about the state itself 0.45 and less."""
+It is 0.9 and more where systems are about points, and near 0 where they vary with the state."""
 LINEAR_IN_INPUT = 0.9
 """The same under another input: 1 where expansions are about u*, 0 about u_t, 0.3 where a gate reads it."""
 
@@ -89,9 +89,8 @@ class Networks(Setting):
             return ""  # records of before these were measured
         if not (state.n_finite and inputs.n_finite):
             return "unknown"
-        if state.mean < LINEAR_IN_STATE:
-            return "neither"
-        return "state, input" if inputs.mean >= LINEAR_IN_INPUT else "state"
+        linear = {"state": state.mean >= LINEAR_IN_STATE, "input": inputs.mean >= LINEAR_IN_INPUT}
+        return ", ".join(name for name, is_linear in linear.items() if is_linear) or "neither"
 
     def plans(self, data: RunData, task: str) -> Iterator[Plan]:
         yield complexity_plan(data, task)

@@ -29,8 +29,10 @@ APART = (0.05, 0.01, 0.02, 0.1)
 
 The first is what metrics go by: the distance within which expansion points count as one. The others are
 recorded beside it: how many systems a model has whose points drift with the state depends on this."""
-NEARBY = 0.1
+NEARBY = 0.01
 """How far of the way to another visited state is still nearby."""
+SAME = 3e-5
+"""A system is another where what it predicts differs by more: some thirty times float32's rounding."""
 
 
 def in_force(
@@ -58,8 +60,8 @@ def in_force(
     toward = states[:, :-1][other]
     return InForce(
         labels=tuple(_leaders(own, apart) for apart in APART),
-        state_kept=np.linalg.norm(signed(h + NEARBY * (toward - h), u) - own, axis=1) <= APART[0],
-        input_kept=np.linalg.norm(signed(h, trials.inputs[other]) - own, axis=1) <= APART[0],
+        state_kept=np.linalg.norm(signed(h + NEARBY * (toward - h), u) - own, axis=1) <= SAME,
+        input_kept=np.linalg.norm(signed(h, trials.inputs[other]) - own, axis=1) <= SAME,
         apart=APART,
     )
 
