@@ -43,8 +43,8 @@ class Quoted:
 
 
 TABLES = {
-    "synthetic": Quoted(
-        "synthetic",
+    "rivals": Quoted(
+        "rivals",
         {
             "3-bit free-run": ("nbit_memory", "relative_error"),
             "one-step": ("nbit_memory", "relative_error_one_step"),
@@ -54,10 +54,9 @@ TABLES = {
             "systems ": ("context_integration", "n_systems_effective"),
         },
         networks=("standard", "cotrained"),
-        classes=True,
     ),
     "matched": Quoted(
-        "synthetic",
+        "rivals",
         {
             "3-bit free-run": ("nbit_memory", "relative_error"),
             "task error": ("nbit_memory", "task_error_network"),
@@ -67,7 +66,7 @@ TABLES = {
         models=("fixed_points", "fixed_points_actual", "jslds", "codebook"),
     ),
     "first_step": Quoted(
-        "synthetic",
+        "rivals",
         {
             "free-run": ("context_integration", "relative_error"),
             "from h_1": ("context_integration", "relative_error_from_h1"),
@@ -78,19 +77,6 @@ TABLES = {
         },
         networks=("standard",),
         models=("fixed_points", "fixed_points_actual", "fixed_points_start", "codebook", "jslds", "rslds"),
-    ),
-    "lambda_e": Quoted(
-        "lambda_e",
-        {
-            "3-bit free-run": ("nbit_memory", "relative_error"),
-            "q": ("nbit_memory", "fixed_point_speed"),
-            "precision": ("nbit_memory", "fixed_point_precision"),
-            "systems": ("nbit_memory", "n_systems_effective"),
-            "context free-run": ("context_integration", "relative_error"),
-            "q ": ("context_integration", "fixed_point_speed"),
-            "precision ": ("context_integration", "fixed_point_precision"),
-            "systems ": ("context_integration", "n_systems_effective"),
-        },
     ),
 }
 

@@ -232,7 +232,7 @@ def test_a_metric_that_nothing_of_the_check_has():
 
     findings, notes = found(METRICS, Mine)
     assert findings == [
-        "metric: unsupported: it serves nothing that it is checked on (a guess on spikes, a guess without "
-        "truth on spikes)"
+        "metric: unsupported: it serves nothing that it is checked on (a guess on spikes, a guess at "
+        "regimes on spikes, a guess without truth on spikes)"
     ]
     assert notes[0] == "a guess on spikes: not checked, it says: nobody has it"
