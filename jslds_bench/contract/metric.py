@@ -97,11 +97,15 @@ def perfection_faults(on: Measured) -> Iterator[str]:
 
 
 def number_faults(on: Measured) -> Iterator[str]:
-    """Predictions that are not finite, in one trial or in all, never give NaN and never a better value."""
+    """Predictions that are not finite, in one trial or in all, never give NaN and never a better value.
+
+    A metric that is unsupported may become as bad as can be: nothing that matches is no error, divergence is.
+    """
     whole = value_of(on.metric, on.evaluation)
+    worst = {"lower": math.inf, "higher": -math.inf}.get(on.metric.better)
     for which in ("one", "all"):
         broken = value_of(on.metric, on.predicted(on.evaluation, partial(lost, which)))
-        if (broken is None) != (whole is None):
+        if (broken is None) != (whole is None) and not (whole is None and broken == worst):
             yield f"with {which} of the predictions lost it is {_word(broken)}, and {_word(whole)} otherwise"
         elif broken is not None and whole is not None:
             if math.isnan(broken):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_search import tanh_network
 
 from jslds_bench.dynamics import reference
 from jslds_bench.dynamics.fixed_points import rms_radius
@@ -45,20 +46,20 @@ def test_starts_surround_the_states_and_are_none_of_them():
     assert np.linalg.norm(starts[:, None] - other, axis=-1).min() > 0
 
 
-def test_a_search_of_too_few_starts_says_that_it_is_not_complete(make_network):
-    """16 starts a search for 3³ points: what it says is missing is about what is."""
-    from test_search import tanh_network
-
+@pytest.mark.parametrize(("n_starts", "within"), [(16, 0.2), (64, 0.05)])
+def test_a_search_of_too_few_starts_says_that_it_is_not_complete(n_starts, within):
+    """For 3³ points: too high by 0.13 on average with 16 starts a search, by 0.01 with 64."""
     network = tanh_network(2 * np.eye(3))
     states = np.random.default_rng(0).uniform(-1, 1, (200, 3))
     everything = search(network, states, np.zeros(1), (1, 2), 256)
     assert (len(everything.points), everything.completeness) == (27, 1)
-    gaps = []
+    gaps, said = [], []
     for seed in range(0, 40, 2):
-        found = search(network, states, np.zeros(1), (seed, seed + 1), 16)
+        found = search(network, states, np.zeros(1), (seed, seed + 1), n_starts)
         gaps.append(found.completeness - len(found.points) / 27)
-    assert len(found.points) < 27
-    assert abs(np.mean(gaps)) < 0.1
+        said.append(found.completeness)
+    assert min(said) < 1
+    assert abs(np.mean(gaps)) < within
 
 
 def test_a_line_is_a_continuum_and_an_affine_point_is_not(make_affine):
@@ -73,7 +74,10 @@ def test_a_line_is_a_continuum_and_an_affine_point_is_not(make_affine):
     np.testing.assert_allclose(found.points, np.zeros((1, 3)), atol=1e-10)
     assert found.completeness == 1
     assert found.n_unstable.tolist() == [0]
-    assert reference.isolated(point, found.points, np.zeros(1), 1.0).tolist() == [True]
+    assert reference.isolated(point, found.points, np.zeros(1)).tolist() == [True]
+    # Points in a small space are not slow for that: here q stays under the slow tolerance everywhere.
+    found = search(point, 0.01 * states, np.zeros(1), (1, 2), 64)
+    assert (len(found.points), found.completeness) == (1, 1)
     drifting = make_affine(np.eye(3), np.zeros((3, 1)), np.full(3, 0.1))
     none = search(drifting, states, np.zeros(1), (1, 2), 32)
     assert (len(none.points), none.completeness, none.n_rejected) == (0, None, 64)
