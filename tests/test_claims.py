@@ -51,7 +51,8 @@ def _actual_is_a_third(values):
 def _many_systems_have_the_least_error(values):
     return all(
         errors.idxmin() in ("codebook", "taylor_at_state") and systems[errors.idxmin()] > 100
-        for _, errors, systems in _groups(values)
+        for (_, network), errors, systems in _groups(values)
+        if network != "cotrained"
     )
 
 
@@ -67,7 +68,7 @@ CLAIMS = {
     "the same fixed points have less than a third of their error at u* on the standard 3-bit networks": (
         _actual_is_a_third
     ),
-    "have the least error on every network, with hundreds of systems": _many_systems_have_the_least_error,
+    "have the least error on every network trained on its task alone, with hundreds of systems": _many_systems_have_the_least_error,
     "fewer than a hundred systems the JSLDS is the best on co-trained networks": (
         _jslds_is_the_best_of_few_systems
     ),
