@@ -68,7 +68,9 @@ CLAIMS = {
     "the same fixed points have less than a third of their error at u* on the standard 3-bit networks": (
         _actual_is_a_third
     ),
-    "have the least error on every network trained on its task alone, with hundreds of systems": _many_systems_have_the_least_error,
+    "have the least error on every network trained on its task alone, with hundreds of systems": (
+        _many_systems_have_the_least_error
+    ),
     "fewer than a hundred systems the JSLDS is the best on co-trained networks": (
         _jslds_is_the_best_of_few_systems
     ),
