@@ -51,9 +51,11 @@ def complexity(heading: str, panels: Mapping[str, Sequence[Point]]) -> Figure:
             ax.plot(p.cost, p.error, linestyle="none", marker=MARKS[p.linear_in], markersize=5.5,
                     color=p.style.color, zorder=3)  # fmt: skip
         ax.set_xscale("log")
-        ax.set_yscale("log")
         log_axis(ax.xaxis)
-        log_axis(ax.yaxis)
+        errors = [p.error for p in points]
+        if max(errors) > 10 * min(errors):  # or a logarithmic axis would hold no tick to read by
+            ax.set_yscale("log")
+            log_axis(ax.yaxis)
         ax.set_xlabel("effective number of systems")
         title(ax, plain(network))
     if axes:
