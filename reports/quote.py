@@ -14,10 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from jslds_bench.records.numbers import number
-from jslds_bench.report.settings.networks import LINEAR_IN_INPUT, LINEAR_IN_STATE
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("README.md", "docs/spikes.md", "docs/fairness.md")
+FILES = ("README.md", "docs/fairness.md")
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -27,19 +26,15 @@ class Quoted:
 
     Attributes:
         run: the reference run.
-        columns: title → (task, metric), or (task, metric, "worst") for the greatest over seeds.
-        networks: rows are of these, in this order; none: of all.
+        columns: title → (task, metric).
+        networks: rows are of these; none: of all.
         models: only these; none: all.
-        classes: whether rows say what a model is linear in, by task, and the best of a class is marked.
-        digits: of each number.
     """
 
     run: str
-    columns: dict[str, tuple[str, ...]]
+    columns: dict[str, tuple[str, str]]
     networks: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
-    classes: bool = False
-    digits: int = 3
 
 
 TABLES = {
@@ -81,63 +76,26 @@ TABLES = {
 }
 
 
-def rows_of(values: pd.DataFrame, quoted: Quoted) -> list[tuple[str, str]]:
-    """(network, model) in the order of the run's own table."""
-    pairs = dict.fromkeys(zip(values.network, values.model, strict=True))
-    wanted = quoted.networks or tuple(dict.fromkeys(values.network))
-    return [
+def table(quoted: Quoted) -> str:
+    """The table in Markdown; rows in the order of the run's own."""
+    values = pd.read_csv(ROOT / "reports" / "reference" / quoted.run / "values.csv")
+    keys = ["network", "model", "task", "metric"]
+    means = values.groupby(keys, sort=False).value.mean()
+    places = [
         (network, model)
-        for network in wanted
-        for n, model in pairs
-        if n == network and (not quoted.models or model in quoted.models)
+        for network, model in dict.fromkeys(zip(values.network, values.model, strict=True))
+        if network in (quoted.networks or (network,)) and model in (quoted.models or (model,))
     ]
-
-
-def linear_in(means: pd.Series, task: str, network: str, model: str) -> str:
-    """The class of a model, as reports have it."""
-    state, inputs = (means.get((task, network, model, m)) for m in ("linear_in_state", "linear_in_input"))
-    if state is None or pd.isna(state):
-        return "unknown"
-    linear = {"state": state >= LINEAR_IN_STATE, "input": inputs >= LINEAR_IN_INPUT}
-    return ", ".join(name for name, is_linear in linear.items() if is_linear) or "neither"
-
-
-def table(quoted: Quoted, reference: Path = ROOT / "reports" / "reference") -> str:
-    """The table in Markdown."""
-    values = pd.read_csv(reference / quoted.run / "values.csv")
-    values = values.assign(value=values.value.astype(float))
-    grouped = values.groupby(["task", "network", "model", "metric"], sort=False).value
-    means, worst = grouped.mean(), grouped.max()
-    places = rows_of(values, quoted)
-    tasks = list(dict.fromkeys(column[0] for column in quoted.columns.values()))
-    kinds = {(t, *p): linear_in(means, t, *p) if quoted.classes else "" for t in tasks for p in places}
-    best: dict[tuple[str, str, str], float] = {}
-    for task, metric, *_ in quoted.columns.values() if quoted.classes else ():
-        for place in places:
-            found = means.get((task, *place, metric))
-            which = (task + metric, place[0], kinds[task, *place])
-            if metric.startswith("relative_error") and found is not None and not pd.isna(found):
-                best[which] = min(best.get(which, found), found)
-    heads = ["network · model" if len({n for n, _ in places}) > 1 else "model"]
-    heads += ["linear in"] if quoted.classes else []
-    lines = [[*heads, *(title.strip() for title in quoted.columns)]]
+    networks = list(dict.fromkeys(values.network))
+    places.sort(key=lambda place: networks.index(place[0]))
+    several = len({network for network, _ in places}) > 1
+    lines = [["network · model" if several else "model", *map(str.strip, quoted.columns)], []]
+    lines[1] = ["---"] * len(lines[0])
     for network, model in places:
-        line = [model if heads[0] == "model" else f"{network} · {model}"]
-        if quoted.classes:
-            line.append(" / ".join(dict.fromkeys(kinds[t, network, model] for t in tasks)))
-        for task, metric, *how in quoted.columns.values():
-            found = (worst if how else means).get((task, network, model, metric))
-            if found is None or pd.isna(found):
-                line.append("–")
-                continue
-            text = number(float(found), quoted.digits)
-            marked = best.get((task + metric, network, kinds[task, network, model])) == found
-            line.append(f"**{text}**" if marked else text)
-        if set(line[1 + quoted.classes :]) != {"–"}:
-            lines.append(line)
-    rule = "|" + "---|" * len(lines[0])
-    first, *rest = ("| " + " | ".join(line) + " |" for line in lines)
-    return "\n".join([first, rule, *rest]) + "\n"
+        found = [means.get((network, model, *column)) for column in quoted.columns.values()]
+        shown = ["–" if x is None or pd.isna(x) else number(float(x), 3) for x in found]
+        lines.append([f"{network} · {model}" if several else model, *shown])
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def quoted_text(text: str) -> str:

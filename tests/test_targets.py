@@ -129,7 +129,7 @@ def test_synthetic_reaches_the_papers_figures_in_twenty_five_minutes(tmp_path):
         for task, network in errors.index.droplevel("model").unique():
             found = errors[task, network]
             print(task, network, errors.name, found.round(4).to_dict())
-            if "rslds" in found:
+            if network != "standard_matched":  # which has fewer models
                 assert found["rslds"] < min(found["lds"], found["persistence"]), (task, network)
     by_seed = frame[frame.metric == "relative_error"].set_index(["task", "network", "model", "seed"]).value
     for model, most in (("fixed_points_actual", 0.15), ("codebook", 0.07)):
@@ -137,7 +137,7 @@ def test_synthetic_reaches_the_papers_figures_in_twenty_five_minutes(tmp_path):
         print(model, seeds.round(4).to_dict())
         assert (seeds <= most).all()
     for where in free.index.droplevel("model").unique():
-        if (*where, "slds") in free.index:
+        if where[1] != "standard_matched":
             lds, slds = by_seed[(*where, "lds")], by_seed[(*where, "slds")]
             print("slds - lds", where, (slds - lds).round(4).to_dict())
             assert slds.mean() <= lds.mean() + max(slds.std(), lds.std()), where

@@ -43,9 +43,8 @@ def outcome(error: BaseException) -> tuple[Status, str]:
         return "diverged", str(error)
     if isinstance(error, NotApplicable):
         return "unsupported", str(error)
-    if isinstance(
-        error, Unsupported | UsageError
-    ):  # also what the runner says of models that break its rules
+    # Also what the runner says of models that break its rules.
+    if isinstance(error, Unsupported | UsageError):
         return "failed", str(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

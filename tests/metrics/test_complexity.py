@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jslds_bench.contract.settings.networks.cases import random_network
+from jslds_bench.dynamics.fixed_points import groups_within
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.metrics.complexity import effective_number
 from jslds_bench.models.codebook import CodebookModel
@@ -15,7 +16,7 @@ from jslds_bench.models.persistence import Persistence
 from jslds_bench.models.switching import RecurrentSLDS
 from jslds_bench.models.taylor_at_state import TaylorAtState
 from jslds_bench.settings.networks import evaluation as ev
-from jslds_bench.settings.networks.systems import N_STEPS, _leaders
+from jslds_bench.settings.networks.systems import N_STEPS
 from jslds_bench.tasks.nbit_memory import NBitMemory
 
 TASK = NBitMemory(n_bits=2, n_steps=12, n_unscored=2)
@@ -51,8 +52,8 @@ def test_the_effective_number_by_hand():
 
 def test_systems_closer_than_the_distance_are_one_and_no_chain_joins_what_is_farther():
     line = np.arange(11)[:, None] * 0.04
-    assert _leaders(line, 0.05).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5]
-    assert len(np.unique(_leaders(100 + line, 1.0))) == 1
+    assert groups_within(line, 0.05).tolist() == [0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10]
+    assert len(np.unique(groups_within(100 + line, 1.0))) == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jslds_bench.dynamics.fixed_points import groups_within
 from jslds_bench.dynamics.linearize import apply_local
+from jslds_bench.metrics.states import spread
 from jslds_bench.settings.draws import purpose_key
 from jslds_bench.settings.networks.calls import on_model
 from jslds_bench.types.core import Linearization, Trials
@@ -49,8 +51,7 @@ def in_force(
     if jax.eval_shape(model.local, h[0], u[0], star[0]) is None:
         return _modes(model, states[0, 0], trials.inputs, (i, t), trials.inputs[other])
     probes = states[:, :-1][i[:N_PROBES], t[:N_PROBES]], u[:N_PROBES]
-    radius = float(np.sqrt(np.mean(np.sum((states[:, 1:] - states[:, 1:].mean(axis=(0, 1))) ** 2, axis=-1))))
-    unit = max(radius, 1e-30) * N_PROBES**0.5
+    unit = max(spread(states), 1e-30) * N_PROBES**0.5
     look = on_model(signatures, model)
 
     def signed(h: Any, u: Any) -> np.ndarray:
@@ -59,7 +60,7 @@ def in_force(
     own = signed(h, u)
     toward = states[:, :-1][other]
     return InForce(
-        labels=tuple(_leaders(own, apart) for apart in APART),
+        labels=tuple(groups_within(own, apart) for apart in APART),
         state_kept=np.linalg.norm(signed(h + NEARBY * (toward - h), u) - own, axis=1) <= SAME,
         input_kept=np.linalg.norm(signed(h, trials.inputs[other]) - own, axis=1) <= SAME,
         apart=APART,
@@ -118,19 +119,3 @@ def _partners(trials: Trials, i: Any, u: Any, rng: np.random.Generator) -> tuple
             if not len(open_):
                 break
     return trial, step
-
-
-def _leaders(points: Float[Any, "S M"], within: float) -> np.ndarray:
-    """Each point's system: that of the first point which stands for others and is closer than `within`."""
-    labels = np.full(len(points), -1)
-    points = points - points.mean(axis=0)
-    squares = np.einsum("sm,sm->s", points, points)
-    rest = np.arange(len(points))
-    while len(rest):
-        first = rest[0]
-        gaps = squares[rest] + squares[first] - 2 * points[rest] @ points[first]
-        near = gaps <= within**2 + 1e-6 * squares[first]  # what float32 leaves of a difference
-        near[0] = True
-        labels[rest[near]] = first
-        rest = rest[~near]
-    return np.unique(labels, return_inverse=True)[1]
