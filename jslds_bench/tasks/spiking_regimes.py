@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float, PRNGKeyArray
 
 from jslds_bench.entries.registry import TASKS
-from jslds_bench.errors import UsageError
+from jslds_bench.tasks._shared.synthetic_spikes import check_sizes, generator, held_out_units
 from jslds_bench.types.spikes import Regimes, SpikeTrials
 
 FREQUENCIES = np.array([2.5, 0.8])
@@ -52,6 +51,7 @@ class SpikingRegimes:
     n_conditions: int = 40
     held_out_units: float = 0.25
 
+    name: ClassVar[str]
     origin: ClassVar[str] = "synthetic"
     caption: ClassVar[str] = "Synthetic spikes of a rotation that changes its frequency at a threshold."
     bin_seconds: ClassVar[float] = 0.04
@@ -65,27 +65,25 @@ class SpikingRegimes:
     }
 
     def __post_init__(self) -> None:
-        sizes = (self.n_trials, self.n_held_out, self.n_conditions)
-        if min(sizes) < 1 or self.n_units < 2 or self.n_steps < 2:
-            raise UsageError(
-                "spiking_regimes needs n_trials, n_held_out and n_conditions ≥ 1, n_units and n_steps ≥ 2, "
-                f"got {', '.join(map(str, sizes))}, {self.n_units} and {self.n_steps}"
-            )
-        if not 0 < round(self.held_out_units * self.n_units) < self.n_units:
-            raise UsageError(
-                f"held_out_units is a share of the {self.n_units} units that leaves some on both sides, "
-                f"got {self.held_out_units}"
-            )
+        check_sizes(
+            self.name,
+            n_trials=self.n_trials,
+            n_held_out=self.n_held_out,
+            n_conditions=self.n_conditions,
+            n_units=self.n_units,
+            n_steps=self.n_steps,
+            share=self.held_out_units,
+        )
 
     def spikes(self, key: PRNGKeyArray) -> tuple[SpikeTrials, SpikeTrials]:
         """Trials to fit to, and held-out trials of the same units and conditions."""
-        rng = _generator(key)
+        rng = generator(key)
         units = self._units(rng)
         return self._drawn(units, rng, self.n_trials), self._drawn(units, rng, self.n_held_out)
 
     def further(self, key: PRNGKeyArray, trials_key: PRNGKeyArray, n_trials: int) -> SpikeTrials:
         """Other trials of the units and conditions of ``spikes(key)``, drawn from `trials_key`."""
-        return self._drawn(self._units(_generator(key)), _generator(trials_key), n_trials)
+        return self._drawn(self._units(generator(key)), generator(trials_key), n_trials)
 
     def _units(self, rng: np.random.Generator) -> _Units:
         loadings = GAIN * rng.normal(size=(3, self.n_units))
@@ -94,8 +92,7 @@ class SpikingRegimes:
         phase = 2 * np.pi * rng.permutation(self.n_conditions) / self.n_conditions
         height = FALL * np.linspace(FIRST_CROSSING, LAST_CROSSING, self.n_conditions)
         starts = np.stack([np.cos(phase), np.sin(phase), height], axis=1)
-        held_out = np.zeros(self.n_units, bool)
-        held_out[rng.permutation(self.n_units)[: round(self.held_out_units * self.n_units)]] = True
+        held_out = held_out_units(rng, self.n_units, self.held_out_units)
         return _Units(loadings, base, starts, held_out)
 
     def _drawn(self, units: _Units, rng: np.random.Generator, n_trials: int) -> SpikeTrials:
@@ -126,7 +123,3 @@ class _Units(NamedTuple):
     base: Float[np.ndarray, " N"]
     starts: Float[np.ndarray, "C 3"]
     held_out: Bool[np.ndarray, " N"]
-
-
-def _generator(key: PRNGKeyArray) -> np.random.Generator:
-    return np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
