@@ -195,9 +195,8 @@ class FixedPointModel:
         extra = np.asarray(network.h0)[None] if self.start_point else np.empty((0, network.n_state))
         padded = np.full((len(found), max(counts) + len(extra), network.n_state), _FAR, np.float32)
         for row, points in zip(padded, found, strict=True):
-            row[: len(points) + len(extra)] = np.concatenate(
-                [points, extra]
-            )  # beyond `counts`: no fixed point
+            # h_0 stands beyond `counts`: it is expanded about, and is no fixed point.
+            row[: len(points) + len(extra)] = np.concatenate([points, extra])
         half_squares = 0.5 * jnp.sum(jnp.asarray(padded) ** 2, axis=-1)
         nearest = NearestFixedPoint(
             network.cell,

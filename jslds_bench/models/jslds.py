@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.dynamics.fixed_points import groups_within, rms_radius
-from jslds_bench.dynamics.jslds import co_rollout, expansion_point, jslds_step
+from jslds_bench.dynamics.jslds import co_rollout, expansion_point
 from jslds_bench.dynamics.linearize import ExpandInput, expand, expansion_step
 from jslds_bench.dynamics.training import Parameters, Recipe, RecipeName, expansion_loss, make_recipe, train
 from jslds_bench.entries.registry import MODELS
@@ -59,16 +59,16 @@ class JacobianSwitching:
         return ()
 
     def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
-        if self.expand_input == "star":
-            return carry, jslds_step(self.cell, self.params, self.phi, h, u, u_star)
+        at, zeroth = self.about(u, u_star)
         e = expansion_point(self.phi, h)
-        return carry, expansion_step(self.cell, self.params, e, u, h, u, "value")
+        return carry, expansion_step(self.cell, self.params, e, at, h, u, zeroth)
+
+    def about(self, u: Any, u_star: Any) -> tuple[Any, Literal["value", "point"]]:
+        """The input that is expanded about, and the constant term there: e* rests under u* alone."""
+        return (u, "value") if self.expand_input == "actual" else (u_star, "point")
 
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
-        e = expansion_point(self.phi, h)
-        if self.expand_input == "star":
-            return expand(self.cell, self.params, e, u_star, "point")
-        return expand(self.cell, self.params, e, u, "value")
+        return expand(self.cell, self.params, expansion_point(self.phi, h), *self.about(u, u_star))
 
     def fitted_to(self) -> dict[str, int]:
         """The steps that E was trained for on a frozen network, and the fresh trials drawn for them."""
@@ -95,8 +95,8 @@ class JSLDS:
         n_steps: training steps of E on a frozen network, in place of the recipe's: 1,500 for "fast", and
             for "paper" as many as the paper trains the task's network with.
         merge: expansion points closer than this, in RMS radii of the states, count as one.
-        weight_e: λ_e on a frozen network, in place of the task's. Small, E follows the state and the model is
-            an expansion at the state; large, E holds fixed points and the states are followed less well.
+        weight_e: λ_e on a frozen network, in place of the task's: the larger, the more E is held to points
+            that rest, rather than to follow the state.
         expand_input: the input to expand about: "star", u* (eqs. 5–6, as E is trained), or "actual", u_t.
     """
 
