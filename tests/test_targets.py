@@ -212,7 +212,7 @@ def test_the_fixed_point_search_is_ten_times_faster_than_the_papers_and_no_worse
         return time.perf_counter() - start, result
 
     paper, (_, paper_q) = seconds(lambda: adam_descend(network, candidates, u_star))
-    ours, found = seconds(lambda: locate(network, candidates, u_star))
+    ours, found = seconds(lambda: locate(network.cell, network.params, candidates, u_star))
     print(
         f"1,600 candidates, N = 128: Adam {paper:.2f} s, median q {np.median(paper_q):.2g}; "
         f"ours {ours:.2f} s, median q {np.median(found.candidate_q):.2g}; ratio {paper / ours:.1f}"

@@ -172,7 +172,7 @@ def find_fixed_points(
     settings: SearchSettings = SearchSettings(),
 ) -> FixedPoints:
     """The distinct fixed and slow points of F(·, u*), as `locate` finds them, and the spectra there."""
-    points, q, _, rejected = locate(network, candidates, u_star, settings)
+    points, q, _, rejected = locate(network.cell, network.params, candidates, u_star, settings)
     with jax.enable_x64(True):
         padded, n = _padded(points)
         params, u, at = _as_float64((network.params, u_star, padded))
@@ -194,7 +194,8 @@ def search_starts(network: Network, states: Float[Any, "P N"]) -> Float[Any, "M 
 
 
 def locate(
-    network: Network,
+    cell: Cell,
+    params: CellParams,
     candidates: Float[Any, "P N"],
     u_star: Float[Any, " U"],
     settings: SearchSettings = SearchSettings(),
@@ -209,13 +210,13 @@ def locate(
     candidates = np.array(candidates, np.float32)
     radius = rms_radius(candidates)
     stride, within = settings.stride * radius, settings.merge * radius
-    settled, q = _run(_settle, network, candidates, u_star, stride, settings.settle_steps)
+    settled, q = _run(_settle, cell, params, candidates, u_star, stride, settings.settle_steps)
     order = np.argsort(q, kind="stable")
     settled, q = settled[order], q[order]
     groups = groups_within(settled, within)
     with jax.enable_x64(True):
         chosen = settled[np.unique(groups)].astype(np.float64)
-        minima, minima_q = _run(_converge, network, chosen, u_star, stride, settings.converge_steps)
+        minima, minima_q = _run(_converge, cell, params, chosen, u_star, stride, settings.converge_steps)
     leads_to = np.searchsorted(np.unique(groups), groups)
     apart = (minima_q > settings.tolerance) | (
         np.linalg.norm(minima - chosen, axis=-1) > settings.reach * radius
@@ -250,12 +251,18 @@ class Located(NamedTuple):
 
 
 def _run(
-    phase: Any, network: Network, starts: Float[Any, "P N"], u_star: Any, stride: float, max_steps: int
+    phase: Any,
+    cell: Cell,
+    params: CellParams,
+    starts: Float[Any, "P N"],
+    u_star: Any,
+    stride: float,
+    max_steps: int,
 ) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
     """`_settle` or `_converge` from all starts, in the starts' precision."""
     padded, n = _padded(starts)
-    params, u = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, starts.dtype)), (network.params, u_star))
-    ends, qs = phase(network.cell, params, u, padded, n, stride, max_steps)
+    params, u = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, starts.dtype)), (params, u_star))
+    ends, qs = phase(cell, params, u, padded, n, stride, max_steps)
     return np.asarray(ends)[:n], np.asarray(qs)[:n]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jslds_bench.dynamics.tape import MatMul, tape_scan
-from jslds_bench.types.core import Affine, Cell, CellParams, Linearization, Network
+from jslds_bench.types.core import Affine, Cell, CellParams, Linearization, Network, Trials
 
 
 def cell_weights(params: CellParams) -> dict[str, jax.Array]:
@@ -90,3 +90,18 @@ def one_step(
         return jax.lax.scan(step, model.init(hs[0], star), (hs[:-1], us))[1]
 
     return jax.vmap(trial)(states, inputs, u_star)
+
+
+def free_run_error(
+    model: Linearization, network: Network, trials: Trials, states: Float[Any, "B T1 N"]
+) -> float:
+    """Σ ‖ĥ_t − h_t‖² / Σ ‖h_t − h̄‖² over t ≥ 1, ĥ from h_0 on its own predictions; inf where it diverged."""
+    run = np.asarray(_free_run(model, network.h0, trials.inputs, trials.u_star), np.float64)
+    later = np.asarray(states, np.float64)[:, 1:]
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = float(np.sum((run - later) ** 2))
+    spread = float(np.sum((later - later.mean(axis=(0, 1))) ** 2))
+    return error / max(spread, np.finfo(float).tiny) if np.isfinite(error) else np.inf
+
+
+_free_run = jax.jit(free_run)

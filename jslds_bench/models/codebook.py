@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
+from jslds_bench.analysis.choice import least_adequate
 from jslds_bench.dynamics.linearize import expand, expansion_step
-from jslds_bench.dynamics.rollout import free_run, trajectories
+from jslds_bench.dynamics.rollout import free_run_error, trajectories
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.types.core import Carry, Cell, CellParams, LocalLinear, Network, Progress, Trials, silent
@@ -21,10 +22,6 @@ from jslds_bench.types.networks import Task
 
 MOST_INPUTS = 64
 """Distinct inputs beyond which they count as continuous."""
-WITHIN = 1.05
-"""A smaller codebook is preferred whose held-out error is within this factor of the least."""
-ROUNDING = 1e-8
-"""Errors, as a share of the states' variance, below which one expansion is as good as another."""
 
 
 @partial(
@@ -101,18 +98,13 @@ class CodebookModel:
         if len(self.n_centres) == 1:
             return self._fitted(network, trials, states, self.n_centres[0], seed)
         cut = len(states) - len(states) // 4
-        fit, unseen = (_part(trials, part) for part in (slice(None, cut), slice(cut, None)))
-        errors, scale = [], float(np.var(states[cut:, 1:], axis=(0, 1)).mean())
-        for i, k in enumerate(self.n_centres):
-            progress(i, len(self.n_centres), f"K = {k}")
+        fit, unseen = (trials.part(part) for part in (slice(None, cut), slice(cut, None)))
+        ladder, errors = sorted(self.n_centres), []
+        for i, k in enumerate(ladder):
+            progress(i, len(ladder), f"K = {k}")
             tried = self._fitted(network, fit, states[:cut], k, seed)
-            run = np.asarray(_run(tried, network.h0, unseen.inputs, unseen.u_star))
-            with np.errstate(over="ignore", invalid="ignore"):
-                error = float(np.mean((run - states[cut:, 1:]) ** 2))
-            errors.append(error if np.isfinite(error) else np.inf)
-        enough = WITHIN * min(errors) + ROUNDING * scale
-        good = [k for k, error in zip(self.n_centres, errors, strict=True) if error <= enough]
-        return self._fitted(network, trials, states, min(good or self.n_centres), seed)
+            errors.append(free_run_error(tried, network, unseen, states[cut:]))
+        return self._fitted(network, trials, states, ladder[least_adequate(errors)], seed)
 
     def _fitted(self, network: Network, trials: Trials, states: Any, k: int, seed: int) -> Codebook:
         by, inputs, labels = self._groups(trials)
@@ -133,15 +125,6 @@ class CodebookModel:
                 return "input", inputs, labels.reshape(-1)
         inputs, labels = np.unique(trials.u_star, axis=0, return_inverse=True)
         return "star", inputs, np.repeat(labels.reshape(-1), n_steps)
-
-
-def _part(trials: Trials, which: slice) -> Trials:
-    return trials._replace(
-        inputs=trials.inputs[which], targets=trials.targets[which], u_star=trials.u_star[which]
-    )
-
-
-_run = jax.jit(free_run)
 
 
 def _centres(states: np.ndarray, k: int, seed: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from jslds_bench.dynamics.fixed_points import SearchSettings, locate, search_starts
 from jslds_bench.dynamics.linearize import ExpandInput, expand, expansion_step
+from jslds_bench.dynamics.once import once
 from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
@@ -180,7 +181,9 @@ class FixedPointModel:
             progress(k, len(u_stars), "fixed points")
             states = search_starts(network, visited_states(network, trials, u_star, self.n_trials))
             noise = self.noise * jax.random.normal(jax.random.fold_in(key, k), states.shape)
-            found.append(locate(network, states + np.asarray(noise), u_star, settings).points)
+            candidates = states + np.asarray(noise)
+            # Variants differ in what they make of the points: the search is one.
+            found.append(once(locate, network.cell, network.params, candidates, u_star, settings).points)
             if not len(found[-1]):
                 raise Unsupported(
                     f"no fixed or slow point with q ≤ {self.slow_tolerance:g} under u* = {np.asarray(u_star)}"

@@ -12,12 +12,10 @@ from jslds_bench.switching.parameters import TransitionKind
 _SIZES = """
         n_latent: principal components kept (of those that vary). What they leave out is the model's floor,
             the metric `projection_error`. Recordings and spikes bring their own.
-        max_iterations: EM iterations of each start.
-        most_trials: of spikes, the most that it is fitted to; of more, so many are drawn."""
+        max_iterations: EM iterations of each start."""
 _MODES = """
         n_modes: K; of several, the least whose free-run error on held-out trials is within 5 % of the best,
-            among those of the best held-out likelihood (within its standard error). Recordings bring
-            theirs; spikes take the greatest that is at most 4.
+            then fitted to all. Recordings bring theirs; spikes take the best of those that are at most 4.
         restarts: independent starts of EM; the one of highest likelihood is kept."""
 
 
@@ -33,7 +31,6 @@ class LDS(SwitchingModel, explained=_SIZES):
 
     n_latent: int = 20
     max_iterations: int = 60
-    most_trials: int = 400
     n_modes: tuple[int, ...] = dataclasses.field(default=(1,), init=False)
     restarts: int = dataclasses.field(default=1, init=False)
 
@@ -51,11 +48,10 @@ class SLDS(SwitchingModel, explained=_MODES + _SIZES):
 
     Attributes:"""
 
-    n_modes: tuple[int, ...] = (2, 4, 8, 16)
+    n_modes: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     n_latent: int = 20
     restarts: int = 1
     max_iterations: int = 60
-    most_trials: int = 400
 
     transitions: ClassVar[TransitionKind] = "sticky"
     SMOKE: ClassVar[dict[str, Any]] = {"n_modes": (2,), "n_latent": 3, "max_iterations": 3}

@@ -118,28 +118,40 @@ def _one_run(
     settings: FitSettings,
     report: Callable[[int, str], None],
 ) -> _Run:
-    """One start, then EM until two iterations running gain too little; the last finite state is kept."""
+    """One start, then EM."""
     params, belief, reseeded = initialise.start_modes(
         spec, start.x, data, seed, variant, settings.init_iterations
     )
     notes = (f"{reseeded} empty modes were reseeded at the start",) if reseeded else ()
-    prior, n_steps = initialise.make_prior(spec, data, start.x), float(data.mask.sum())
-    kind = spec.structure
-    state = _first(kind, params, belief, start, data, prior)
+    prior, kind = initialise.make_prior(spec, data, start.x), spec.structure
+    run = _climb(kind, _first(kind, params, belief, start, data, prior), data, prior, settings, report)
+    return run._replace(notes=(*notes, *run.notes))
+
+
+def _climb(
+    kind: Spec,
+    state: _State,
+    data: Data,
+    prior: Prior,
+    settings: FitSettings,
+    report: Callable[[int, str], None],
+) -> _Run:
+    """EM until two iterations running gain too little; the last finite state is kept."""
+    n_steps = float(data.mask.sum())
     trace, calm = [float(state.objective) / n_steps], 0
     for i in range(settings.max_iterations):
         after = _next(kind, state, data, prior)
         value = float(after.objective) / n_steps
         if not np.isfinite(value):
             lost = f"the objective left the finite numbers at iteration {i + 1}: the state before it is kept"
-            return _Run(state, trace, False, (*notes, lost))
+            return _Run(state, trace, False, (lost,))
         calm = calm + 1 if value - trace[-1] < settings.tolerance else 0
         trace.append(value)
         state = after
         report(i + 1, f"objective {value:.4f} nats per step")
         if calm >= 2:
-            return _Run(state, trace, True, notes)
-    return _Run(state, trace, False, notes)
+            return _Run(state, trace, True, ())
+    return _Run(state, trace, False, ())
 
 
 @in_float64
@@ -187,19 +199,51 @@ def fit(
 
 
 @in_float64
+def refine(
+    fitted: Fit,
+    observations: Float[Any, "B T N"],
+    inputs: Float[Any, "B T U"] | None = None,
+    *,
+    settings: FitSettings = DEFAULT_SETTINGS,
+    progress: Progress = silent,
+) -> Fit:
+    """EM on other data, or more of them, from where a fit stands: its modes stay its modes.
+
+    Raises:
+        UsageError: data that cannot be fitted (see `checks`).
+    """
+    data = check_data(fitted.spec, observations, inputs, None)
+    state, prior = _resumed(fitted, data)
+
+    def report(i: int, text: str) -> None:
+        progress(i, settings.max_iterations, text)
+
+    # The floor of other data may forbid what was fitted: only after a step does the objective never fall.
+    state = _next(fitted.spec.structure, state, data, prior)
+    run = _climb(fitted.spec.structure, state, data, prior, settings, report)
+    elbo = np.array([float(jnp.sum(run.state.elbo))]) / data.mask.sum()
+    return _result(fitted.spec, data, run, elbo, fitted.notes)
+
+
+def _resumed(fitted: Fit, data: Data) -> tuple[_State, Prior]:
+    """Fitted parameters with what they make of `data`, and the prior of `data`."""
+    spec, k = fitted.spec, fitted.spec.n_modes
+    start = initialise.start_states(spec, data)
+    flat = Belief(
+        np.full((*data.mask.shape, k), 1 / k), np.full((len(data.y), data.y.shape[1] - 1, k, k), k**-2)
+    )
+    start, prior = start._replace(emission=fitted.params.emission), initialise.make_prior(spec, data, start.x)
+    return _first(spec.structure, fitted.params, flat, start, data, prior), prior
+
+
+@in_float64
 def iteration(
     fitted: Fit, observations: Float[Any, "B T N"], inputs: Float[Any, "B T U"] | None = None
 ) -> Callable[[], None]:
     """One EM iteration from the fitted parameters, to be called again and again: what a timing needs."""
     spec = fitted.spec
     data = check_data(spec, observations, inputs, None)
-    start = initialise.start_states(spec, data)
-    prior, k = initialise.make_prior(spec, data, start.x), spec.n_modes
-    flat = Belief(
-        np.full((*data.mask.shape, k), 1 / k), np.full((len(data.y), data.y.shape[1] - 1, k, k), k**-2)
-    )
-    start = start._replace(emission=fitted.params.emission)
-    state = _first(spec.structure, fitted.params, flat, start, data, prior)
+    state, prior = _resumed(fitted, data)
 
     @in_float64
     def iterate() -> None:

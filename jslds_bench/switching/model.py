@@ -28,6 +28,7 @@ __all__ = [
     "ModePoints",
     "Paths",
     "Spec",
+    "course_of_modes",
     "expected_observations",
     "fit",
     "fixed_points",
@@ -55,15 +56,28 @@ def forecast(
     inputs: Float[Any, "B T U"],
     beliefs: Float[Any, "B K"] | None = None,
 ) -> Paths:
-    """The noise-free course from given states under given inputs, with the argmax gate: x_1 … x_T.
+    """The course from given states under given inputs, x_1 … x_T, and the likeliest mode of each step.
+
+    Without noise and with the argmax of a gate that reads the state; of a chain, E x_t.
 
     Args:
         states: x_0.
         inputs: u_1 … u_T; here the first row drives the first step.
         beliefs: p(z_0); None: the model's π (recurrent-only gates do not read it).
-
-    See `rollout.forecast_trial` for chains.
     """
+    modes, x = _course(fitted, states, inputs, beliefs)
+    return Paths(modes.argmax(axis=-1), x, expected_observations(fitted, x))
+
+
+@in_float64
+def course_of_modes(
+    fitted: Fit, states: Float[Any, "B D"], inputs: Float[Any, "B T U"]
+) -> Float[Any, "B T K"]:
+    """p(z_t) along `forecast`: of a gate that reads the state, 1 for the mode that it picks."""
+    return _course(fitted, states, inputs, None)[0]
+
+
+def _course(fitted: Fit, states: Any, inputs: Any, beliefs: Any) -> tuple[np.ndarray, np.ndarray]:
     states, inputs = np.asarray(states, np.float64), np.asarray(inputs, np.float64)
     _check_inputs(fitted, inputs, 3)
     d = fitted.params.initial.mean.size
@@ -74,7 +88,7 @@ def forecast(
     if beliefs is None:
         beliefs = np.tile(np.exp(fitted.params.initial.log_pi), (len(states), 1))
     modes, x = _forecast(fitted.params, states, np.asarray(beliefs, np.float64), inputs)
-    return Paths(np.asarray(modes), np.asarray(x), expected_observations(fitted, np.asarray(x)))
+    return np.asarray(modes), np.asarray(x)
 
 
 @in_float64

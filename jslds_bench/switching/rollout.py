@@ -1,6 +1,6 @@
 """Running a switching system forward: with its noise (`simulate`) or without (`forecast`).
 
-The pure functions here take either precision; `step_mode` and `advance` are what a model steps with.
+The pure functions here take either precision; `advance` and `advance_chain` are what a model steps with.
 """
 
 from __future__ import annotations
@@ -23,14 +23,6 @@ class Paths(NamedTuple):
     modes: Int[Any, "*batch T"]
     states: Float[Any, "*batch T D"]
     observations: Float[Any, "*batch T N"]
-
-
-def step_mode(
-    params: Params, belief: Float[Array, " K"], x: Float[Array, " D"], u: Float[Array, " U"]
-) -> Float[Array, " K"]:
-    """p(z_t | belief about z_{t−1}, x_{t−1}, u_t)."""
-    rows = jax.nn.softmax(gate_logits(params.gate, x, u), axis=-1)
-    return rows[0] if rows.shape[0] == 1 else belief @ rows
 
 
 def reveal(
@@ -57,22 +49,52 @@ def advance(
     return linear.a[mode] @ x + linear.v[mode] @ u + linear.b[mode]
 
 
+class ChainMoments(NamedTuple):
+    """What is known of a chain's state: p_k = p(z_t = k), [K], and m_k = E x_t 1{z_t = k}, [K, D]."""
+
+    belief: Float[Array, " K"]
+    means: Float[Array, "K D"]
+
+    @classmethod
+    def at(cls, belief: Float[Array, " K"], x: Float[Array, " D"]) -> ChainMoments:
+        """Those of a state that is known."""
+        return cls(belief, belief[:, None] * x)
+
+
+def advance_chain(params: Params, now: ChainMoments, u: Float[Array, " U"]) -> ChainMoments:
+    """p′_k = Σ_j p_j P_jk and m′_k = A_k Σ_j P_jk m_j + p′_k (V_k u + b_k), with P the chain under u.
+
+    Σ_k m′_k is E x_t itself: no mode is decided upon, and nothing is lost of how modes and states hang
+    together. Reference: Costa, Fragoso and Marques (2005), prop. 3.1, for jump linear systems without inputs.
+    """
+    (a, v, b, _), gate = params.linear, params.gate
+    p = jax.nn.softmax(gate_logits(gate, jnp.zeros(b.shape[1], b.dtype), u), axis=-1)
+    belief = now.belief @ p
+    return ChainMoments(belief, jnp.einsum("kde,ke->kd", a, p.T @ now.means) + belief[:, None] * (v @ u + b))
+
+
 def forecast_trial(
     params: Params, state: Float[Array, " D"], belief: Float[Array, " K"], inputs: Float[Array, "T U"]
-) -> tuple[Int[Array, " T"], Float[Array, "T D"]]:
-    """x_1 … x_T from x_0 = state: z_t = argmax p(z_t | …), x_t = A x_{t−1} + V u_t + b, no noise.
+) -> tuple[Float[Array, "T K"], Float[Array, "T D"]]:
+    """p(z_t) and x_1 … x_T from x_0 = state.
 
-    A chain keeps its whole marginal p(z_t), or a sticky one would never leave its first mode.
+    A gate that reads the state decides: z_t = argmax p(z_t | x_{t−1}, u_t), x_t = A x_{t−1} + V u_t + b
+    without noise. A chain decides nothing: x_t is E x_t under it (`advance_chain`).
     """
+    if params.gate.log_p.shape[0] > 1:
 
-    def step(carry: tuple[jax.Array, jax.Array], u: jax.Array) -> tuple[tuple, tuple]:
-        x, belief = carry
-        belief = step_mode(params, belief, x, u)
-        mode = jnp.argmax(belief)
+        def chain(now: ChainMoments, u: jax.Array) -> tuple[ChainMoments, tuple]:
+            now = advance_chain(params, now, u)
+            return now, (now.belief, jnp.sum(now.means, axis=0))
+
+        return jax.lax.scan(chain, ChainMoments.at(belief, state), inputs)[1]
+
+    def step(x: jax.Array, u: jax.Array) -> tuple[jax.Array, tuple]:
+        mode = jnp.argmax(gate_logits(params.gate, x, u)[0])
         x = advance(params.linear, mode, x, u)
-        return (x, belief), (mode, x)
+        return x, (jax.nn.one_hot(mode, params.linear.b.shape[0], dtype=x.dtype), x)
 
-    return jax.lax.scan(step, (state, belief), inputs)[1]
+    return jax.lax.scan(step, state, inputs)[1]
 
 
 def follow_trial(

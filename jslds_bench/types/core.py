@@ -94,6 +94,10 @@ class Trials(NamedTuple):
     mask: Float[Array, " T"]
     u_star: Float[Array, "B U"]
 
+    def part(self, which: slice) -> Trials:
+        """Some of the trials."""
+        return Trials(self.inputs[which], self.targets[which], self.mask, self.u_star[which])
+
 
 @dataclasses.dataclass(frozen=True)
 class Network:

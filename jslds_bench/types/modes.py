@@ -38,8 +38,8 @@ class Switching(Protocol):
         """The likeliest mode of each step t ≥ 1 given all of the network's own states, future included."""
         ...
 
-    def free_modes(self, h0: Float[Any, " N"], inputs: Float[Any, "B T U"]) -> Int[Any, "B T"]:
-        """The mode that each step of the free run takes."""
+    def free_modes(self, h0: Float[Any, " N"], inputs: Float[Any, "B T U"]) -> Float[Any, "B T K"]:
+        """p(z_t) along the free run: 1 for the mode that is taken, or the weights of those that are mixed."""
         ...
 
     def follow(

@@ -16,7 +16,7 @@ from jslds_bench.metrics.spikes import mean_r2
 from jslds_bench.models._shared.spiking_system import SpikingSystem
 from jslds_bench.models.psth import PSTH
 from jslds_bench.models.smoothing import Smoothing
-from jslds_bench.models.switching import LDS, SLDS, RecurrentSLDS
+from jslds_bench.models.switching import LDS, RecurrentSLDS
 from jslds_bench.switching.model import Fit
 from jslds_bench.switching.parameters import Emission, Gate, Initial, Linear, Params, Spec
 from jslds_bench.types.spikes import SpikeTrials
@@ -199,13 +199,11 @@ def test_what_cannot_be_served_is_said():
             Smoothing(widths_seconds=wrong)
         with pytest.raises(UsageError, match="pseudo_trials are"):
             PSTH(pseudo_trials=wrong)
-    with pytest.raises(UsageError, match="most_trials is 0"):
-        LDS(most_trials=0)
 
 
 @pytest.mark.slow  # EM compiles for long
 def test_an_lds_finds_the_planted_rotations():
-    model = LDS(max_iterations=20, most_trials=100).fit_spikes(TASK, FIT, KEY)
+    model = LDS(max_iterations=20).fit_spikes(TASK, FIT, KEY)
     found = model.infer(HELD_OUT.held_in, None, KEY)
     systems = model.systems(found.visited[:, 0])
     np.testing.assert_array_equal(systems, np.repeat(systems[:1], len(systems), axis=0))
@@ -258,15 +256,28 @@ def test_rates_are_expectations_over_the_posterior():
     assert mean_r2(found.rates[..., OUT].reshape(-1, 4), HELD_OUT.rates[..., OUT].reshape(-1, 4)) > 0.5
 
 
-@pytest.mark.parametrize(("tried", "expected"), [((2, 4, 8), 4), ((8, 16), 8), ((2,), 2)])
-def test_spikes_have_few_modes(tried, expected, monkeypatch):
+@pytest.mark.parametrize(("tried", "expected"), [((1, 2, 4, 8), [1, 2, 4]), ((8, 16), [8]), ((2,), [2])])
+def test_of_few_modes_spikes_take_the_best_and_then_all_trials(tried, expected, monkeypatch):
     seen = []
 
-    def fit(spec, counts, **how):
-        seen.append((spec, len(counts)))
-        return spiking().fitted
+    def fit(spec, counts, *_, **__):
+        seen.append((spec.n_modes, len(counts)))
+        return dataclasses.replace(spiking().fitted, spec=spec)
 
+    def refine(fitted, counts, *_, **__):
+        return fit(fitted.spec, counts)
+
+    left = iter((0.2, 0.3, 0.29))
     monkeypatch.setattr("jslds_bench.switching.model.fit", fit)
-    for entry in (SLDS(n_modes=tried, most_trials=10), RecurrentSLDS(n_modes=tried, most_trials=1000)):
-        entry.fit_spikes(TASK, FIT, KEY)
-    assert [(spec.n_modes, spec.n_latent, n) for spec, n in seen] == [(expected, 4, 10), (expected, 4, 200)]
+    monkeypatch.setattr("jslds_bench.switching.selection.fit", fit)
+    monkeypatch.setattr("jslds_bench.switching.selection.refine", refine)
+    monkeypatch.setattr(
+        "jslds_bench.models._shared.switching_system.rate_bits_per_spike", lambda *_: next(left)
+    )
+    made = RecurrentSLDS(n_modes=tried).fit_spikes(TASK, FIT, KEY)
+    if len(expected) == 1:
+        assert seen == [(expected[0], 200)]
+        assert made.curve is None
+    else:
+        assert seen == [*((k, 150) for k in expected), (2, 200)]
+        assert made.fit_series()["n_modes_chosen"] == [2]

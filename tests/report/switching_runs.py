@@ -129,9 +129,7 @@ def fit_series(model: str, seed: int = 0) -> dict[str, list[float]]:
         error[-1] = np.inf
     return series | {
         "n_modes_tried": tried.astype(float).tolist(),
-        "n_modes_free_run_error": error.tolist(),
-        "n_modes_likelihood": (level - 1.5 * np.exp(-tried / 2.5) - 0.01 * tried).tolist(),
-        "n_modes_likelihood_error": (0.05 + 0.05 * rng.random(6)).tolist(),
+        "n_modes_error": error.tolist(),
         "n_modes_chosen": [8.0 if seed else 6.0],
     }
 

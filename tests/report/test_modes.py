@@ -306,7 +306,7 @@ def test_long_recordings_are_cut_and_say_so(network_run):
 
 def curve_of(**changes: object) -> Curve:
     tried = np.array([1.0, 2.0, 4.0])
-    made = Curve(Style("rslds", "#0072b2"), tried, tried / 10, -tried, tried / 20, 2.0)
+    made = Curve(Style("rslds", "#0072b2"), tried, tried / 10, 2.0)
     return made._replace(**changes)
 
 

@@ -1,6 +1,7 @@
 """The public face on a known system: recovery, frozen inference, masks, forecasts, fixed points."""
 
 import dataclasses
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -102,9 +103,39 @@ def test_a_chain_that_ignores_x_forecasts_on_its_own_marginal():
     """Sticky, 0.9 to stay in mode 0 and 1.0 in mode 1: argmax of each step alone would never leave mode 0."""
     fitted = sticky_fit()
     got = model.forecast(fitted, np.zeros((1, 1)), np.zeros((1, 12, 0)), np.array([[1.0, 0.0]]))
-    expected = [0 if 0.9**t > 0.5 else 1 for t in range(1, 13)]
-    assert got.modes[0].tolist() == expected
-    assert got.states[0, -1, 0] == pytest.approx(sum(1.0 if z == 1 else -1.0 for z in expected))
+    assert got.modes[0].tolist() == [0 if 0.9**t > 0.5 else 1 for t in range(1, 13)]
+    steps = [1 - 2 * 0.9**t for t in range(1, 13)]  # E(±1) of each step
+    np.testing.assert_allclose(got.states[0, :, 0], np.cumsum(steps), atol=1e-12)
+
+
+def test_a_chains_forecast_is_the_mean_over_all_paths_of_modes():
+    """Brute force: every z_1 … z_5 with its probability, under modes whose A differ and a gate of u."""
+    rng = np.random.default_rng(0)
+    k, d, n_steps, n_inputs = 3, 2, 5, 2
+    shapes = (k, d, d), (k, d, n_inputs), (k, d)
+    params = Params(
+        Initial(np.log(np.array([0.2, 0.5, 0.3])), np.zeros(d), np.eye(d)),
+        Gate(rng.normal(size=(k, k)), np.zeros((k, d)), rng.normal(size=(k, n_inputs))),
+        Linear(*(rng.normal(size=s) for s in shapes), np.tile(np.eye(d), (k, 1, 1))),
+        Emission(np.eye(d), np.zeros(d), np.ones(d)),
+    )
+    spec = model.Spec(n_modes=k, transitions="sticky")
+    fitted = model.Fit(spec, params, 0.0, np.zeros(1), True, np.zeros(1), np.ones(k))
+    x0, u = rng.normal(size=d), rng.normal(size=(n_steps, n_inputs))
+    logits = params.gate.log_p + (u @ params.gate.w.T)[:, None]
+    p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)  # [T, K, K]
+    expected = np.zeros((n_steps, d))
+    for start in range(k):
+        for path in itertools.product(range(k), repeat=n_steps):
+            weight, before, x = np.exp(params.initial.log_pi[start]), start, x0
+            course = []
+            for t, z in enumerate(path):
+                weight *= p[t, before, z]
+                x, before = params.linear.a[z] @ x + params.linear.v[z] @ u[t] + params.linear.b[z], z
+                course.append(x)
+            expected += weight * np.array(course)
+    got = model.forecast(fitted, x0[None], u[None])
+    np.testing.assert_allclose(got.states[0], expected, atol=1e-10)
 
 
 def sticky_fit():

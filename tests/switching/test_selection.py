@@ -4,47 +4,82 @@ import jax
 import numpy as np
 import pytest
 
+from jslds_bench.analysis.choice import least_adequate
 from jslds_bench.errors import UsageError
-from jslds_bench.switching import model, selection, systems
+from jslds_bench.switching import model, selection
 from jslds_bench.switching.model import FitSettings, Spec
 
+FEW = FitSettings(max_iterations=20)
 
-def test_the_curve_prefers_the_true_number_of_modes(known):
+
+def ahead_of(system, n_held_out):
+    """Error of the free run on the last trials, as a share of their variance."""
+    y, u = system.observations[-n_held_out:], system.inputs[-n_held_out:]
+
+    def error(fitted):
+        run = model.forecast(fitted, y[:, 0], u[:, 1:]).observations
+        return float(np.sum((run - y[:, 1:]) ** 2) / np.sum((y - y.mean((0, 1))) ** 2))
+
+    return error
+
+
+def test_the_true_number_of_modes_is_chosen_and_fitted_to_all_trials(known):
     system, _ = known
-    other = systems.known_switching(jax.random.key(9), n_trials=20, n_steps=50)
-    curve = selection.select_modes(
-        Spec(1),
-        [1, 3],
-        (system.observations, system.inputs),
-        (other.observations, other.inputs),
-        key=jax.random.key(1),
-        settings=FitSettings(max_iterations=20),
+    key = jax.random.key(1)
+    data = system.observations, system.inputs
+    part = tuple(x[:-5] for x in data)
+    fitted, curve = selection.select_modes(
+        Spec(1), [3, 1], part, data, ahead_of(system, 5), key=key, settings=FEW
     )
-    assert curve.best.spec.n_modes == 3
-    assert curve.free_run_error[1] < 0.5 * curve.free_run_error[0]
-    assert curve.likelihood[1] > curve.likelihood[0] + 10 * curve.likelihood_error[1]
+    assert curve.n_modes.tolist() == [1, 3]
+    assert curve.error[1] < 0.5 * curve.error[0]
+    assert fitted.spec.n_modes == 3
+    assert fitted.occupancy.sum() == pytest.approx(len(data[0]) * (data[0].shape[1] - 1))
+    before = model.fit(Spec(3), *part, key=key, settings=FEW)
+    alike = model.forecast(before, data[0][:, 0], data[1][:, 1:]).modes
+    assert np.mean(model.forecast(fitted, data[0][:, 0], data[1][:, 1:]).modes == alike) > 0.9
 
 
-def test_the_least_adequate_k_is_chosen():
-    error, likelihood, spread = (
-        np.array([1.0, 0.30, 0.29, 0.295]),
-        np.array([0, 4.9, 5.0, 5.0]),
-        np.full(4, 0.2),
+@pytest.mark.parametrize(
+    ("errors", "chosen"),
+    [
+        ([1.0, 0.30, 0.29, 0.295], 1),
+        ([1.0, 0.31, 0.29, 0.295], 2),
+        ([np.inf, 0.5, np.inf], 1),
+        ([np.inf, np.inf], 0),
+        ([1e-12, 0.0], 0),
+    ],
+)
+def test_the_least_adequate_is_chosen(errors, chosen):
+    assert least_adequate(errors) == chosen
+
+
+def test_negative_errors_are_compared_as_they_are():
+    assert least_adequate([-0.1, -0.2, -0.201], within=1) == 2
+
+
+@pytest.mark.parametrize(
+    ("errors", "tried"),
+    [
+        ([1.0, 0.5, 0.6, 0.7, 0.1], 4),
+        ([1.0, np.inf, 1.2, np.inf, 0.1], 5),
+        ([np.inf, np.inf, np.inf, 0.2], 4),
+        ([1.0, 0.9, 0.8, 0.7], 4),
+    ],
+)
+def test_the_ladder_ends_where_finite_errors_no_longer_fall(known, errors, tried, monkeypatch):
+    system, given = known
+    left = iter(errors)
+    monkeypatch.setattr(selection, "fit", lambda spec, *_, **__: given)
+    monkeypatch.setattr(selection, "refine", lambda fitted, *_, **__: fitted)
+    ladder = [1, 2, 4, 8, 16][: len(errors)]
+    data = system.observations, system.inputs
+    _, curve = selection.select_modes(
+        Spec(1), ladder, data, data, lambda _: next(left), key=jax.random.key(0)
     )
-    assert selection._choose([1, 2, 3, 4], error, likelihood, spread) == 1
-    assert selection._choose([1, 2, 3, 4], error, likelihood, np.full(4, 0.01)) == 2
-    assert selection._choose([1, 2], np.array([0.1, 0.9]), np.array([0.0, 5.0]), np.zeros(2)) == 0
-
-
-def test_free_run_error_is_zero_for_a_noise_free_truth(known):
-    """The fitted model's own forecast, taken as data, is free of error."""
-    system, fitted = known
-    paths = model.forecast(fitted, system.states[:, 0], system.inputs[:, 1:])
-    y = np.concatenate([system.states[:, :1], paths.states], axis=1)
-    assert selection.free_run_error(fitted, y, system.inputs) < 1e-20
-    assert selection.free_run_error(fitted, system.observations, system.inputs) > 1e-6
+    assert curve.n_modes.tolist() == ladder[:tried]
 
 
 def test_nothing_to_try_is_refused():
     with pytest.raises(UsageError, match="n_modes is empty"):
-        selection.select_modes(Spec(1), [], (None, None), (None, None), key=jax.random.key(0))
+        selection.select_modes(Spec(1), [], (None, None), (None, None), lambda _: 0.0, key=jax.random.key(0))

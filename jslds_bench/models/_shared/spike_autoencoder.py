@@ -172,7 +172,7 @@ class SpikeAutoencoder(abc.ABC):
         g0 = infer(self.cell, params, held_in, key, 1).g0
         states = _states(cell, params, g0, held_in.shape[1]).reshape(-1, network.n_state)
         u_star = np.zeros(1, np.float32)
-        found = locate(network, states, u_star, SearchSettings(slow_tolerance=SLOW_TOLERANCE))
+        found = locate(cell, params.generator, states, u_star, SearchSettings(slow_tolerance=SLOW_TOLERANCE))
         return Generator(network, np.asarray(found.points), jnp.asarray(u_star)[None])
 
 

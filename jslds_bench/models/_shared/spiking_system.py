@@ -10,6 +10,7 @@ import numpy as np
 
 from jslds_bench.switching import model as switching
 from jslds_bench.switching.parameters import Emission
+from jslds_bench.switching.selection import Curve
 from jslds_bench.types.spikes import Inferred, SpikeTrials
 
 TOLERANCE = 1e-3
@@ -25,14 +26,16 @@ class SpikingSystem:
     Attributes:
         fitted: the system with the emissions of all units.
         held_in: the units that are seen, [N].
+        curve: how K was chosen, where it was.
     """
 
     fitted: switching.Fit
     held_in: Any
+    curve: Curve | None = None
 
     @classmethod
-    def of(cls, fitted: switching.Fit, trials: SpikeTrials) -> SpikingSystem:
-        return cls(fitted, ~np.asarray(trials.held_out_units))
+    def of(cls, fitted: switching.Fit, trials: SpikeTrials, curve: Curve | None = None) -> SpikingSystem:
+        return cls(fitted, ~np.asarray(trials.held_out_units), curve)
 
     @property
     def _emission(self) -> Emission:
@@ -66,5 +69,6 @@ class SpikingSystem:
         return found.points[found.real] if found.real.any() else None
 
     def fit_series(self) -> dict[str, list[float]]:
-        """The objective per iteration."""
-        return {"objective": self.fitted.objective.tolist()}
+        """The objective per iteration, and the choice of K."""
+        chosen = {} if self.curve is None else self.curve.series()
+        return {"objective": self.fitted.objective.tolist()} | chosen

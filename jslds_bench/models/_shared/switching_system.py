@@ -15,14 +15,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.dynamics.rollout import trajectories
+from jslds_bench.analysis.spikes import rate_bits_per_spike
+from jslds_bench.dynamics.rollout import free_run_error, trajectories
 from jslds_bench.errors import UsageError
 from jslds_bench.models._shared.recorded_system import RecordedSystem
 from jslds_bench.models._shared.spiking_system import TOLERANCE, SpikingSystem
 from jslds_bench.switching import model as switching
 from jslds_bench.switching.initialise import pca
 from jslds_bench.switching.parameters import TransitionKind
-from jslds_bench.switching.rollout import advance, reveal, step_mode
+from jslds_bench.switching.rollout import ChainMoments, advance, advance_chain, reveal
 from jslds_bench.switching.selection import Curve, select_modes
 from jslds_bench.switching.transitions import gate_logits
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
@@ -33,13 +34,13 @@ from jslds_bench.types.spikes import SpikeTask, SpikeTrials
 
 _RANK = 1e-10
 """Variance, relative to the largest, under which a component of float32 states counts as none."""
-_SPIKE_MODES = 4
+_SPIKE_MODES, _CHOICE_TRIALS = 4, 400
 
 
 class Memory(NamedTuple):
     """What a chain remembers: the belief about the last mode before its outcome, and what led there."""
 
-    belief: jax.Array  # p(z_t | up to t−1), [K]
+    moments: ChainMoments  # of what was predicted for t
     started: jax.Array
     before: jax.Array  # x_{t−1}, [D]
     u: jax.Array  # u_t, [U]
@@ -57,8 +58,8 @@ class SwitchingSystem:
     """ĥ_t = h̄ + W x_t with x_t = A_k x_{t−1} + V_k u_t + b_k, x_{t−1} = Wᵀ(h_{t−1} − h̄), k the likeliest.
 
     W holds the leading principal components of the states. A recurrent-only gate picks k from x_{t−1} and
-    u_t. A chain keeps a belief: shown a state of the network it learns from it which mode it was in; fed its
-    own prediction it learns nothing, and goes by its marginal.
+    u_t. A chain keeps a belief and predicts E x_t: shown a state of the network it learns from it which mode
+    it was in; fed its own prediction it learns nothing, and goes on from the moments that made it.
     """
 
     params: Any  # of `switching.parameters.Params`
@@ -85,23 +86,26 @@ class SwitchingSystem:
     def init(self, h0: Any, u_star: Any) -> Carry:
         if not self._chain:
             return ()
-        belief = jax.nn.softmax(self.params.initial.log_pi)
-        return Memory(belief, jnp.array(False), self._down(h0), jnp.zeros_like(u_star), h0)
+        x = self._down(h0)
+        now = ChainMoments.at(jax.nn.softmax(self.params.initial.log_pi), x)
+        return Memory(now, jnp.array(False), x, jnp.zeros_like(u_star), h0)
 
     def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
         x = self._down(h)
         if not self._chain:
             mode = jnp.argmax(gate_logits(self.params.gate, x, u)[0])
             return carry, self._up(advance(self.params.linear, mode, x, u))
-        belief = step_mode(self.params, self._updated(carry, h, x), x, u)
-        ahead = self._up(advance(self.params.linear, jnp.argmax(belief), x, u))
-        return Memory(belief, jnp.array(True), x, u, ahead), ahead
+        now = advance_chain(self.params, self._updated(carry, h, x), u)
+        ahead = self._up(jnp.sum(now.means, axis=0))
+        return Memory(now, jnp.array(True), x, u, ahead), ahead
 
-    def _updated(self, memory: Memory, h: Any, x: Any) -> Any:
-        """The belief about the last mode, now that the state it led to is there."""
-        shown = reveal(self.params, memory.belief, memory.before, memory.u, x)
-        own = ~memory.started | jnp.all(h == memory.predicted)
-        return jnp.where(own, memory.belief, shown)
+    def _updated(self, memory: Memory, h: Any, x: Any) -> ChainMoments:
+        """The moments of the last state, now that it, or only the prediction of it, is there."""
+        now = memory.moments
+        seen = reveal(self.params, now.belief, memory.before, memory.u, x)
+        own = memory.started & jnp.all(h == memory.predicted)
+        shown = ChainMoments.at(jnp.where(memory.started, seen, now.belief), x)
+        return jax.tree.map(lambda kept, new: jnp.where(own, kept, new), now, shown)
 
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear | None:
         """The mode in force, expanded about its fixed point under u*; None where the gate needs the past."""
@@ -124,10 +128,10 @@ class SwitchingSystem:
         (a, v, b, _), gate = self.params.linear, self.params.gate
         return sum(x.size for x in (a, v, b, *gate, self.mean, self.loadings))
 
-    def fixed_points(self, u_star: Any) -> np.ndarray | None:
+    def fixed_points(self, u_star: Any) -> jax.Array | None:
         """The real ones: those of modes that the gate picks at their own point; None where there is none."""
         found = self.mode_points(u_star)
-        return found.points[found.real].astype(np.float32) if found.real.any() else None
+        return jnp.asarray(found.points[found.real], jnp.float32) if found.real.any() else None
 
     # Beyond a linearisation: what the figures and the oracle ask (`types.Switching`), in float64
 
@@ -157,8 +161,8 @@ class SwitchingSystem:
         return found.modes[:, 1:].argmax(axis=-1)
 
     def free_modes(self, h0: Any, inputs: Any) -> np.ndarray:
-        """The mode that each step of the free run takes."""
-        return switching.forecast(self._fit, self._starts(h0, inputs), inputs).modes
+        """p(z_t) along the free run: of a gate that reads the state, 1 for the mode that it picks."""
+        return switching.course_of_modes(self._fit, self._starts(h0, inputs), inputs)
 
     def follow(self, h0: Any, inputs: Any, modes: Any) -> np.ndarray:
         """The free run that takes the given modes."""
@@ -175,13 +179,7 @@ class SwitchingSystem:
     def fit_series(self) -> dict[str, list[float]]:
         out = {"objective": self._fit.objective.tolist()}
         if self.curve is not None:
-            out |= {
-                "n_modes_tried": self.curve.n_modes.tolist(),
-                "n_modes_free_run_error": self.curve.free_run_error.tolist(),
-                "n_modes_likelihood": self.curve.likelihood.tolist(),
-                "n_modes_likelihood_error": self.curve.likelihood_error.tolist(),
-                "n_modes_chosen": [self.curve.n_modes[self.curve.chosen].item()],
-            }
+            out |= self.curve.series()
         return out
 
 
@@ -205,7 +203,6 @@ class SwitchingModel:
     n_latent: int
     restarts: int
     max_iterations: int
-    most_trials: int
 
     def __init_subclass__(cls, explained: str) -> None:
         cls.__doc__ = f"{cls.__doc__}{explained}"
@@ -217,8 +214,6 @@ class SwitchingModel:
                 "n_modes must be whole numbers of at least 1 and n_latent at least 1, "
                 f"got {list(self.n_modes)} and {self.n_latent}"
             )
-        if self.most_trials < 1:
-            raise UsageError(f"most_trials is {self.most_trials}, expected at least 1")
         self._settings()
 
     def _settings(self, **more: Any) -> switching.FitSettings:
@@ -229,8 +224,8 @@ class SwitchingModel:
     ) -> SwitchingSystem:
         """A switching system on the principal components of the network's states h_0 … h_T, and its inputs.
 
-        Of several K, the one chosen on the last quarter of the trials (`selection.select_modes`) and fitted
-        to the others; a single K is fitted to all trials.
+        K is chosen on the last quarter of the trials (`selection.select_modes`), by the free run from h_0
+        that the model is scored by.
         """
         states = trajectories(network, trials.inputs).astype(np.float64)
         rows = states.reshape(-1, network.n_state)
@@ -241,16 +236,22 @@ class SwitchingModel:
         x, u = (states - basis.mean) @ basis.loadings, _from_zero(trials.inputs)
         spec = switching.Spec(self.n_modes[0], transitions=self.transitions)
         how: Any = {"key": key, "settings": self._settings(), "progress": progress}
+
+        def described(fitted: switching.Fit, curve: Curve | None = None) -> SwitchingSystem:
+            params, mean, loadings = jax.tree.map(
+                lambda a: jnp.asarray(a, jnp.float32), (fitted.params, basis.mean, basis.loadings)
+            )
+            return SwitchingSystem(params, mean, loadings, fitted, curve)
+
         if len(self.n_modes) == 1:
-            curve, fitted = None, switching.fit(spec, x, u, **how)
-        else:
-            cut = len(x) - len(x) // 4
-            curve = select_modes(spec, self.n_modes, (x[:cut], u[:cut]), (x[cut:], u[cut:]), **how)
-            fitted = curve.best
-        params, mean, loadings = jax.tree.map(
-            lambda a: jnp.asarray(a, jnp.float32), (fitted.params, basis.mean, basis.loadings)
-        )
-        return SwitchingSystem(params, mean, loadings, fitted, curve)
+            return described(switching.fit(spec, x, u, **how))
+        n_held_out = len(x) // 4
+        seen, unseen = slice(None, -n_held_out), slice(-n_held_out, None)
+
+        def error(fitted: switching.Fit) -> float:
+            return free_run_error(described(fitted), network, trials.part(unseen), states[unseen])
+
+        return described(*select_modes(spec, self.n_modes, (x[seen], u[seen]), (x, u), error, **how))
 
     def fit_recording(
         self, task: ObservedTask, recording: Recording, key: jax.Array, progress: Progress = silent
@@ -271,16 +272,23 @@ class SwitchingModel:
     ) -> SpikingSystem:
         """A switching system behind Poisson emissions of all units, without inputs, of the task's D.
 
-        K is the greatest of `n_modes` that is at most 4, or else the least; of more than `most_trials` trials
-        so many are drawn.
+        K is the one of `n_modes`, of those that are at most 4 if there are any, by which held-out units of
+        unseen trials are told best from the others; of many trials 400 are drawn for that choice. The fit is
+        to all of them.
         """
-        few = [k for k in self.n_modes if k <= _SPIKE_MODES]
-        n_modes = max(few) if few else min(self.n_modes)
+        few = [k for k in self.n_modes if k <= _SPIKE_MODES] or [min(self.n_modes)]
         draw, start = jax.random.split(key)
-        order = np.asarray(jax.random.permutation(draw, len(trials.counts)))
-        counts = trials.counts[np.sort(order[: self.most_trials])]
-        spec = switching.Spec(n_modes, task.n_latent, self.transitions, "poisson")
-        settings = self._settings(tolerance=TOLERANCE)
-        return SpikingSystem.of(
-            switching.fit(spec, counts, key=start, settings=settings, progress=progress), trials
-        )
+        spec = switching.Spec(few[0], task.n_latent, self.transitions, "poisson")
+        how: Any = {"key": start, "settings": self._settings(tolerance=TOLERANCE), "progress": progress}
+        if len(few) == 1:
+            return SpikingSystem.of(switching.fit(spec, trials.counts, **how), trials)
+        order = np.asarray(jax.random.permutation(draw, len(trials.counts)))[:_CHOICE_TRIALS]
+        unseen, seen = np.split(trials.counts[order], [len(order) // 4])
+        inside = ~np.asarray(trials.held_out_units)
+
+        def error(fitted: switching.Fit) -> float:
+            told = SpikingSystem.of(fitted, trials).infer(unseen[..., inside], None, start).rates
+            return -float(rate_bits_per_spike(unseen[..., ~inside], told[..., ~inside]))
+
+        chosen = select_modes(spec, few, (seen, None), (trials.counts, None), error, within=1, **how)
+        return SpikingSystem.of(chosen[0], trials, chosen[1])

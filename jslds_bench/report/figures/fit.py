@@ -18,13 +18,11 @@ Array = np.ndarray
 
 
 class Curve(NamedTuple):
-    """Held-out scores of one model and seed against the number of modes, [C] each; K as chosen, or NaN."""
+    """Held-out error of one model and seed against the number of modes, [C] each; K as chosen, or NaN."""
 
     style: Style
     n_modes: Array
     error: Array
-    likelihood: Array
-    spread: Array
     chosen: float
 
 
@@ -36,39 +34,35 @@ class Trace(NamedTuple):
 
 
 def k_curve(heading: str, curves: Sequence[Curve]) -> Figure:
-    """Free-run error and likelihood with its standard error against K; the chosen K is filled."""
+    """Held-out error against K; the chosen K is filled, and a triangle stands for an infinite one."""
     legend = [*_lines(curves), marker("o", INK, "chosen K", True)]
-    figure, (left, right) = sheet(heading, 2, height=1.9, legend=legend)
+    figure, (ax,) = sheet(heading, 1, height=1.9, legend=legend)
     errors = np.concatenate([c.error for c in curves])
     finite = errors[np.isfinite(errors)]
-    logarithmic = bool(finite.size and finite.min() > 0 and finite.max() > 8 * finite.min())
-    if logarithmic:
-        left.set_yscale("log")
-        log_axis(left.yaxis)
+    if finite.size and finite.min() > 0 and finite.max() > 8 * finite.min():
+        ax.set_yscale("log")
+        log_axis(ax.yaxis)
     for curve in curves:
-        _curve(left, curve, np.where(np.isfinite(curve.error), curve.error, np.nan))
-        away = curve.n_modes[~np.isfinite(curve.error)]
-        left.plot(away, np.ones(len(away)), linestyle="none", marker="^", markersize=5, clip_on=False,
-                  color=curve.style.color, transform=left.get_xaxis_transform())  # fmt: skip
-        spread = np.where(np.isfinite(curve.spread), curve.spread, 0.0)
-        right.errorbar(curve.n_modes, curve.likelihood, yerr=spread, fmt="none", ecolor=curve.style.color,
-                       elinewidth=0.8, capsize=2)  # fmt: skip
-        _curve(right, curve, curve.likelihood)
-    for ax, name in ((left, "held-out free-run error ↓"), (right, "held-out nats per step ↑")):
-        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        ax.set_xlabel("number of modes K")
-        title(ax, name)
+        _curve(ax, curve)
+    tried = np.unique(np.concatenate([c.n_modes for c in curves]))
+    if tried.min() > 0:
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(tried, [f"{k:g}" for k in tried])
+        ax.minorticks_off()
+    ax.set_xlabel("number of modes K")
+    title(ax, "held-out error ↓")
     return figure
 
 
-def _curve(ax: Any, curve: Curve, values: Array) -> None:
-    color = curve.style.color
-    ax.plot(curve.n_modes, values, color=color, linestyle=curve.style.dash, linewidth=1.0)
-    ax.plot(
-        curve.n_modes, values, linestyle="none", marker="o", markersize=4, color=color, markerfacecolor=PAPER
-    )
-    at = curve.n_modes == curve.chosen
-    ax.plot(curve.n_modes[at], values[at], linestyle="none", marker="o", markersize=7, color=color)
+def _curve(ax: Any, curve: Curve) -> None:
+    color, k = curve.style.color, curve.n_modes
+    values = np.where(np.isfinite(curve.error), curve.error, np.nan)
+    ax.plot(k, values, color=color, linestyle=curve.style.dash, linewidth=1.0)
+    ax.plot(k, values, linestyle="none", marker="o", markersize=4, color=color, markerfacecolor=PAPER)
+    at, away = k == curve.chosen, k[~np.isfinite(curve.error)]
+    ax.plot(k[at], values[at], linestyle="none", marker="o", markersize=7, color=color)
+    ax.plot(away, np.ones(len(away)), linestyle="none", marker="^", markersize=5, clip_on=False, color=color,
+            transform=ax.get_xaxis_transform())  # fmt: skip
 
 
 def traces(heading: str, lines: Sequence[Trace]) -> Figure:

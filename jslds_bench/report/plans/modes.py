@@ -24,7 +24,14 @@ MAX_PANELS = 9  # of a figure of flows
 MAX_VISITED = 80  # states drawn in the panel of one mode
 MAX_TRIALS = 4  # drawn in one panel
 MAX_POINTS = 2000  # states drawn in one panel
-TRIED = ("n_modes_tried", "n_modes_free_run_error", "n_modes_likelihood", "n_modes_likelihood_error")
+TRIED = (
+    "n_modes_tried",
+    "n_modes_error",
+    "n_modes_free_run_error",
+    "n_modes_likelihood",
+    "n_modes_likelihood_error",
+)
+"""Series that tell of the choice of K; the last three are those of earlier versions."""
 SLICE = " The flow is that within the plane; states off it are projected onto it."
 
 
@@ -65,14 +72,15 @@ def k_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
     """How the models of a network chose K, where they did."""
     curves = []
     for style, record in _fits(data, task, network):
-        tried, *scores = (np.asarray(record.series.get(name, ()), float) for name in TRIED)
-        if tried.size and all(score.size == tried.size for score in scores):
+        tried, new, old = (np.asarray(record.series.get(name, ()), float) for name in TRIED[:3])
+        error = new if new.size else old
+        if tried.size and error.size == tried.size:
             chosen = record.series.get("n_modes_chosen") or [np.nan]
-            curves.append(Curve(style, tried, scores[0], scores[1], scores[2], chosen[0]))
+            curves.append(Curve(style, tried, error, chosen[0]))
     if curves:
         caption = (
-            "How the number of modes was chosen, one line per model and seed: error of the free run and "
-            "likelihood (± standard error) on held-out trials; a triangle is a free run that diverged."
+            "How the number of modes was chosen, one line per model and seed: the error on trials that the "
+            "fit had not seen, as the model is scored by it; a triangle is a free run that diverged."
         )
         title = f"{heading_of(data, task, network)}number of modes"
         yield _of_fits(data, task, network, "k_curve", caption, lambda: k_curve(title, curves))

@@ -99,7 +99,7 @@ def _mode_arrays(
         "modes_path": plane(evaluation.states[few, 1:]),
         "modes_inferred": model.smoothed_modes(evaluation.states[few], inputs),
         "modes_free_path": plane(evaluation.free_run[few, 1:]),
-        "modes_free": model.free_modes(network.h0, inputs),
+        "modes_free": np.argmax(model.free_modes(network.h0, inputs), axis=-1),
         "mode_points": plane(points.points),
         "mode_real": points.real,
         "mode_eigenvalues": points.eigenvalues,

@@ -48,10 +48,10 @@ def in_force(
     if not np.isfinite(h).all():
         return None
     other = _partners(trials, i, u, rng)
-    if jax.eval_shape(model.local, h[0], u[0], star[0]) is None:
-        return _modes(model, states[0, 0], trials.inputs, (i, t), trials.inputs[other])
     probes = states[:, :-1][i[:N_PROBES], t[:N_PROBES]], u[:N_PROBES]
     unit = max(spread(states), 1e-30) * N_PROBES**0.5
+    if jax.eval_shape(model.local, h[0], u[0], star[0]) is None:
+        return _mixed(model, states[0, 0], trials.inputs, (i, t), trials.inputs[other], probes, unit)
     look = on_model(signatures, model)
 
     def signed(h: Any, u: Any) -> np.ndarray:
@@ -86,19 +86,25 @@ def signatures(
     return jax.lax.map(lambda args: one(*args), (h, u, star), batch_size=64)
 
 
-def _modes(model: Any, h0: Any, inputs: Any, at: Any, others: Any) -> InForce | None:
-    """Of a switching model whose mode needs the past: its likeliest modes. They know nothing of the state.
+def _mixed(
+    model: Any, h0: Any, inputs: Any, at: Any, others: Any, probes: Any, unit: float
+) -> InForce | None:
+    """Of a switching model whose mode needs the past: Σ_k p(z_t = k) times mode k. It does not ask the state.
 
     Another input is tried by changing that of the step alone, in a trial that is otherwise the same.
     """
     if not isinstance(model, Switching):
         return None
-    labels = np.asarray(model.free_modes(h0, inputs))[at]
+    by_mode = np.concatenate([model.by_mode(h[None], u)[0] for h, u in zip(*probes, strict=True)], axis=1)
+    flat = by_mode.reshape(len(by_mode), -1) / unit  # [K, P·N]
+    own = model.free_modes(h0, inputs)[at] @ flat
     trial, step = at
     changed, each = np.array(inputs[trial]), np.arange(len(step))
     changed[each, step] = others
-    kept = np.asarray(model.free_modes(h0, changed))[each, step] == labels
-    return InForce((labels,), np.ones(len(labels), bool), kept, APART[:1])
+    moved = model.free_modes(h0, changed)[each, step] @ flat
+    kept = np.linalg.norm(moved - own, axis=1) <= SAME
+    labels = tuple(groups_within(own, apart) for apart in APART)
+    return InForce(labels, np.ones(len(own), bool), kept, APART)
 
 
 def _partners(trials: Trials, i: Any, u: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
