@@ -3,10 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-RIVALS := fixed_points fixed_points_actual fixed_points_start jslds jslds_actual codebook taylor_at_state dmdc persistence lds
 MADE := $(VENV)/made-$(VERSION)
 
-.PHONY: env test test-slow lint synthetic rivals smoke switching spikes maze reference bench lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze lambda_e reference bench lock clean
 
 env: $(MADE)
 
@@ -35,12 +34,12 @@ lint: env
 synthetic: env
 	$(BIN)/jslds-bench run --suite synthetic
 
-# `synthetic` without the models that take longest: what docs/fairness.md and the README's second table are of.
-rivals: env
-	$(BIN)/jslds-bench run --suite synthetic --out reports/rivals $(foreach m,$(RIVALS),--model $(m))
-
 smoke: env
 	$(BIN)/jslds-bench run --suite smoke --check baselines/smoke
+
+# What the weight of λ_e does to a JSLDS on a frozen network.
+lambda_e: env
+	$(BIN)/jslds-bench run --suite lambda_e
 
 switching: env
 	$(BIN)/jslds-bench run --suite switching
@@ -53,8 +52,8 @@ maze: env
 	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
 
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic rivals switching spikes
-	for run in synthetic rivals switching spikes; do mkdir -p reports/reference/$$run && \
+reference: synthetic switching spikes lambda_e
+	for run in synthetic switching spikes lambda_e; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	$(BIN)/python reports/quote.py
 

@@ -38,8 +38,8 @@ class Quoted:
 
 
 TABLES = {
-    "rivals": Quoted(
-        "rivals",
+    "synthetic": Quoted(
+        "synthetic",
         {
             "3-bit free-run": ("nbit_memory", "relative_error"),
             "one-step": ("nbit_memory", "relative_error_one_step"),
@@ -51,7 +51,7 @@ TABLES = {
         networks=("standard", "cotrained"),
     ),
     "matched": Quoted(
-        "rivals",
+        "synthetic",
         {
             "3-bit free-run": ("nbit_memory", "relative_error"),
             "task error": ("nbit_memory", "task_error_network"),
@@ -61,7 +61,7 @@ TABLES = {
         models=("fixed_points", "fixed_points_actual", "jslds", "codebook"),
     ),
     "first_step": Quoted(
-        "rivals",
+        "synthetic",
         {
             "free-run": ("context_integration", "relative_error"),
             "from h_1": ("context_integration", "relative_error_from_h1"),

@@ -86,11 +86,11 @@ CLAIMS = {
         _jslds_is_the_best_of_few_systems
     ),
 }
-"""Words of the README or the fairness page → what makes them true of the means of the run `rivals`."""
+"""Words of the README or the fairness page → what makes them true of the means of the run `synthetic`."""
 
 
 @pytest.mark.parametrize("words", CLAIMS)
 def test_sentences_that_compare_are_true_of_the_reference_run(words, of):
     pages = [(ROOT / name).read_text("utf-8") for name in ("README.md", "docs/fairness.md")]
     assert any(words in " ".join(page.split()) for page in pages), f"no page says any more: {words}"
-    assert CLAIMS[words](of("rivals"))
+    assert CLAIMS[words](of("synthetic"))

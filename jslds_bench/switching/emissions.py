@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
+from scipy.special import gammaln as gammaln_on_host
 
 from jslds_bench.switching.linear import LOG_2PI
 from jslds_bench.switching.parameters import Emission, EmissionKind, Prior
 
-_UNITS_AT_ONCE = 8  # of a Newton step: the [N, R, D] of all of them together would leave every cache
+_SMALL_COUNTS = 256
+_ROWS_AT_ONCE = 1024  # of a Newton step, so that the rates of all units stay in the cache
 
 
 class Views(NamedTuple):
@@ -42,14 +44,28 @@ def expectation(
 
 
 def expected_log_emission(kind: EmissionKind, emission: Emission, views: Views) -> Float[Array, " R"]:
-    """E log p(y_t | x_t) for x_t ~ N(mean, cov), exact for both kinds (E exp of a Gaussian is closed)."""
+    """E log p(y_t | x_t) for x_t ~ N(mean, cov) but for `log_base`; E exp of a Gaussian is closed."""
     eta = views.x @ emission.c.T + emission.d
-    spread = jnp.einsum("nd,rde,ne->rn", emission.c, views.cov, emission.c)
+    i, j = np.triu_indices(emission.c.shape[1])
+    spread = views.cov[:, i, j] @ _upper(emission.c).T
     if kind == "poisson":
-        each = views.y * eta - jnp.exp(eta + 0.5 * spread) - gammaln(views.y + 1)
+        each = views.y * eta - jnp.exp(eta + 0.5 * spread)
     else:
         each = -0.5 * ((views.y - eta) ** 2 + spread) / emission.r - 0.5 * (jnp.log(emission.r) + LOG_2PI)
     return views.weight * jnp.sum(each, axis=1)
+
+
+def log_base(kind: EmissionKind, y: Float[Array, "*batch N"]) -> Float[Array, "*batch"]:
+    """What log p(y | x) holds that x and the parameters do not touch, −Σ_n log y_n!; dear, so made apart."""
+    if kind != "poisson":
+        return jnp.zeros(y.shape[:-1])
+    table = jnp.asarray(gammaln_on_host(np.arange(_SMALL_COUNTS) + 1.0))
+    return -jax.lax.cond(
+        jnp.max(y) < _SMALL_COUNTS,
+        lambda y: jnp.sum(table[y.astype(int)], axis=-1),
+        lambda y: jnp.sum(gammaln(y + 1), axis=-1),
+        y,
+    )
 
 
 def emission_log_prior(kind: EmissionKind, emission: Emission, prior: Prior) -> Float[Array, ""]:
@@ -89,33 +105,94 @@ def _least_squares(views: Views, prior: Prior) -> Emission:
 
 
 def _poisson_newton(emission: Emission, views: Views, prior: Prior, n_newton: int) -> Emission:
-    """Newton on the concave E log p(y | x) + log prior of each unit's (c, d); no step lowers it."""
-    phi = jnp.concatenate([views.x, jnp.ones((views.x.shape[0], 1))], axis=1)
-    pad = jnp.pad(views.cov, ((0, 0), (0, 1), (0, 1)))
+    """Newton on the concave E log p(y | x) + log prior of each unit's θ = (c, d); no step lowers it.
 
-    def unit(theta: jax.Array, y: jax.Array, centre: jax.Array) -> jax.Array:
-        def terms(theta: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-            lean = pad @ theta
-            eta = phi @ theta
-            rate = views.weight * jnp.exp(eta + 0.5 * (lean @ theta))
-            shift = theta - centre
-            value = jnp.sum(views.weight * y * eta - rate) - 0.5 * jnp.sum(prior.emission * shift**2)
-            return value, rate, phi + lean
+    With φ = (x, 1), P its covariance and r_n = exp(θ_n·φ + ½ θ_nᵀ P θ_n), the value is
+    Σ y_n θ_n·φ − Σ r_n, the gradient Σ y_n φ − Σ r_n φ − (Σ r_n P) θ_n, and as the Hessian
+    −Σ r_n (φφᵀ + P) is taken: what it leaves out is of the order of P θ_n beside φ. All sums over steps are
+    products of the matrix of rates with one matrix of features, for all units at once.
+    """
+    n_rows, d = views.x.shape
+    phi = jnp.concatenate([views.x, jnp.ones((n_rows, 1))], axis=1)
+    wide, narrow = np.triu_indices(d + 1), np.triu_indices(d)
+    features = jnp.concatenate(
+        [phi[:, wide[0]] * phi[:, wide[1]], views.cov[:, narrow[0], narrow[1]]], axis=1
+    )
+    counts = views.y.T @ (views.weight[:, None] * phi)
 
-        def newton(_: int, theta: jax.Array) -> jax.Array:
-            now, rate, slope = terms(theta)
-            gradient = phi.T @ (views.weight * y) - slope.T @ rate - prior.emission * (theta - centre)
-            h = (slope * rate[:, None]).T @ slope + jnp.einsum("r,rde->de", rate, pad)
-            step = jnp.linalg.solve(h + jnp.diag(prior.emission + 1e-9), gradient)
-            scale = jax.lax.while_loop(
-                lambda s: ~(terms(theta + s * step)[0] >= now) & (s > 1e-6), lambda s: 0.5 * s, jnp.ones(())
-            )
-            after = theta + scale * step
-            return jnp.where(terms(after)[0] >= now, after, theta)
+    def blocks(a: jax.Array) -> jax.Array:
+        pad = -n_rows % _ROWS_AT_ONCE
+        return jnp.pad(a, ((0, pad), (0, 0))).reshape(-1, _ROWS_AT_ONCE, a.shape[1])
 
-        return jax.lax.fori_loop(0, n_newton, newton, theta)
+    blocked = blocks(phi), blocks(features), blocks(views.weight[:, None])
+    centre = jnp.concatenate([jnp.zeros_like(emission.c), prior.log_rate[:, None]], axis=1)
+
+    def value(theta: jax.Array, total: jax.Array) -> jax.Array:
+        penalty = 0.5 * jnp.sum(prior.emission * (theta - centre) ** 2, axis=1)
+        return jnp.sum(counts * theta, axis=1) - total - penalty
+
+    def look(theta: jax.Array) -> _Sums:
+        """Value, Σ r φ + (Σ r P) θ and Σ r (φφᵀ + P), of each unit."""
+        products = _upper(theta[:, :d])
+
+        def add(sums: jax.Array, rows: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
+            phi, features, weight = rows
+            eta = phi @ theta.T + 0.5 * features[:, -products.shape[1] :] @ products.T
+            return sums + (weight * jnp.exp(eta)).T @ features, None
+
+        sums, _ = jax.lax.scan(add, jnp.zeros((len(theta), features.shape[1])), blocked)
+        outer = _symmetric(sums[:, : len(wide[0])], d + 1)
+        spread = jnp.pad(_symmetric(sums[:, len(wide[0]) :], d), ((0, 0), (0, 1), (0, 1)))
+        push = outer[:, :, -1] + jnp.einsum("nde,ne->nd", spread, theta)
+        return _Sums(value(theta, outer[:, -1, -1]), push, outer + spread)
+
+    def newton(_: int, state: tuple[jax.Array, _Sums]) -> tuple[jax.Array, _Sums]:
+        theta, now = state
+        gradient = counts - now.push - prior.emission * (theta - centre)
+        curvature = now.curvature + jnp.diag(prior.emission + 1e-9)
+        step = jnp.linalg.solve(curvature, gradient[..., None])[..., 0]
+
+        def shorter(carry: tuple[Any, ...]) -> tuple[Any, ...]:
+            scale, _, after = carry
+            scale = jnp.where(after.value >= now.value, scale, 0.5 * scale)
+            tried = theta + scale[:, None] * step
+            return scale, tried, look(tried)
+
+        whole = theta + step
+        _, tried, after = jax.lax.while_loop(
+            lambda c: jnp.any(~(c[2].value >= now.value) & (c[0] > 1e-6)),
+            shorter,
+            (jnp.ones(len(theta)), whole, look(whole)),
+        )
+        better = after.value >= now.value
+        return jax.tree.map(
+            lambda new, old: jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old),
+            (tried, after),
+            (theta, now),
+        )
 
     start = jnp.concatenate([emission.c, emission.d[:, None]], axis=1)
-    centre = jnp.concatenate([jnp.zeros_like(emission.c), prior.log_rate[:, None]], axis=1)
-    theta = jax.lax.map(lambda args: unit(*args), (start, views.y.T, centre), batch_size=_UNITS_AT_ONCE)
+    theta, _ = jax.lax.fori_loop(0, n_newton, newton, (start, look(start)))
     return Emission(theta[:, :-1], theta[:, -1], emission.r)
+
+
+class _Sums(NamedTuple):
+    """Of each unit: what is maximised, what its gradient subtracts, and minus its curvature."""
+
+    value: Float[Array, " N"]
+    push: Float[Array, "N P"]
+    curvature: Float[Array, "N P P"]
+
+
+def _upper(c: Float[Array, "N D"]) -> Float[Array, "N M"]:
+    """c_i c_j for i ≤ j, those of i < j twice: with the upper triangle of S their product is cᵀ S c."""
+    i, j = np.triu_indices(c.shape[1])
+    return c[:, i] * c[:, j] * np.where(i == j, 1.0, 2.0)
+
+
+def _symmetric(upper: Float[Array, "N M"], d: int) -> Float[Array, "N D D"]:
+    """The symmetric matrices of these upper triangles."""
+    i, j = np.triu_indices(d)
+    where = np.zeros((d, d), int)
+    where[i, j] = np.arange(len(i))
+    return upper[:, np.maximum(where, where.T)]

@@ -23,7 +23,13 @@ from jaxtyping import Array, Float
 from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching import gaussian_chain as gc
 from jslds_bench.switching.arhmm import rows
-from jslds_bench.switching.emissions import Views, emission_log_prior, expected_log_emission, update_emission
+from jslds_bench.switching.emissions import (
+    Views,
+    emission_log_prior,
+    expected_log_emission,
+    log_base,
+    update_emission,
+)
 from jslds_bench.switching.linear import (
     LOG_2PI,
     Forms,
@@ -74,7 +80,7 @@ def _prepare(params: Params) -> _Ready:
 def _potentials(
     ready: _Ready, spec: Spec, x: _XMoments, trial: _Trial
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """E log potentials of z, [T, K] and [T−1, I, K], and E of all that z does not touch."""
+    """E log potentials of z, [T, K] and [T−1, I, K], and E of all that z does not touch (but `log_base`)."""
     (mean, cov, cross), (y, u, mask) = x, trial
     links = Links(mean[:-1], mean[1:], u[1:], cov[:-1], cov[1:], cross)
     log_lik = jnp.pad(expected_log_dynamics(ready.modes, links), ((1, 0), (0, 0)))
@@ -86,7 +92,7 @@ def _potentials(
 
 
 def _expected_log_joint(ready: _Ready, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial) -> jax.Array:
-    """E_q log p(y, x, z) of one trial."""
+    """E_q log p(y, x, z) of one trial, but for `log_base`: q does not change it."""
     log_lik, log_trans, rest = _potentials(ready, spec, x, trial)
     pair = belief.pair
     if log_trans.shape[1] == 1:
@@ -200,7 +206,8 @@ def _update_z(
             m.log_det, t[2], m.mean.shape[1]
         )
 
-    return jax.vmap(trial)(moments, *data)
+    belief, elbo = jax.vmap(trial)(moments, *data)
+    return belief, elbo + jnp.sum(data.mask * log_base(spec.emissions, data.y), axis=1)
 
 
 @partial(jax.jit, static_argnames=("spec",))
