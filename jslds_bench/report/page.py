@@ -14,6 +14,7 @@ from jslds_bench.report.facts import facts, failures, key_lines
 from jslds_bench.report.figures.picture import css_name
 from jslds_bench.report.html import fill, remove_others, write_figure
 from jslds_bench.report.plans.plan import Plan
+from jslds_bench.report.plans.time import SECTION, time_plans
 from jslds_bench.report.style import theme
 from jslds_bench.report.table import Table, build_table, markdown_table
 
@@ -65,6 +66,7 @@ def plans(data: RunData) -> Iterator[Plan]:
     """All figures of a run."""
     for task in data.tasks:
         yield from data.setting(task).plans(data, task)
+    yield from time_plans(data)
 
 
 def sections(data: RunData, shown: Sequence[Shown]) -> list[Section]:
@@ -74,7 +76,8 @@ def sections(data: RunData, shown: Sequence[Shown]) -> list[Section]:
     for i, task in enumerate(data.tasks, 1):
         own = [s for s in shown if s.plan.section == ("task", task)]
         made.append(Section(f"task-{i}", task, data.said(task, "caption"), own))
-    return made
+    of_time = [s for s in shown if s.plan.section[0] == SECTION]
+    return [*made, Section(SECTION, "Where the time went", "", of_time)] if of_time else made
 
 
 def render(data: RunData, table: Table, shown: list[Shown]) -> str:

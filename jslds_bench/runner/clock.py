@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -30,6 +31,52 @@ class StopWatch:
         start = time.perf_counter()
         result = jax.block_until_ready(call())
         return result, time.perf_counter() - start
+
+
+_COMPILING = ("/jax/core/compile/jaxpr_to_mlir_module_duration", "/jax/core/compile/backend_compile_duration")
+_compiled = 0.0
+
+
+def _listen(event: str, duration_secs: float, **_: Any) -> None:
+    global _compiled
+    if event in _COMPILING:
+        _compiled += duration_secs
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)
+
+
+class Parts:
+    """Where the wall clock goes: seconds by named part, all of which add up to it.
+
+    "compiling" is lowering and XLA's work, in whichever part it fell; tracing stays there. "halted" is when
+    the process did not run, mostly while others measured.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Charges its block to `name`. Blocks do not nest."""
+        cpu, compiled = time.process_time(), _compiled
+        try:
+            yield
+        finally:
+            spent, compiling = time.process_time() - cpu, _compiled - compiled
+            self._add(name, max(spent - compiling, 0.0))
+            self._add("compiling", min(compiling, spent))
+
+    def _add(self, name: str, seconds: float) -> None:
+        self._seconds[name] = self._seconds.get(name, 0.0) + seconds
+
+    def seconds(self) -> dict[str, float]:
+        """So far; what no block was charged with is "other"."""
+        wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+        named = sum(self._seconds.values())
+        rest = {"other": max(cpu - named, 0.0), "halted": max(wall - cpu, 0.0)}
+        return {**self._seconds, **rest}
 
 
 def timed(make: Callable[[], Any]) -> tuple[Any, float]:

@@ -17,7 +17,7 @@ import numpy as np
 from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.records.record import LAST, Record, Value
-from jslds_bench.runner.clock import StopWatch, gemm_rate, timed
+from jslds_bench.runner.clock import Parts, StopWatch, gemm_rate, timed
 from jslds_bench.runner.outcome import NetworkFailed, blank_record, outcome
 from jslds_bench.settings.base import Setting
 from jslds_bench.settings.draws import PEEKED, fingerprint, own_copy, purpose_key, sealed
@@ -45,7 +45,7 @@ class Prepared:
     cached: bool
 
 
-def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, progress: Progress) -> Prepared:
+def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, parts: Parts, progress: Progress) -> Prepared:
     """The job's network, where there is one, and what its setting draws before a fit."""
     task = job.task.made(TASKS)
     network, seconds, cached = None, None, False
@@ -56,55 +56,68 @@ def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, progress: Progress
             return source.build(task, purpose_key(job.seed, "network"), progress)
 
         try:
-            network, seconds, cached = keep(job, make)
+            with parts("network"):
+                network, seconds, cached = keep(job, make)
         except Exception as error:
             raise NetworkFailed from error
-    return Prepared(setting, setting.prepare(task, network, job.seed, progress), seconds, cached)
+    with parts("preparing"):
+        return Prepared(setting, setting.prepare(task, network, job.seed, progress), seconds, cached)
 
 
 def run_job(
-    job: Job, prepared: Prepared, environment: dict[str, Any], quiet: Quiet, progress: Progress
+    job: Job, prepared: Prepared, environment: dict[str, Any], quiet: Quiet, parts: Parts, progress: Progress
 ) -> tuple[Record, dict[str, np.ndarray]]:
-    """Fits, evaluates, times and measures one model; any failure becomes the record's status and reason."""
+    """Fits, evaluates, times and measures one model; any failure becomes the record's status and reason.
+
+    Args:
+        parts: of the job's time; of the first job of several that of what they share is in it.
+    """
     try:
-        return _run(job, prepared, environment, quiet, progress)
+        return _run(job, prepared, environment, quiet, parts, progress)
     except Exception as error:
         status, reason = outcome(error)
         return blank_record(job, status, reason, environment), {}
 
 
 def _run(
-    job: Job, p: Prepared, environment: dict[str, Any], quiet: Quiet, progress: Progress
+    job: Job, p: Prepared, environment: dict[str, Any], quiet: Quiet, parts: Parts, progress: Progress
 ) -> tuple[Record, dict[str, np.ndarray]]:
     setting, shared = p.setting, p.shared
-    fitted, fit_seconds = fit(job.model.made(MODELS), setting, shared, job.seed, progress)
+    with parts("fitting"):
+        fitted, fit_seconds = fit(job.model.made(MODELS), setting, shared, job.seed, progress)
     progress(0, 1, "evaluating")
-    # Drawn here, so that no model can come upon it while it is fitted.
-    held_out = setting.held_out(shared, job.seed, job.n_trials)
-    with sealed() as asked:
-        evaluated = setting.evaluate(fitted, shared, held_out, job.seed)
+    with parts("evaluating"):
+        # Drawn here, so that no model can come upon it while it is fitted.
+        held_out = setting.held_out(shared, job.seed, job.n_trials)
+        with sealed() as asked:
+            evaluated = setting.evaluate(fitted, shared, held_out, job.seed)
     if asked:
         raise Unsupported(PEEKED)
-    with quiet():
+    with quiet(), parts("measuring speeds"):
         rates = setting.time(fitted, shared, evaluated, job.seed, StopWatch())
         gemm = gemm_rate(repeats=3)
     made = {} if p.network_seconds is None else {"network_seconds": p.network_seconds}
     evaluated = dataclasses.replace(evaluated, timings={**made, "fit_seconds": fit_seconds, **rates})
     lost = setting.diverged(evaluated)
     divergence = f"{lost.sum()} of {len(lost)} trials diverged"
+    with parts("metrics"):
+        values = {name: _value(name, evaluated, setting, divergence) for name in job.metrics}
+    with parts("figures"):
+        series, arrays = setting.series(fitted, evaluated), setting.arrays(fitted, shared, evaluated)
+    timing = {"gemm_flops": gemm, **({"network_cached": p.cached} if made else {}), "parts": parts.seconds()}
     record = dataclasses.replace(
         blank_record(job, "ok", None, environment),
-        values={name: _value(name, evaluated, setting, divergence) for name in job.metrics},
-        series=setting.series(fitted, evaluated),
+        values=values,
+        series=series,
         detail={
             **setting.detail(shared, evaluated),
             "n_scored": len(lost),
             "n_diverged": int(lost.sum()),
             **({"fitted_to": fitted.fitted_to()} if isinstance(fitted, Accountable) else {}),
-            "timing": {"gemm_flops": gemm, **({"network_cached": p.cached} if made else {})},
+            "timing": timing,
         },
     )
-    return record, setting.arrays(fitted, shared, evaluated)
+    return record, arrays
 
 
 def fit(

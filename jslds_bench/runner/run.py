@@ -108,6 +108,8 @@ class _Run:
         self.kept = 0
         self.environment: dict[str, Any] = {}
         self.started = time.monotonic()
+        self.starting = 0.0  # seconds until workers were ready, of all together
+        self.let_go: list[float] = []  # when each worker that found nothing left to do was ended
         self.in_line: list[Worker] = []  # workers that want silence; the first has it
 
     def all(self, workers: int | None) -> RunResult:
@@ -151,9 +153,16 @@ class _Run:
                 "started": self.began,
                 "finished": now if finished else None,
                 "seconds": seconds if finished else None,
+                "workers": self._workers() if finished else None,
                 "jobs": len(self.jobs),
             },
         )
+
+    def _workers(self) -> dict[str, float]:
+        """How many there were, and the seconds in which they had no job: starting, and idle at the end."""
+        now = time.monotonic()
+        idle = sum(now - moment for moment in self.let_go)
+        return {"n": len(self.let_go), "starting": self.starting, "idle": idle}
 
     def _groups(self) -> list[list[Key]]:
         """The jobs left to do, grouped by what shares a network; longest first, so that none lags at the end.
@@ -205,6 +214,7 @@ class _Run:
         match event["event"]:
             case "ready":
                 worker.environment = self.environment = event["environment"]
+                self.starting += time.monotonic() - worker.since
                 self._next(pool, worker, groups)
             case "idle":
                 worker.keys = worker.group = []
@@ -237,6 +247,7 @@ class _Run:
         """Gives the worker its next group, or ends it."""
         if not groups:
             pool.remove(worker)
+            self.let_go.append(time.monotonic())
             return
         # Of the groups as long as the next one, rather one of the task that this worker has compiled for.
         alike = [g for g in groups if g[0][1] == groups[0][0][1]]

@@ -67,7 +67,7 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
     from jslds_bench import settings
     from jslds_bench.records.store import write_record
     from jslds_bench.runner import cache
-    from jslds_bench.runner.clock import timed
+    from jslds_bench.runner.clock import Parts, timed
     from jslds_bench.runner.job import prepare, run_job
     from jslds_bench.runner.outcome import blank_record, outcome
     from jslds_bench.suite import Job, load_plugins, registries
@@ -97,7 +97,8 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
         what = f"{'reading' if reading else 'making'} the network"
     channel.send("begin", keys=[job.key for job in group], what=what)
     try:
-        prepared = prepare(first, setting, keep, channel.stage)
+        parts = Parts()
+        prepared = prepare(first, setting, keep, parts, channel.stage)
     except Exception as error:  # whatever the network's maker raises is the reason of all its jobs
         status, reason = outcome(error)
         for job in group:
@@ -105,7 +106,8 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
         return
     for job in group:
         channel.send("begin", keys=[job.key])
-        finish(job, *run_job(job, prepared, environment, channel.quiet, channel.stage))
+        finish(job, *run_job(job, prepared, environment, channel.quiet, parts, channel.stage))
+        parts = Parts()
 
 
 def die_with(runner: int) -> None:

@@ -159,7 +159,7 @@ def _poisson_newton(emission: Emission, views: Views, prior: Prior, n_newton: in
             return scale, tried, look(tried)
 
         whole = theta + step
-        _, tried, after = jax.lax.while_loop(
+        _scale, tried, after = jax.lax.while_loop(
             lambda c: jnp.any(~(c[2].value >= now.value) & (c[0] > 1e-6)),
             shorter,
             (jnp.ones(len(theta)), whole, look(whole)),

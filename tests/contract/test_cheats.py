@@ -20,6 +20,7 @@ from jslds_bench.entries import plugins
 from jslds_bench.errors import Unsupported
 from jslds_bench.records.store import read_records
 from jslds_bench.runner import job, run_suite
+from jslds_bench.runner.clock import Parts
 from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.settings.draws import PEEKED, fingerprint
 from jslds_bench.suite import load_suite, resolve
@@ -266,8 +267,12 @@ def test_in_a_run_what_a_cheat_does_to_what_it_is_given_reaches_no_other_model(w
 )
 def test_a_job_that_cheats_has_no_values_and_leaves_the_next_job_its_own(setting, cheats, tmp_path):
     jobs = resolve(suite_of(tmp_path, setting, HONEST[setting], *cheats, HONEST[setting])).jobs
-    prepared = job.prepare(jobs[0], of(setting).setting, None, silent)
-    first, *others, last = (job.run_job(one, prepared, {}, contextlib.nullcontext, silent)[0] for one in jobs)
+    prepared = job.prepare(jobs[0], of(setting).setting, None, Parts(), silent)
+
+    def ran(one):
+        return job.run_job(one, prepared, {}, contextlib.nullcontext, Parts(), silent)[0]
+
+    first, *others, last = map(ran, jobs)
     assert [(record.status, record.reason) for record in others] == [("failed", x) for x in cheats.values()]
     assert first.status == last.status == "ok"
     for name, value in first.values.items():
