@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 MADE := $(VENV)/made-$(VERSION)
 
-.PHONY: env test test-slow lint synthetic smoke switching spikes maze lambda_e reference bench lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze lambda_e reference bench compiled lock clean
 
 env: $(MADE)
 
@@ -58,6 +58,10 @@ reference: synthetic switching spikes lambda_e
 	$(BIN)/python reports/quote.py
 
 # One round of the asv benchmarks on the checked-out commit, without network.
+# After a change of the core that is meant: what the compiler makes of it now (baselines/compiled.json).
+compiled: env
+	$(BIN)/python suites/asv/compiled.py --update
+
 bench: env
 	$(BIN)/asv run --environment existing:$(BIN)/python --set-commit-hash $$(git rev-parse HEAD)
 

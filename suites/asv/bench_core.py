@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -108,6 +109,19 @@ def recurrent_jacobians(cell: str) -> tuple[Callable[..., Any], tuple[Any, ...]]
     h = 0.5 * jax.random.normal(keys[0], (N_JACOBIANS, *p.params.h0.shape))
     u = jax.random.normal(keys[1], (N_JACOBIANS, p.task.n_inputs))
     return functools.partial(jacobians, p.cell), (p.params.theta, h, u)
+
+
+def program_counts(function: Callable[..., Any], args: tuple[Any, ...]) -> dict[str, int]:
+    """What XLA makes of a call: operations, bytes, temporary memory, fusions and matrix products."""
+    compiled = jax.jit(function).lower(*args).compile()
+    cost, text = compiled.cost_analysis(), compiled.as_text()
+    return {
+        "flops": round(cost["flops"]),
+        "bytes": round(cost["bytes accessed"]),
+        "temporary_bytes": compiled.memory_analysis().temp_size_in_bytes,
+        "fusions": len(re.findall(r" fusion\(", text)),
+        "products": len(re.findall(r" dot\(|custom_call_target=\"[^\"]*[mM]at[mM]ul", text)),
+    }
 
 
 @functools.cache
@@ -224,6 +238,37 @@ class Compilation:
         return seconds(compile_anew, repeats=1 if TINY else 3)
 
     track_compile.unit = "seconds"  # type: ignore[attr-defined]
+
+
+class Compiled:
+    """Counts of the compiled programs, which `compiled.py` holds to `baselines/compiled.json`."""
+
+    params = (("forward", "training_step", "recurrent_jacobians"), CELLS)
+    param_names = ("function", "cell")
+    timeout = 600
+
+    @staticmethod
+    @functools.cache
+    def counts(function: str, cell: str) -> dict[str, int]:
+        made = {f.__name__: f for f in (forward, training_step, recurrent_jacobians)}[function]
+        return program_counts(*made(cell))
+
+    def track_flops(self, function: str, cell: str) -> float:
+        return float(self.counts(function, cell)["flops"])
+
+    def track_bytes(self, function: str, cell: str) -> float:
+        return float(self.counts(function, cell)["bytes"])
+
+    def track_temporary_memory(self, function: str, cell: str) -> float:
+        return float(self.counts(function, cell)["temporary_bytes"])
+
+    def track_fusions(self, function: str, cell: str) -> float:
+        return float(self.counts(function, cell)["fusions"])
+
+    track_flops.unit = "operations"  # type: ignore[attr-defined]
+    track_bytes.unit = "bytes"  # type: ignore[attr-defined]
+    track_temporary_memory.unit = "bytes"  # type: ignore[attr-defined]
+    track_fusions.unit = "fusions"  # type: ignore[attr-defined]
 
 
 class Machine:
