@@ -22,6 +22,7 @@ Benchmark of methods that explain recurrent neural networks by local linear dyna
   export    the values of a run as csv, json or parquet, one row per value
   new       write a working file for a model, task, network or metric of your own, and its test
   check     say in words where an entry breaks its contract
+  perf      the speed of two versions of this code, interleaved on this machine
   doctor    versions, device, threads, speed and disk of this machine
 
 exit codes: 0 all well, 1 regression or finding, 2 some jobs failed, 3 usage"""
@@ -145,6 +146,21 @@ def _check() -> _Parser:
     return p
 
 
+def _perf() -> _Parser:
+    p = _parser(
+        "perf", "The speed of B against A, in processes that take turns; exit code 1 if it is slower."
+    )
+    p.add_argument("action", metavar="compare")
+    for side in "ab":
+        p.add_argument(side, metavar=f"REV_{side.upper()}", help="a revision, or a folder with the code (.)")
+    p.add_argument("--only", action="append", default=[], metavar="NAME", help="only this benchmark (repeat)")
+    p.add_argument("--pairs", type=int, default=5, metavar="N", help="pairs of processes (default: 5)")
+    p.add_argument("--turns", type=int, default=8, metavar="N", help="of each process (default: 8)")
+    p.add_argument("--threshold", type=float, metavar="RATIO", help="in place of the benchmarks' own, 1.1")
+    p.add_argument("--quiet", action="store_true", help="no progress")
+    return p
+
+
 def _doctor() -> _Parser:
     p = _parser("doctor", "Versions, device, threads, speed and disk of this machine.")
     p.add_argument(
@@ -163,6 +179,7 @@ _PARSERS = {
     "export": _export,
     "new": _new,
     "check": _check,
+    "perf": _perf,
     "doctor": _doctor,
 }
 

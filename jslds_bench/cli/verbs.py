@@ -277,6 +277,13 @@ def doctor(arguments: Namespace) -> int:
     return OK if sound else USAGE
 
 
+def perf(arguments: Namespace) -> int:
+    """Compare the speed of two versions of the code."""
+    from jslds_bench.cli.speed import perf
+
+    return perf(arguments)
+
+
 VERBS: dict[str, Callable[[Namespace], int]] = {
     "run": run,
     "list": list_,
@@ -287,5 +294,6 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "export": export,
     "new": new,
     "check": check,
+    "perf": perf,
     "doctor": doctor,
 }

@@ -21,10 +21,10 @@ def recurrent_jacobian(
 ) -> Float[Array, "N N"]:
     """∂F/∂h at (h, u): entry [i, j] is ∂F_i/∂h_j.
 
-    By the chain rule over the cell's stages. Everything between the matrix products acts unit by unit, so its
-    derivatives are diagonals, and the first stage costs no product at all. A later one costs a product for each
-    block of an earlier stage that it reads: (W_iᵀ diag(∂left/∂z)) ∂z/∂h, in this order, so that for many points
-    at once it is one product with the first stage's own matrix.
+    By the chain rule over the cell's stages. Everything between the matrix products acts unit by unit, so
+    its derivatives are diagonals, and the first stage costs no product at all. A later one costs a product
+    for each block of an earlier stage that it reads: (W_iᵀ diag(∂left/∂z)) ∂z/∂h, in this order, so that
+    for many points at once it is one product with the first stage's own matrix.
     """
     zs: list[jax.Array] = []
     dzs: list[jax.Array] = []  # ∂z_i/∂h, [width, N, N]: one block of N rows for each N units of z_i

@@ -278,3 +278,14 @@ class Machine:
         return 1e15 / gemm_rate(n=64 if TINY else 1024)
 
     track_gemm.unit = "ns/MFLOP"  # type: ignore[attr-defined]
+
+
+TIMED: dict[str, Callable[[], Callable[[], Any]]] = {
+    f"{function.__name__}-{cell}": functools.partial(warm, function, cell)
+    for function in (forward, training_step, recurrent_jacobians)
+    for cell in CELLS
+} | {"search": FixedPoints.search}
+"""What `jslds-bench perf compare` times: name → what returns the call, compiled and warm."""
+
+THRESHOLDS = dict.fromkeys(TIMED, 1.1)
+"""The ratio of seconds above which a version counts as slower."""

@@ -1,0 +1,60 @@
+"""Versions of the code: a revision, unpacked beside the others, or a folder as it is."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import NamedTuple
+
+from jslds_bench.errors import UsageError
+
+LOCK = "requirements.lock"
+
+
+class Version(NamedTuple):
+    """Code that can be run: what to call it, its folder, and the interpreter with what its lock pins."""
+
+    name: str
+    folder: Path
+    python: Path
+
+
+def version(name: str, repository: Path, scratch: Path) -> Version:
+    """The code of revision `name` of the repository, or of the folder `name`.
+
+    A revision is unpacked under `scratch`. It runs in this interpreter's environment where its lock file is
+    the repository's own, and in one made of its lock file where not, which needs pip and takes a minute.
+
+    Raises:
+        UsageError: there is no such revision or folder, or no environment could be made.
+    """
+    here = Path(name)
+    if here.is_dir() and (here / "jslds_bench" / "__init__.py").is_file():
+        return Version(name, here.resolve(), Path(sys.executable))
+    if name.startswith("-"):
+        raise UsageError(f"{name!r} is no revision and no folder with a jslds_bench")
+    found = subprocess.run(
+        ["git", "archive", "--format=tar", name], cwd=repository, capture_output=True, check=False
+    )
+    if found.returncode != 0:
+        lines = found.stderr.decode(errors="replace").strip().splitlines() or ["git archive failed"]
+        raise UsageError(f"{name!r} is neither a folder with a jslds_bench nor a revision: {lines[-1]}")
+    folder = scratch / f"code-{len(list(scratch.iterdir()))}"
+    with tarfile.open(fileobj=io.BytesIO(found.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return Version(name, folder, _interpreter(name, folder, repository))
+
+
+def _interpreter(name: str, folder: Path, repository: Path) -> Path:
+    if (folder / LOCK).read_bytes() == (repository / LOCK).read_bytes():
+        return Path(sys.executable)
+    made = subprocess.run(
+        ["make", "env", f"PYTHON={sys.executable}"], cwd=folder, capture_output=True, check=False
+    )
+    if made.returncode != 0:
+        last = made.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise UsageError(f"the environment of {name} could not be made: {' '.join(last)}")
+    return folder / ".venv" / "bin" / "python"
