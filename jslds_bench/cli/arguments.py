@@ -148,11 +148,20 @@ def _check() -> _Parser:
 
 def _perf() -> _Parser:
     p = _parser(
-        "perf", "The speed of B against A, in processes that take turns; exit code 1 if it is slower."
+        "perf",
+        "compare REV_A REV_B: the speed of B against A, in processes that take turns; exit code 1 if it is "
+        "slower. throughput: how fast the core is by the size of the problem, and against this machine.",
     )
-    p.add_argument("action", metavar="compare")
+    p.add_argument("action", metavar="compare|throughput")
     for side in "ab":
-        p.add_argument(side, metavar=f"REV_{side.upper()}", help="a revision, or a folder with the code (.)")
+        p.add_argument(
+            side, nargs="?", metavar=f"REV_{side.upper()}", help="a revision, or a folder with the code (.)"
+        )
+    p.add_argument("--out", default="reports/throughput", metavar="DIR", help="where throughput writes")
+    p.add_argument(
+        "--budget", type=float, default=0.5, metavar="SECONDS", help="of each figure of throughput"
+    )
+    p.add_argument("--largest", type=int, default=1024, metavar="N", help="the most units of throughput")
     p.add_argument("--only", action="append", default=[], metavar="NAME", help="only this benchmark (repeat)")
     p.add_argument("--pairs", type=int, default=5, metavar="N", help="pairs of processes (default: 5)")
     p.add_argument("--turns", type=int, default=8, metavar="N", help="of each process (default: 8)")

@@ -1,40 +1,115 @@
-"""``jslds-bench perf``: is this version of the code slower than that one."""
+"""``jslds-bench perf``: is this version slower than that one, and how fast is it on this machine."""
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import subprocess
 import tempfile
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from jslds_bench.cli.arguments import one_of
 from jslds_bench.cli.output import say, table
 from jslds_bench.errors import UsageError
 
+if TYPE_CHECKING:
+    from jslds_bench.types.core import Progress
+
+ACTIONS = ("compare", "throughput")
+
 
 def perf(arguments: Namespace) -> int:
-    """Compare the speed of two versions; 1 where B is slower."""
-    from jslds_bench.perf import compare_speeds, version
+    """Compare the speed of two versions, 1 where B is slower; or measure this one."""
+    if one_of(arguments.action, ACTIONS, "action of perf") == "throughput":
+        return _throughput(arguments)
+    if arguments.b is None:
+        raise UsageError("perf compare takes two versions: jslds-bench perf compare REV_A REV_B")
+    return _compare(arguments)
+
+
+def _throughput(arguments: Namespace) -> int:
+    from jslds_bench.perf.throughput import BASE, SWEEPS, measure, sizes, slopes
+    from jslds_bench.records.store import write_atomic, write_json
+    from jslds_bench.report.figures.throughput import throughput
+    from jslds_bench.report.html import write_figure
+    from jslds_bench.report.style import theme
+    from jslds_bench.runner.machine import environment
+
+    if arguments.budget <= 0:
+        raise UsageError(f"--budget is {arguments.budget}, expected more than 0")
+    kept = [n for n in SWEEPS["n"] if n <= arguments.largest]
+    if not kept:
+        raise UsageError(f"--largest is {arguments.largest}, expected at least {min(SWEEPS['n'])}")
+    out, cells = Path(arguments.out), ("gru", "vanilla")
+    over = [size for size in sizes(SWEEPS | {"n": tuple(kept)}) if size.n <= arguments.largest]
+    with _progress(arguments, len(cells) * len(over)) as report:
+        frame, able = measure(cells, over, arguments.budget, report)
+    found = slopes(frame)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
+    write_atomic(out / "values.csv", frame.to_csv(index=False).encode())
+    write_json(out / "machine.json", {"schema": 1, **able, "environment": environment()})
+    rows: list[dict[str, Any]] = [dict(row) for _, row in frame.iterrows()]
+    with theme():
+        figure = throughput("Throughput of the core", rows, BASE._asdict(), able["gemm_flops"])
+        write_figure(
+            out, figure, "throughput", "Rates by size, beside the machine's rate of matrix products."
+        )
+    say(
+        f"product of 1024² matrices: {able['gemm_flops'] / 1e9:.0f} GFLOP/s; "
+        f"copying: {able['copy_bytes'] / 1e9:.1f} GB/s"
+    )
+    at = [[r[x] for x in BASE._fields] == list(BASE) for r in rows]
+    head = ["N = {}, T = {}, B = {}".format(*BASE), "cell", "ms", "per second", "of GEMM"]
+    say(table(head, [_speed(row) for row, here in zip(rows, at, strict=True) if here]))
+    powers = [
+        [r["function"], r["cell"], r["size"].upper(), f"{r['slope']:.2f}"] for r in found.to_dict("records")
+    ]
+    say(table(["seconds grow with", "", "", "power"], powers))
+    say(f"values and figure: {out}")
+    return 0
+
+
+def _speed(row: dict[str, Any]) -> list[str]:
+    share = "" if math.isnan(row["of_gemm"]) else f"{row['of_gemm']:.0%}"
+    return [row["function"], row["cell"], f"{1e3 * row['seconds']:.2f}", f"{row['per_second']:.3g}", share]
+
+
+@contextmanager
+def _progress(arguments: Namespace, total: int) -> Iterator[Progress]:
     from jslds_bench.runner.progress import ProgressBoard
 
-    if arguments.action != "compare":
-        raise UsageError(f"perf knows compare, got {arguments.action!r}")
+    board = ProgressBoard(total, title=f"perf {arguments.action}", quiet=arguments.quiet)
+
+    def report(done: int, total: int, text: str) -> None:
+        board.stage(0, ("perf", "", text, 0), done, total, text)
+
+    try:
+        yield report
+    finally:
+        board.close()
+
+
+def _compare(arguments: Namespace) -> int:
+    from jslds_bench.perf import compare_speeds, version
+
     repository = _repository()
     benchmarks = repository / "suites" / "asv" / "bench_core.py"
     names = _chosen(benchmarks, arguments.only)
     if arguments.threshold is not None:
         names = dict.fromkeys(names, arguments.threshold)
-    board = ProgressBoard(arguments.pairs * len(names), title="perf compare", quiet=arguments.quiet)
-
-    def report(done: int, total: int, text: str) -> None:
-        board.stage(0, ("perf", "", text, 0), done, total, text)
-
-    with tempfile.TemporaryDirectory(prefix="jslds-bench-perf-") as scratch:
-        try:
-            a, b = (version(name, repository, Path(scratch)) for name in (arguments.a, arguments.b))
-            found = compare_speeds(a, b, benchmarks, names, arguments.pairs, arguments.turns, report)
-        finally:
-            board.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="jslds-bench-perf-") as scratch,
+        _progress(arguments, arguments.pairs * len(names)) as report,
+    ):
+        a, b = (version(name, repository, Path(scratch)) for name in (arguments.a, arguments.b))
+        found = compare_speeds(a, b, benchmarks, names, arguments.pairs, arguments.turns, report)
     rows = [
         [
             one.name,
@@ -61,8 +136,6 @@ def _repository() -> Path:
 
 def _chosen(benchmarks: Path, only: list[str]) -> dict[str, float]:
     """Benchmark → threshold, of those that are asked for."""
-    from jslds_bench.cli.arguments import one_of
-
     spec = importlib.util.spec_from_file_location("benchmarks", benchmarks)
     assert spec is not None
     assert spec.loader is not None

@@ -7,7 +7,7 @@ import math
 import os
 import statistics
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ from scipy import stats
 
 from jslds_bench.errors import UsageError
 from jslds_bench.perf.versions import Version
+from jslds_bench.types.core import Progress
 
-Progress = Callable[[int, int, str], None]
 BUDGET = 0.15
 """Seconds of calls at each turn."""
 LEVEL = 0.99

@@ -16,7 +16,7 @@ from jslds_bench.switching.parameters import Spec
 from jslds_bench.types.core import Progress, silent
 
 PATIENCE = 2
-"""So many finite errors in a row that are above the least end the ladder."""
+"""So many errors in a row that are above the least end the ladder, unless they are above 1."""
 
 
 class Curve(NamedTuple):
@@ -55,8 +55,8 @@ def select_modes(
 ) -> tuple[Fit, Curve]:
     """Every K fitted to `part` and scored by `error`; the chosen fit goes on with `whole` from there.
 
-    K rises until `PATIENCE` of them in a row, finite but no better, have followed the best. Chosen is the
-    least K whose error is within 5 % (`within`) of the best.
+    K rises until `PATIENCE` of them in a row, no better, have followed the best. One that diverged, or all but
+    did (an error above that of the mean), says nothing of larger ones and does not count. Chosen is the least K whose error is within 5 % (`within`) of the best.
 
     Args:
         part, whole: (observations, inputs or None); the part leaves out the trials that `error` is of.
@@ -88,6 +88,6 @@ def select_modes(
 
 
 def _enough(errors: Sequence[float]) -> bool:
-    """Whether the last of the errors are finite and no better than one before them."""
+    """Whether the last of the errors have not diverged, and are no better than one before them."""
     before, after = errors[:-PATIENCE], errors[-PATIENCE:]
-    return bool(before) and bool(np.isfinite(after).all()) and min(after) > min(before)
+    return bool(before) and max(after) <= 1 and min(after) > min(before)

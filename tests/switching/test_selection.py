@@ -61,10 +61,11 @@ def test_negative_errors_are_compared_as_they_are():
 @pytest.mark.parametrize(
     ("errors", "tried"),
     [
-        ([1.0, 0.5, 0.6, 0.7, 0.1], 4),
-        ([1.0, np.inf, 1.2, np.inf, 0.1], 5),
+        ([0.9, 0.5, 0.6, 0.7, 0.1], 4),
+        ([0.2, np.inf, 0.3, np.inf, 0.1], 5),
+        ([0.2, 1e12, 116.0, 0.1, 0.3], 5),
         ([np.inf, np.inf, np.inf, 0.2], 4),
-        ([1.0, 0.9, 0.8, 0.7], 4),
+        ([0.9, 0.8, 0.7, 0.6], 4),
     ],
 )
 def test_the_ladder_ends_where_finite_errors_no_longer_fall(known, errors, tried, monkeypatch):
