@@ -55,8 +55,9 @@ def select_modes(
 ) -> tuple[Fit, Curve]:
     """Every K fitted to `part` and scored by `error`; the chosen fit goes on with `whole` from there.
 
-    K rises until `PATIENCE` of them in a row, no better, have followed the best. One that diverged, or all but
-    did (an error above that of the mean), says nothing of larger ones and does not count. Chosen is the least K whose error is within 5 % (`within`) of the best.
+    K rises until `PATIENCE` of them in a row, no better, have followed the best. One that diverged, or all
+    but did (its error is above that of the mean), says nothing of larger ones and does not count. Chosen is
+    the least K whose error is within 5 % (`within`) of the best.
 
     Args:
         part, whole: (observations, inputs or None); the part leaves out the trials that `error` is of.
