@@ -16,7 +16,7 @@ import pandas as pd
 from jslds_bench.records.numbers import number
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("README.md", "docs/fairness.md")
+FILES = ("README.md", "docs/fairness.md", "docs/spikes.md")
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -59,6 +59,39 @@ TABLES = {
             "task error ": ("context_integration", "task_error_network"),
         },
         models=("fixed_points", "fixed_points_actual", "jslds", "codebook"),
+    ),
+    "spikes": Quoted(
+        "spikes",
+        {
+            "co-smoothing, bits/spike": ("spiking_rotations", "co_bits_per_spike"),
+            "rate R²": ("spiking_rotations", "rate_r2"),
+            "velocity R²": ("spiking_rotations", "velocity_r2"),
+            "relative error": ("spiking_rotations", "relative_error"),
+            "frequency error": ("spiking_rotations", "frequency_error"),
+            "plane angle, °": ("spiking_rotations", "plane_angle"),
+        },
+        models=("lfads", "lfads_jslds", "lfads_affine", "lds", "rslds", "smoothing", "psth"),
+    ),
+    "regimes": Quoted(
+        "spikes",
+        {
+            "regime error": ("spiking_regimes", "regime_error"),
+            "rate R²": ("spiking_regimes", "rate_r2"),
+            "co-smoothing, bits/spike": ("spiking_regimes", "co_bits_per_spike"),
+        },
+        models=("lfads_at_states", "lfads_affine", "lfads_jslds", "lfads_jslds_identity", "lds", "rslds"),
+    ),
+    "lambda_e": Quoted(
+        "lambda_e",
+        {
+            "3-bit free-run": ("nbit_memory", "relative_error"),
+            "q": ("nbit_memory", "fixed_point_speed"),
+            "precision": ("nbit_memory", "fixed_point_precision"),
+            "systems": ("nbit_memory", "n_systems_effective"),
+            "context free-run": ("context_integration", "relative_error"),
+            "q ": ("context_integration", "fixed_point_speed"),
+            "systems ": ("context_integration", "n_systems_effective"),
+        },
     ),
     "first_step": Quoted(
         "synthetic",
