@@ -8,7 +8,8 @@ that costs the core a product or a compilation more shows here, whatever the mac
     python suites/asv/compiled.py            # compares, exit code 1 where something differs
     python suites/asv/compiled.py --update   # writes the file: `make compiled`
 
-Counts belong to a version of JAX, to the CPU backend, and to one core: XLA splits programs for several.
+Counts belong to a version of JAX, to a kind of processor (XLA asks what it can do), and to one core: XLA
+splits programs for several. On another kind there is nothing to compare, and that is said.
 """
 
 from __future__ import annotations
@@ -32,6 +33,24 @@ def on_one_core() -> None:
     os.environ.pop("JAX_DISABLE_MOST_OPTIMIZATIONS", None)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def kind_of_machine() -> dict[str, str]:
+    """What the counts depend on."""
+    import hashlib
+
+    import jax
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    flags = sorted({word for line in lines if line.startswith("flags") for word in line.split()[2:]})
+    return {
+        "jax": jax.__version__,
+        "backend": jax.default_backend(),
+        "processor": hashlib.sha256(" ".join(flags).encode()).hexdigest()[:16],
+    }
 
 
 def compilations(call: Callable[[], Any]) -> int:
@@ -113,20 +132,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--update", action="store_true", help="write the file instead")
     update = parser.parse_args(argv).update
     on_one_core()
-    import jax
-
-    found = measured()
+    kind = kind_of_machine()
     if update:
-        content = {"schema": 1, "jax": jax.__version__, "backend": jax.default_backend(), "counts": found}
+        content = {"schema": 1, "machine": kind, "counts": measured()}
         FILE.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         return 0
     known = json.loads(FILE.read_text("utf-8"))
-    if (known["jax"], known["backend"]) != (jax.__version__, jax.default_backend()):
-        sys.stdout.write(
-            f"counts are of JAX {known['jax']} on {known['backend']}, this is {jax.__version__} on "
-            f"{jax.default_backend()}: nothing to compare\n"
-        )
+    if known["machine"] != kind:
+        sys.stdout.write(f"counts are of {known['machine']}, this is {kind}: nothing to compare\n")
         return 0
+    found = measured()
     lines = differences(found, known["counts"])
     sys.stdout.write("\n".join(lines) + "\n" if lines else "the compiled core is as it was\n")
     return int(bool(lines))
