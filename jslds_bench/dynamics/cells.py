@@ -7,33 +7,37 @@ import jax.numpy as jnp
 
 from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
-from jslds_bench.types.core import Cell
+from jslds_bench.types.core import Activation, Cell
+
+TANH = Activation(jnp.tanh, lambda y: 1 - y**2)
+SIGMOID = Activation(jax.nn.sigmoid, lambda y: y * (1 - y))
 
 
-def _split(z: jax.Array) -> tuple[jax.Array, jax.Array]:
-    r, u = jnp.split(jax.nn.sigmoid(z), 2, axis=-1)
-    return r, u
+def _value(h: jax.Array, zs: list[jax.Array]) -> jax.Array:
+    return zs[0]
 
 
 VANILLA = Cell(
     name="vanilla",
     widths=(1,),
     lefts=(lambda h, zs: h,),
-    output=lambda h, zs: jnp.tanh(zs[0]),
+    output=_value,
+    activations=(TANH,),
 )
 """h' = tanh(h W + u V + b)."""
 
 
 def _gru_output(h: jax.Array, zs: list[jax.Array]) -> jax.Array:
-    _, u = _split(zs[0])
-    return u * h + (1 - u) * jnp.tanh(zs[1])
+    _, s = jnp.split(zs[0], 2, axis=-1)
+    return s * h + (1 - s) * zs[1]
 
 
 GRU = Cell(
     name="gru",
     widths=(2, 1),
-    lefts=(lambda h, zs: h, lambda h, zs: _split(zs[0])[0] * h),
+    lefts=(lambda h, zs: h, lambda h, zs: jnp.split(zs[0], 2, axis=-1)[0] * h),
     output=_gru_output,
+    activations=(SIGMOID, TANH),
 )
 """r, s = σ(h W_rs + u V_rs + b_rs);  c = tanh((r∘h) W_c + u V_c + b_c);  h' = s∘h + (1−s)∘c.
 
@@ -45,7 +49,7 @@ AFFINE = Cell(
     name="affine",
     widths=(1,),
     lefts=(lambda h, zs: h,),
-    output=lambda h, zs: zs[0],
+    output=_value,
 )
 """h' = h W + u V + b."""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jslds_bench.dynamics.cells import TANH
 from jslds_bench.dynamics.linearize import expansion_step
-from jslds_bench.dynamics.rollout import biases, cell_weights
-from jslds_bench.dynamics.tape import MatMul, tape_scan
-from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Layer
+from jslds_bench.dynamics.rollout import activated, cell_weights, projected
+from jslds_bench.dynamics.tape import Finish, MatMul, tape_scan
+from jslds_bench.types.core import Activation, Cell, CellParams, ExpansionParams
 
 
 class CoStates(NamedTuple):
@@ -52,26 +54,46 @@ def jslds_step(
     return expansion_step(cell, params, expansion_point(phi, a), u_star, a, u, "point")
 
 
-def _co_step(cell: Cell) -> Any:
-    """One step of network and JSLDS with h, e* and the tangent a − e* stacked into shared products."""
+@functools.lru_cache(maxsize=64)
+def _three(f: Activation) -> Finish:
+    """Of the products of h, e* and the tangent stacked: f(z_h + p), f(z_e + s) and f'(z_e + s)∘(z_d + p − s).
 
-    def step(matmul: MatMul, consts: Any, carry: Any, x: Any) -> tuple[Any, Any]:
-        (params, phi), (h, a), (u, u_star) = consts, carry, x
+    p is the projected input of the step, s that of u*; the third is the derivative of the second along the
+    tangent and along u − u*.
+    """
+
+    def value(z: jax.Array, adds: tuple[jax.Array, jax.Array]) -> Any:
+        (z_h, z_e, z_d), (p, s) = jnp.split(z, 3), adds
+        return f.value(z_h + p), f.value(z_e + s), z_d + (p - s)
+
+    def reverse(y: Any, y_bar: Any) -> Any:
+        h_bar, e_bar, d_bar = (y_bar[0] * f.slope(y[0]), y_bar[1] * f.slope(y[1]), y_bar[2])
+        return jnp.concatenate([h_bar, e_bar, d_bar]), (h_bar + d_bar, e_bar - d_bar)
+
+    return Finish(value, reverse)
+
+
+def _co_step(cell: Cell, n_layers: int) -> Any:
+    """One step of network and JSLDS with h, e* and the tangent a − e* stacked into shared products."""
+    tanh = activated(TANH)
+
+    def step(matmul: MatMul, consts: Any, carry: Any, from_u: Any) -> tuple[Any, Any]:
+        (from_star, layer_biases), (h, a) = consts, carry
         e = a
-        for i, layer in enumerate(phi):
-            e = jnp.tanh(e + matmul(f"e{i}", e) + layer.b)
+        for i in range(n_layers):
+            e = matmul(f"e{i}", e, tanh, layer_biases[i])
         tangent = a - e
-        inputs = jnp.concatenate([u, u_star, u - u_star])
         zs_h: list[jax.Array] = []
         zs_e: list[jax.Array] = []
         zs_d: list[jax.Array] = []
         for i, left in enumerate(cell.lefts):
             left_e, left_d = jax.jvp(left, (e, zs_e), (tangent, zs_d))
-            z = matmul(f"w{i}", jnp.concatenate([left(h, zs_h), left_e, left_d])) + matmul(f"v{i}", inputs)
-            z_h, z_e, z_d = jnp.split(z, 3)
-            zs_h.append(z_h + params[i].b)
-            zs_e.append(z_e + params[i].b)
-            zs_d.append(z_d)
+            stacked = jnp.concatenate([left(h, zs_h), left_e, left_d])
+            f = cell.activation(i)
+            z_h, z_e, z_d = matmul(f"w{i}", stacked, _three(f), (from_u[i], from_star[i]))
+            zs_h.append(z_h)
+            zs_e.append(z_e)
+            zs_d.append(f.slope(z_e) * z_d)
         h = cell.output(h, zs_h)
         f_e, d_e = jax.jvp(cell.output, (e, zs_e), (tangent, zs_d))
         a = e + d_e
@@ -93,9 +115,12 @@ def co_rollout(
     Fast in value and gradient: agrees with ``jslds_step`` and ``cell.step`` under `lax.scan` to float32
     rounding.
     """
-    n_steps = inputs.shape[1]
-    weights = cell_weights(params) | {f"e{i}": layer.w for i, layer in enumerate(phi)}
-    consts = (biases(params), tuple(Layer(layer.w[:0], layer.b) for layer in phi))
-    stars = jnp.broadcast_to(u_star, (n_steps, *u_star.shape))
-    _, out = tape_scan(_co_step(cell), weights, consts, (h0, h0), (jnp.swapaxes(inputs, 0, 1), stars))
+    # x + x W is one product with W + 1.
+    layers = {f"e{i}": layer.w + jnp.eye(len(layer.w), dtype=layer.w.dtype) for i, layer in enumerate(phi)}
+    rows = h0.shape[0]
+    layer_biases = tuple(jnp.broadcast_to(layer.b, (rows, *layer.b.shape)) for layer in phi)
+    consts = (projected(params, u_star), layer_biases)
+    from_u = projected(params, jnp.swapaxes(inputs, 0, 1))
+    step = _co_step(cell, len(phi))
+    _, out = tape_scan(step, cell_weights(params) | layers, consts, (h0, h0), from_u)
     return CoStates(*(jnp.swapaxes(x, 0, 1) for x in out))

@@ -36,7 +36,7 @@ def recurrent_jacobian(
             scaled = jnp.einsum("lwm,l->wml", w, by_z)
             dz = dz + jnp.einsum("wml,ln->wmn", scaled, dzs[i][block])
         dzs.append(dz)
-        zs.append(left(h, zs) @ p.w + u @ p.v + p.b)
+        zs.append(cell.activation(stage).value(left(h, zs) @ p.w + u @ p.v + p.b))
     by_h, by_zs = _unitwise(cell, len(dzs), cell.output, h, zs)
     out = jnp.diag(by_h)
     for (i, block), by_z in by_zs.items():
@@ -47,38 +47,41 @@ def recurrent_jacobian(
 def _unitwise(
     cell: Cell, stage: int, function: Any, h: jax.Array, zs: list[jax.Array]
 ) -> tuple[jax.Array, dict[tuple[int, int], jax.Array]]:
-    """Derivatives of a unit-by-unit f(h, zs), all diagonals: by h, and by each block of N units of the zs."""
+    """Derivatives of a unit-by-unit f(h, zs), all diagonals: by h, and by each block of N units of the products
+    that the zs are the activations of."""
     nothing = [jnp.zeros_like(z) for z in zs]
     _, by_h = jax.jvp(function, (h, zs), (jnp.ones_like(h), nothing))
     by_zs = {}
-    for i, block in _read_blocks(cell)[stage]:
-        ones = jnp.zeros((zs[i].shape[0] // h.shape[0], h.shape[0]), h.dtype).at[block].set(1).reshape(-1)
-        tangents = [*nothing[:i], ones, *nothing[i + 1 :]]
+    n = h.shape[0]
+    for i, block in _read_blocks(cell, n)[stage]:
+        slopes = cell.activation(i).slope(zs[i]).reshape(-1, n)
+        tangent = jnp.zeros_like(slopes).at[block].set(slopes[block]).reshape(-1)
+        tangents = [*nothing[:i], tangent, *nothing[i + 1 :]]
         _, by_zs[i, block] = jax.jvp(function, (h, zs), (jnp.zeros_like(h), tangents))
     return by_h, by_zs
 
 
 @functools.lru_cache(maxsize=64)
-def _read_blocks(cell: Cell) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """For each stage, and last for the output, the (earlier stage, block) that it reads.
+def _read_blocks(cell: Cell, n: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """For each stage, and last for the output, the (earlier stage, block of `n` units) that it reads.
 
     Found by asking whether a change of the block changes anything, at many random values.
     """
-    rng, n = np.random.default_rng(0), 512
+    rng, rows = np.random.default_rng(0), 4 * -(-128 // n)
+    scales = np.resize([0.1, 1.0, 10.0, 100.0], (rows, 1))
+
+    def drawn(width: int) -> jax.Array:
+        return jnp.asarray(scales * rng.normal(size=(rows, n * width)), jnp.float32)
+
     with jax.ensure_compile_time_eval():
-        scales = np.repeat([0.1, 1.0, 10.0, 100.0], n // 4)
-        h = jnp.asarray(scales * rng.normal(size=n), jnp.float32)
-        zs = [
-            jnp.asarray(np.tile(scales, width) * rng.normal(size=n * width), jnp.float32)
-            for width in cell.widths
-        ]
+        h, zs = drawn(1), [drawn(width) for width in cell.widths]
         found = []
         for stage, function in enumerate((*cell.lefts, cell.output)):
             before, reads = zs[:stage], []
             for i in range(stage):
                 for block in range(cell.widths[i]):
                     moved = [*before]
-                    moved[i] = before[i].at[block * n : (block + 1) * n].multiply(-0.5)
+                    moved[i] = before[i].at[:, block * n : (block + 1) * n].multiply(-0.5)
                     if not np.array_equal(function(h, before), function(h, moved), equal_nan=True):
                         reads.append((i, block))
             found.append(tuple(reads))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -9,39 +10,47 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jslds_bench.dynamics.tape import MatMul, tape_scan
-from jslds_bench.types.core import Affine, Cell, CellParams, Linearization, Network, Trials
+from jslds_bench.dynamics.tape import Finish, MatMul, tape_scan
+from jslds_bench.types.core import Activation, Cell, CellParams, Linearization, Network, Trials
 
 
 def cell_weights(params: CellParams) -> dict[str, jax.Array]:
-    """θ's matrices by the names that `staged` multiplies with."""
-    return {f"{part}{i}": getattr(p, part) for i, p in enumerate(params) for part in "wv"}
+    """θ's recurrent matrices by the names that a tape step multiplies with."""
+    return {f"w{i}": p.w for i, p in enumerate(params)}
 
 
-def staged(matmul: MatMul, cell: Cell, params: CellParams, h: Any, u: Any) -> Any:
-    """F(h, u; θ) with every matrix product made by `matmul`; equal to ``cell.step``."""
-    zs: list[jax.Array] = []
-    for i, left in enumerate(cell.lefts):
-        zs.append(matmul(f"w{i}", left(h, zs)) + matmul(f"v{i}", u) + params[i].b)
-    return cell.output(h, zs)
-
-
-def biases(params: CellParams) -> CellParams:
-    """θ with its matrices emptied: what a tape step may differentiate besides its weights."""
-    return tuple(Affine(p.w[:0], p.v[:0], p.b) for p in params)
+def projected(params: CellParams, inputs: Float[Array, "*batch U"]) -> tuple[jax.Array, ...]:
+    """u V_i + b_i of each stage: one product for all steps, outside the scan."""
+    return tuple(inputs @ p.v + p.b for p in params)
 
 
 def rollout(
     cell: Cell, params: CellParams, h0: Float[Array, "B N"], inputs: Float[Array, "B T U"]
 ) -> Float[Array, "B T N"]:
     """h_t = F(h_{t−1}, u_t; θ) for t = 1 … T, a batch of trials at once (fast in value and gradient)."""
+    finishes = [activated(cell.activation(i)) for i in range(len(cell.widths))]
 
-    def step(matmul: MatMul, consts: CellParams, h: Any, u: Any) -> tuple[Any, Any]:
-        h = staged(matmul, cell, consts, h, u)
+    def step(matmul: MatMul, consts: tuple[()], h: Any, from_u: Any) -> tuple[Any, Any]:
+        zs: list[jax.Array] = []
+        for i, left in enumerate(cell.lefts):
+            zs.append(matmul(f"w{i}", left(h, zs), finishes[i], from_u[i]))
+        h = cell.output(h, zs)
         return h, h
 
-    _, states = tape_scan(step, cell_weights(params), biases(params), h0, jnp.swapaxes(inputs, 0, 1))
+    from_u = projected(params, jnp.swapaxes(inputs, 0, 1))
+    _, states = tape_scan(step, cell_weights(params), (), h0, from_u)
     return jnp.swapaxes(states, 0, 1)
+
+
+@functools.lru_cache(maxsize=64)
+def activated(f: Activation) -> Finish:
+    """y = f(z + add)."""
+
+    def reverse(y: jax.Array, y_bar: jax.Array) -> tuple[jax.Array, jax.Array]:
+        z_bar = y_bar * f.slope(y)
+        return z_bar, z_bar
+
+    return Finish(lambda z, add: f.value(z + add), reverse)
 
 
 def trajectories(network: Network, inputs: Float[Any, "B T U"]) -> Float[np.ndarray, "B T1 N"]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 Carry = Any  # whatever pytree a linearisation carries from step to step
@@ -49,11 +50,25 @@ class Readout(NamedTuple):
         return h @ self.w + self.b
 
 
+class Activation(NamedTuple):
+    """An element-wise y = value(z), and dy/dz as slope(y), a function of the value: what a reverse pass keeps."""
+
+    value: Callable[[Any], Any]
+    slope: Callable[[Any], Any]
+
+
+def _itself(z: Any) -> Any:
+    return z
+
+
+IDENTITY = Activation(_itself, jnp.ones_like)
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """A recurrent update F(h, u; θ) as affine stages with element-wise functions between them.
 
-    Stage i multiplies ``left_i(h, z_1 … z_{i−1})`` into its matrix, z_i = left_i W_i + u V_i + b_i; then
+    Stage i multiplies ``left_i(h, z_1 … z_{i−1})`` into its matrix, z_i = f_i(left_i W_i + u V_i + b_i); then
     h' = ``output(h, (z_1 … z_n))``. All of `lefts` and `output` act unit by unit (z may be wider than h),
     so a step's cost and its reverse pass are a handful of matrix products that the fast path can see.
 
@@ -62,20 +77,27 @@ class Cell:
         widths: the width of each z_i in units of N.
         lefts: one function (h, zs) → [*, N] per stage.
         output: function (h, zs) → h', [*, N].
+        activations: f_i per stage; the identity for all if left out. What f_i computes is not computed again in
+            the reverse pass, as what `lefts` and `output` compute is.
     """
 
     name: str
     widths: tuple[int, ...]
     lefts: tuple[Callable[..., Any], ...]
     output: Callable[..., Any]
+    activations: tuple[Activation, ...] = ()
+
+    def activation(self, stage: int) -> Activation:
+        """f of a stage."""
+        return self.activations[stage] if self.activations else IDENTITY
 
     def step(
         self, params: CellParams, h: Float[Array, "*batch N"], u: Float[Array, "*batch U"]
     ) -> Float[Array, "*batch N"]:
         """F(h, u; θ), the plain way: any batch shape, differentiable to any order."""
         zs: list[jax.Array] = []
-        for left, p in zip(self.lefts, params, strict=True):
-            zs.append(left(h, zs) @ p.w + u @ p.v + p.b)
+        for i, (left, p) in enumerate(zip(self.lefts, params, strict=True)):
+            zs.append(self.activation(i).value(left(h, zs) @ p.w + u @ p.v + p.b))
         return self.output(h, zs)
 
 
