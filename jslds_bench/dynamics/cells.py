@@ -28,14 +28,14 @@ VANILLA = Cell(
 
 
 def _gru_output(h: jax.Array, zs: list[jax.Array]) -> jax.Array:
-    _, s = jnp.split(zs[0], 2, axis=-1)
-    return s * h + (1 - s) * zs[1]
+    _, s, c = zs
+    return s * h + (1 - s) * c
 
 
 GRU = Cell(
     name="gru",
     widths=(2, 1),
-    lefts=(lambda h, zs: h, lambda h, zs: jnp.split(zs[0], 2, axis=-1)[0] * h),
+    lefts=(lambda h, zs: h, lambda h, zs: zs[0] * h),
     output=_gru_output,
     activations=(SIGMOID, TANH),
 )

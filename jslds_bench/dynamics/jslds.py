@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -11,9 +10,9 @@ from jaxtyping import Array, Float
 
 from jslds_bench.dynamics.cells import TANH
 from jslds_bench.dynamics.linearize import expansion_step
-from jslds_bench.dynamics.rollout import activated, cell_weights, projected
-from jslds_bench.dynamics.tape import Finish, MatMul, tape_scan
-from jslds_bench.types.core import Activation, Cell, CellParams, ExpansionParams
+from jslds_bench.dynamics.rollout import cell_weights, network_step, projected, stage_blocks
+from jslds_bench.dynamics.tape import MatMul, tape_scan
+from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Readout, Trials
 
 
 class CoStates(NamedTuple):
@@ -54,49 +53,30 @@ def jslds_step(
     return expansion_step(cell, params, expansion_point(phi, a), u_star, a, u, "point")
 
 
-@functools.lru_cache(maxsize=64)
-def _three(f: Activation) -> Finish:
-    """Of the products of h, e* and the tangent stacked: f(z_h + p), f(z_e + s) and f'(z_e + s)∘(z_d + p − s).
+def _co_step(cell: Cell, n_layers: int) -> Any:
+    """One step of network and JSLDS: h, and e* with the tangent along a − e* and u − u*.
 
-    p is the projected input of the step, s that of u*; the third is the derivative of the second along the
-    tangent and along u − u*.
+    Their products are not stacked: at these sizes three are as fast as one, and what is between them stays
+    contiguous.
     """
 
-    def value(z: jax.Array, adds: tuple[jax.Array, jax.Array]) -> Any:
-        (z_h, z_e, z_d), (p, s) = jnp.split(z, 3), adds
-        return f.value(z_h + p), f.value(z_e + s), z_d + (p - s)
-
-    def reverse(y: Any, y_bar: Any) -> Any:
-        h_bar, e_bar, d_bar = (y_bar[0] * f.slope(y[0]), y_bar[1] * f.slope(y[1]), y_bar[2])
-        return jnp.concatenate([h_bar, e_bar, d_bar]), (h_bar + d_bar, e_bar - d_bar)
-
-    return Finish(value, reverse)
-
-
-def _co_step(cell: Cell, n_layers: int) -> Any:
-    """One step of network and JSLDS with h, e* and the tangent a − e* stacked into shared products."""
-    tanh = activated(TANH)
-
     def step(matmul: MatMul, consts: Any, carry: Any, from_u: Any) -> tuple[Any, Any]:
-        (from_star, layer_biases), (h, a) = consts, carry
+        (from_star, biases), (h, a) = consts, carry
         e = a
         for i in range(n_layers):
-            e = matmul(f"e{i}", e, tanh, layer_biases[i])
+            e = matmul(f"e{i}", e, biases[i], TANH)
         tangent = a - e
-        zs_h: list[jax.Array] = []
-        zs_e: list[jax.Array] = []
-        zs_d: list[jax.Array] = []
+        zs: list[jax.Array] = []
+        dzs: list[jax.Array] = []
         for i, left in enumerate(cell.lefts):
-            left_e, left_d = jax.jvp(left, (e, zs_e), (tangent, zs_d))
-            stacked = jnp.concatenate([left(h, zs_h), left_e, left_d])
             f = cell.activation(i)
-            z_h, z_e, z_d = matmul(f"w{i}", stacked, _three(f), (from_u[i], from_star[i]))
-            zs_h.append(z_h)
-            zs_e.append(z_e)
-            zs_d.append(f.slope(z_e) * z_d)
-        h = cell.output(h, zs_h)
-        f_e, d_e = jax.jvp(cell.output, (e, zs_e), (tangent, zs_d))
-        a = e + d_e
+            left_e, left_d = jax.jvp(left, (e, zs), (tangent, dzs))
+            for name in stage_blocks(cell, i):
+                z = matmul(name, left_e, from_star[name], f)
+                dz = matmul(name, left_d, from_u[name] - from_star[name])
+                zs, dzs = [*zs, z], [*dzs, f.slope(z) * dz]
+        f_e, d_e = jax.jvp(cell.output, (e, zs), (tangent, dzs))
+        h, a = network_step(cell, matmul, h, from_u), e + d_e
         return (h, a), CoStates(h, a, e, f_e)
 
     return step
@@ -115,12 +95,54 @@ def co_rollout(
     Fast in value and gradient: agrees with ``jslds_step`` and ``cell.step`` under `lax.scan` to float32
     rounding.
     """
+    step = _co_step(cell, len(phi))
+    weights, consts, from_u = _co_arguments(params, phi, h0, inputs, u_star)
+    _, out = tape_scan(step, weights, consts, (h0, h0), from_u)
+    return CoStates(*(jnp.swapaxes(x, 0, 1) for x in out))
+
+
+def _co_arguments(params: CellParams, phi: ExpansionParams, h0: Any, inputs: Any, u_star: Any) -> Any:
+    """Weights, constants and inputs of `_co_step`."""
     # x + x W is one product with W + 1.
     layers = {f"e{i}": layer.w + jnp.eye(len(layer.w), dtype=layer.w.dtype) for i, layer in enumerate(phi)}
-    rows = h0.shape[0]
-    layer_biases = tuple(jnp.broadcast_to(layer.b, (rows, *layer.b.shape)) for layer in phi)
-    consts = (projected(params, u_star), layer_biases)
-    from_u = projected(params, jnp.swapaxes(inputs, 0, 1))
-    step = _co_step(cell, len(phi))
-    _, out = tape_scan(step, cell_weights(params) | layers, consts, (h0, h0), from_u)
-    return CoStates(*(jnp.swapaxes(x, 0, 1) for x in out))
+    biases = tuple(jnp.broadcast_to(layer.b, (len(h0), *layer.b.shape)) for layer in phi)
+    consts = (projected(params, u_star), biases)
+    return cell_weights(params) | layers, consts, projected(params, jnp.swapaxes(inputs, 0, 1))
+
+
+class CoErrors(NamedTuple):
+    """Sums over trials and units of squares, per step, [T]: what the losses of eqs. 7–9 are made of.
+
+    Attributes:
+        rnn, jslds: readout minus target, of the network's states and of the JSLDS's.
+        e: e* − F(e*, u*).
+        a: a − h.
+    """
+
+    rnn: Float[Array, " T"]
+    jslds: Float[Array, " T"]
+    e: Float[Array, " T"]
+    a: Float[Array, " T"]
+
+
+def co_errors(
+    cell: Cell,
+    params: CellParams,
+    phi: ExpansionParams,
+    readout: Readout,
+    h0: Float[Array, "B N"],
+    trials: Trials,
+) -> CoErrors:
+    """The squares of `co_rollout`'s states, summed where they arise: no state is kept for it."""
+    inner = _co_step(cell, len(phi))
+    weights, consts, from_u = _co_arguments(params, phi, h0, trials.inputs, trials.u_star)
+
+    def step(matmul: MatMul, consts: Any, carry: Any, x: Any) -> tuple[Any, Any]:
+        carry, s = inner(matmul, consts[0], carry, x[0])
+        o_h, o_a = (matmul("readout", x) + consts[1] for x in (s.h, s.a))
+        gaps = (o_h - x[1], o_a - x[1], s.e - s.f_e, s.a - s.h)
+        return carry, CoErrors(*(jnp.sum(gap**2) for gap in gaps))
+
+    xs = (from_u, jnp.swapaxes(trials.targets, 0, 1))
+    weights["readout"] = readout.w
+    return tape_scan(step, weights, (consts, readout.b), (h0, h0), xs)[1]

@@ -26,64 +26,58 @@ def recurrent_jacobian(
     for each block of an earlier stage that it reads: (W_iᵀ diag(∂left/∂z)) ∂z/∂h, in this order, so that
     for many points at once it is one product with the first stage's own matrix.
     """
+    n = h.shape[0]
     zs: list[jax.Array] = []
-    dzs: list[jax.Array] = []  # ∂z_i/∂h, [width, N, N]: one block of N rows for each N units of z_i
-    for stage, (left, p, width) in enumerate(zip(cell.lefts, params, cell.widths, strict=True)):
-        by_h, by_zs = _unitwise(cell, stage, left, h, zs)
-        w = p.w.reshape(h.shape[0], width, -1)
-        dz = jnp.einsum("lwm,l->wml", w, by_h)
-        for (i, block), by_z in by_zs.items():
-            scaled = jnp.einsum("lwm,l->wml", w, by_z)
-            dz = dz + jnp.einsum("wml,ln->wmn", scaled, dzs[i][block])
-        dzs.append(dz)
-        zs.append(cell.activation(stage).value(left(h, zs) @ p.w + u @ p.v + p.b))
-    by_h, by_zs = _unitwise(cell, len(dzs), cell.output, h, zs)
+    dzs: list[jax.Array] = []  # ∂z/∂h of each block, [N, N]
+    for i, (left, p, width) in enumerate(zip(cell.lefts, params, cell.widths, strict=True)):
+        by_h, by_zs = _unitwise(cell, i, left, h, zs)
+        f = cell.activation(i)
+        made = f.value(left(h, zs) @ p.w + u @ p.v + p.b)
+        for z, w in zip(jnp.split(made, width), jnp.split(p.w, width, axis=1), strict=True):
+            dz = w.T * by_h
+            for k, by_z in by_zs.items():
+                dz = dz + jnp.einsum("lm,ln->mn", w * by_z[:, None], dzs[k])
+            dzs.append(f.slope(z)[:, None] * dz)
+            zs.append(z)
+    by_h, by_zs = _unitwise(cell, len(cell.lefts), cell.output, h, zs)
     out = jnp.diag(by_h)
-    for (i, block), by_z in by_zs.items():
-        out = out + by_z[:, None] * dzs[i][block]
+    for k, by_z in by_zs.items():
+        out = out + by_z[:, None] * dzs[k]
     return out
 
 
 def _unitwise(
     cell: Cell, stage: int, function: Any, h: jax.Array, zs: list[jax.Array]
-) -> tuple[jax.Array, dict[tuple[int, int], jax.Array]]:
-    """Derivatives of a unit-by-unit f(h, zs), all diagonals: by h, and by each block of N units of the products
-    that the zs are the activations of."""
+) -> tuple[jax.Array, dict[int, jax.Array]]:
+    """Derivatives of a unit-by-unit f(h, zs), all diagonals: by h, and by each block that it reads."""
     nothing = [jnp.zeros_like(z) for z in zs]
     _, by_h = jax.jvp(function, (h, zs), (jnp.ones_like(h), nothing))
     by_zs = {}
-    n = h.shape[0]
-    for i, block in _read_blocks(cell, n)[stage]:
-        slopes = cell.activation(i).slope(zs[i]).reshape(-1, n)
-        tangent = jnp.zeros_like(slopes).at[block].set(slopes[block]).reshape(-1)
-        tangents = [*nothing[:i], tangent, *nothing[i + 1 :]]
-        _, by_zs[i, block] = jax.jvp(function, (h, zs), (jnp.zeros_like(h), tangents))
+    for k in _read_blocks(cell, h.shape[0])[stage]:
+        tangents = [*nothing[:k], jnp.ones_like(h), *nothing[k + 1 :]]
+        _, by_zs[k] = jax.jvp(function, (h, zs), (jnp.zeros_like(h), tangents))
     return by_h, by_zs
 
 
 @functools.lru_cache(maxsize=64)
-def _read_blocks(cell: Cell, n: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """For each stage, and last for the output, the (earlier stage, block of `n` units) that it reads.
+def _read_blocks(cell: Cell, n: int) -> tuple[tuple[int, ...], ...]:
+    """For each stage, and last for the output, the earlier blocks of `n` units that it reads.
 
     Found by asking whether a change of the block changes anything, at many random values.
     """
     rng, rows = np.random.default_rng(0), 4 * -(-128 // n)
     scales = np.resize([0.1, 1.0, 10.0, 100.0], (rows, 1))
-
-    def drawn(width: int) -> jax.Array:
-        return jnp.asarray(scales * rng.normal(size=(rows, n * width)), jnp.float32)
-
     with jax.ensure_compile_time_eval():
-        h, zs = drawn(1), [drawn(width) for width in cell.widths]
+        h, *zs = (
+            jnp.asarray(scales * rng.normal(size=(rows, n)), jnp.float32) for _ in range(1 + sum(cell.widths))
+        )
         found = []
         for stage, function in enumerate((*cell.lefts, cell.output)):
-            before, reads = zs[:stage], []
-            for i in range(stage):
-                for block in range(cell.widths[i]):
-                    moved = [*before]
-                    moved[i] = before[i].at[:, block * n : (block + 1) * n].multiply(-0.5)
-                    if not np.array_equal(function(h, before), function(h, moved), equal_nan=True):
-                        reads.append((i, block))
+            before, reads = zs[: sum(cell.widths[:stage])], []
+            for k, z in enumerate(before):
+                moved = [*before[:k], -0.5 * z, *before[k + 1 :]]
+                if not np.array_equal(function(h, before), function(h, moved), equal_nan=True):
+                    reads.append(k)
             found.append(tuple(reads))
     return tuple(found)
 

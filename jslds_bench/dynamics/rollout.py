@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import jax
@@ -10,31 +9,41 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jslds_bench.dynamics.tape import Finish, MatMul, tape_scan
-from jslds_bench.types.core import Activation, Cell, CellParams, Linearization, Network, Trials
+from jslds_bench.dynamics.tape import MatMul, tape_scan
+from jslds_bench.types.core import Cell, CellParams, Linearization, Network, Trials
 
 
 def cell_weights(params: CellParams) -> dict[str, jax.Array]:
-    """θ's recurrent matrices by the names that a tape step multiplies with."""
-    return {f"w{i}": p.w for i, p in enumerate(params)}
+    """θ's recurrent matrices, in blocks of N columns, by the names that `stages` multiplies with."""
+    return {
+        f"w{i}.{j}": block
+        for i, p in enumerate(params)
+        for j, block in enumerate(blocks(p.w, params[0].w.shape[0]))
+    }
 
 
-def projected(params: CellParams, inputs: Float[Array, "*batch U"]) -> tuple[jax.Array, ...]:
-    """u V_i + b_i of each stage: one product for all steps, outside the scan."""
-    return tuple(inputs @ p.v + p.b for p in params)
+def blocks(x: Float[Array, "*batch M"], n: int) -> list[jax.Array]:
+    """The columns of x, `n` at a time."""
+    return jax.lax.split(x, (n,) * (x.shape[-1] // n), axis=x.ndim - 1)
+
+
+def projected(params: CellParams, inputs: Float[Array, "*batch U"]) -> dict[str, jax.Array]:
+    """u V + b, in the same blocks: one product for all steps, outside the scan."""
+    n = params[0].w.shape[0]
+    return {
+        f"w{i}.{j}": inputs @ v + b
+        for i, p in enumerate(params)
+        for j, (v, b) in enumerate(zip(blocks(p.v, n), blocks(p.b, n), strict=True))
+    }
 
 
 def rollout(
     cell: Cell, params: CellParams, h0: Float[Array, "B N"], inputs: Float[Array, "B T U"]
 ) -> Float[Array, "B T N"]:
     """h_t = F(h_{t−1}, u_t; θ) for t = 1 … T, a batch of trials at once (fast in value and gradient)."""
-    finishes = [activated(cell.activation(i)) for i in range(len(cell.widths))]
 
     def step(matmul: MatMul, consts: tuple[()], h: Any, from_u: Any) -> tuple[Any, Any]:
-        zs: list[jax.Array] = []
-        for i, left in enumerate(cell.lefts):
-            zs.append(matmul(f"w{i}", left(h, zs), finishes[i], from_u[i]))
-        h = cell.output(h, zs)
+        h = network_step(cell, matmul, h, from_u)
         return h, h
 
     from_u = projected(params, jnp.swapaxes(inputs, 0, 1))
@@ -42,15 +51,18 @@ def rollout(
     return jnp.swapaxes(states, 0, 1)
 
 
-@functools.lru_cache(maxsize=64)
-def activated(f: Activation) -> Finish:
-    """y = f(z + add)."""
+def network_step(cell: Cell, matmul: MatMul, h: Float[Array, "B N"], from_u: dict[str, jax.Array]) -> Any:
+    """F(h, u) as a tape's step has it, u projected already."""
+    zs: list[jax.Array] = []
+    for i, left in enumerate(cell.lefts):
+        x, f = left(h, zs), cell.activation(i)
+        zs += [matmul(name, x, from_u[name], f) for name in stage_blocks(cell, i)]
+    return cell.output(h, zs)
 
-    def reverse(y: jax.Array, y_bar: jax.Array) -> tuple[jax.Array, jax.Array]:
-        z_bar = y_bar * f.slope(y)
-        return z_bar, z_bar
 
-    return Finish(lambda z, add: f.value(z + add), reverse)
+def stage_blocks(cell: Cell, stage: int) -> list[str]:
+    """The names in `cell_weights` of a stage's blocks."""
+    return [f"w{stage}.{j}" for j in range(cell.widths[stage])]
 
 
 def trajectories(network: Network, inputs: Float[Any, "B T U"]) -> Float[np.ndarray, "B T1 N"]:

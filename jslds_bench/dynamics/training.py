@@ -17,7 +17,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jslds_bench.dynamics.jslds import CoStates, co_rollout
+from jslds_bench.dynamics.jslds import CoStates, co_errors
 from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.errors import Diverged, UsageError
 from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Progress, Readout, Trials, silent
@@ -82,8 +82,16 @@ def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) 
     def loss(p: Parameters, trials: Trials) -> tuple[jax.Array, Terms]:
         assert p.phi is not None
         h0 = _start(p.h0, trials)
-        states = co_rollout(cell, p.theta, p.phi, h0, trials.inputs, trials.u_star)
-        terms = co_training_terms(p, states, trials)
+        errors = co_errors(cell, p.theta, p.phi, p.readout, h0, trials)
+        (n_trials, n_steps, n_outputs), n_state = trials.targets.shape, len(p.h0)
+        scored = trials.mask / (jnp.sum(trials.mask) * n_trials * n_outputs)
+        each = 1 / (n_trials * n_steps * n_state)
+        terms = {
+            "rnn": errors.rnn @ scored,
+            "jslds": errors.jslds @ scored,
+            "e": jnp.sum(errors.e) * each,
+            "a": jnp.sum(errors.a) * each,
+        }
         total = sum(getattr(weights, name) * value for name, value in terms.items())
         return total + weights.l2 * _squares(p if l2_on_all else (p.theta, p.phi)), terms
 

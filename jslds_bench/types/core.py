@@ -51,7 +51,7 @@ class Readout(NamedTuple):
 
 
 class Activation(NamedTuple):
-    """An element-wise y = value(z), and dy/dz as slope(y), a function of the value: what a reverse pass keeps."""
+    """An element-wise y = value(z), and dy/dz as slope(y): of the value, which is what a reverse pass keeps."""
 
     value: Callable[[Any], Any]
     slope: Callable[[Any], Any]
@@ -68,17 +68,18 @@ IDENTITY = Activation(_itself, jnp.ones_like)
 class Cell:
     """A recurrent update F(h, u; θ) as affine stages with element-wise functions between them.
 
-    Stage i multiplies ``left_i(h, z_1 … z_{i−1})`` into its matrix, z_i = f_i(left_i W_i + u V_i + b_i); then
-    h' = ``output(h, (z_1 … z_n))``. All of `lefts` and `output` act unit by unit (z may be wider than h),
-    so a step's cost and its reverse pass are a handful of matrix products that the fast path can see.
+    Stage i multiplies ``left_i(h, zs)`` into its matrix, f_i(left_i W_i + u V_i + b_i), and appends the result,
+    in blocks of N units, to the list zs that later stages read; then h' = ``output(h, zs)``. All of `lefts` and
+    `output` act unit by unit, so a step's cost and its reverse pass are a handful of matrix products that the
+    fast path can see.
 
     Attributes:
         name: the name that suites use.
-        widths: the width of each z_i in units of N.
-        lefts: one function (h, zs) → [*, N] per stage.
-        output: function (h, zs) → h', [*, N].
-        activations: f_i per stage; the identity for all if left out. What f_i computes is not computed again in
-            the reverse pass, as what `lefts` and `output` compute is.
+        widths: how many blocks each stage makes.
+        lefts: one function (h, zs) → [*, N] per stage, zs being the blocks [*, N] of all stages before it.
+        output: function (h, zs) → h', [*, N], of all blocks.
+        activations: f_i per stage; the identity for all if left out. What f_i computes is not computed again
+            in the reverse pass, as what `lefts` and `output` compute is.
     """
 
     name: str
@@ -97,7 +98,8 @@ class Cell:
         """F(h, u; θ), the plain way: any batch shape, differentiable to any order."""
         zs: list[jax.Array] = []
         for i, (left, p) in enumerate(zip(self.lefts, params, strict=True)):
-            zs.append(self.activation(i).value(left(h, zs) @ p.w + u @ p.v + p.b))
+            z = self.activation(i).value(left(h, zs) @ p.w + u @ p.v + p.b)
+            zs.extend(jnp.split(z, self.widths[i], axis=-1))
         return self.output(h, zs)
 
 
