@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from jslds_bench.dynamics.cells import TANH
 from jslds_bench.dynamics.linearize import expansion_step
-from jslds_bench.dynamics.rollout import cell_weights, network_step, projected, stage_blocks
+from jslds_bench.dynamics.rollout import cell_biases, cell_weights, network_step, project, stage_blocks
 from jslds_bench.dynamics.tape import MatMul, tape_scan
 from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Readout, Trials
 
@@ -60,20 +60,21 @@ def _co_step(cell: Cell, n_layers: int) -> Any:
     contiguous.
     """
 
-    def step(matmul: MatMul, consts: Any, carry: Any, from_u: Any) -> tuple[Any, Any]:
-        (from_star, biases), (h, a) = consts, carry
+    def step(matmul: MatMul, consts: Any, carry: Any, u: Any) -> tuple[Any, Any]:
+        (from_star, biases, layer_biases), (h, a) = consts, carry
+        from_u = project(matmul, u, biases)
         e = a
         for i in range(n_layers):
-            e = matmul(f"e{i}", e, biases[i], TANH)
+            e = matmul(f"e{i}", e, layer_biases[i], TANH)
         tangent = a - e
         zs: list[jax.Array] = []
         dzs: list[jax.Array] = []
         for i, left in enumerate(cell.lefts):
             f = cell.activation(i)
             left_e, left_d = jax.jvp(left, (e, zs), (tangent, dzs))
-            for name in stage_blocks(cell, i):
-                z = matmul(name, left_e, from_star[name], f)
-                dz = matmul(name, left_d, from_u[name] - from_star[name])
+            for w, v in stage_blocks(cell, i):
+                z = matmul(w, left_e, from_star[v], f)
+                dz = matmul(w, left_d, from_u[v] - from_star[v])
                 zs, dzs = [*zs, z], [*dzs, f.slope(z) * dz]
         f_e, d_e = jax.jvp(cell.output, (e, zs), (tangent, dzs))
         h, a = network_step(cell, matmul, h, from_u), e + d_e
@@ -95,19 +96,19 @@ def co_rollout(
     Fast in value and gradient: agrees with ``jslds_step`` and ``cell.step`` under `lax.scan` to float32
     rounding.
     """
-    step = _co_step(cell, len(phi))
-    weights, consts, from_u = _co_arguments(params, phi, h0, inputs, u_star)
-    _, out = tape_scan(step, weights, consts, (h0, h0), from_u)
+    weights, consts = _co_arguments(params, phi, u_star)
+    _, out = tape_scan(_co_step(cell, len(phi)), weights, consts, (h0, h0), jnp.swapaxes(inputs, 0, 1))
     return CoStates(*(jnp.swapaxes(x, 0, 1) for x in out))
 
 
-def _co_arguments(params: CellParams, phi: ExpansionParams, h0: Any, inputs: Any, u_star: Any) -> Any:
-    """Weights, constants and inputs of `_co_step`."""
+def _co_arguments(params: CellParams, phi: ExpansionParams, u_star: Float[Array, "B U"]) -> Any:
+    """Weights and constants of `_co_step`."""
+    weights, biases = cell_weights(params), cell_biases(params, len(u_star))
+    from_star = {name: u_star @ weights[name] + bias for name, bias in biases.items()}
     # x + x W is one product with W + 1.
     layers = {f"e{i}": layer.w + jnp.eye(len(layer.w), dtype=layer.w.dtype) for i, layer in enumerate(phi)}
-    biases = tuple(jnp.broadcast_to(layer.b, (len(h0), *layer.b.shape)) for layer in phi)
-    consts = (projected(params, u_star), biases)
-    return cell_weights(params) | layers, consts, projected(params, jnp.swapaxes(inputs, 0, 1))
+    layer_biases = [jnp.broadcast_to(layer.b, (len(u_star), len(layer.b))) for layer in phi]
+    return weights | layers, (from_star, biases, layer_biases)
 
 
 class CoErrors(NamedTuple):
@@ -135,7 +136,7 @@ def co_errors(
 ) -> CoErrors:
     """The squares of `co_rollout`'s states, summed where they arise: no state is kept for it."""
     inner = _co_step(cell, len(phi))
-    weights, consts, from_u = _co_arguments(params, phi, h0, trials.inputs, trials.u_star)
+    weights, consts = _co_arguments(params, phi, trials.u_star)
 
     def step(matmul: MatMul, consts: Any, carry: Any, x: Any) -> tuple[Any, Any]:
         carry, s = inner(matmul, consts[0], carry, x[0])
@@ -143,6 +144,5 @@ def co_errors(
         gaps = (o_h - x[1], o_a - x[1], s.e - s.f_e, s.a - s.h)
         return carry, CoErrors(*(jnp.sum(gap**2) for gap in gaps))
 
-    xs = (from_u, jnp.swapaxes(trials.targets, 0, 1))
-    weights["readout"] = readout.w
-    return tape_scan(step, weights, (consts, readout.b), (h0, h0), xs)[1]
+    xs = (jnp.swapaxes(trials.inputs, 0, 1), jnp.swapaxes(trials.targets, 0, 1))
+    return tape_scan(step, weights | {"readout": readout.w}, (consts, readout.b), (h0, h0), xs)[1]

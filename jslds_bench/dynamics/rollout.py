@@ -14,41 +14,36 @@ from jslds_bench.types.core import Cell, CellParams, Linearization, Network, Tri
 
 
 def cell_weights(params: CellParams) -> dict[str, jax.Array]:
-    """θ's recurrent matrices, in blocks of N columns, by the names that `stages` multiplies with."""
+    """θ's matrices in blocks of N columns, w and v, by the names that a tape's step multiplies with."""
     return {
-        f"w{i}.{j}": block
+        f"{part}{i}.{j}": block
         for i, p in enumerate(params)
-        for j, block in enumerate(blocks(p.w, params[0].w.shape[0]))
+        for part in "wv"
+        for j, block in enumerate(_blocks(getattr(p, part), params))
     }
 
 
-def blocks(x: Float[Array, "*batch M"], n: int) -> list[jax.Array]:
-    """The columns of x, `n` at a time."""
-    return jax.lax.split(x, (n,) * (x.shape[-1] // n), axis=x.ndim - 1)
-
-
-def projected(params: CellParams, inputs: Float[Array, "*batch U"]) -> dict[str, jax.Array]:
-    """u V + b, in the same blocks: one product for all steps, outside the scan."""
-    n = params[0].w.shape[0]
+def cell_biases(params: CellParams, rows: int) -> dict[str, jax.Array]:
+    """θ's biases in the same blocks, by the names of their matrices v, for `rows` trials."""
     return {
-        f"w{i}.{j}": inputs @ v + b
+        f"v{i}.{j}": jnp.broadcast_to(block, (rows, len(block)))
         for i, p in enumerate(params)
-        for j, (v, b) in enumerate(zip(blocks(p.v, n), blocks(p.b, n), strict=True))
+        for j, block in enumerate(_blocks(p.b, params))
     }
 
 
-def rollout(
-    cell: Cell, params: CellParams, h0: Float[Array, "B N"], inputs: Float[Array, "B T U"]
-) -> Float[Array, "B T N"]:
-    """h_t = F(h_{t−1}, u_t; θ) for t = 1 … T, a batch of trials at once (fast in value and gradient)."""
+def _blocks(x: jax.Array, params: CellParams) -> list[jax.Array]:
+    return jnp.split(x, x.shape[-1] // params[0].w.shape[0], axis=-1)
 
-    def step(matmul: MatMul, consts: tuple[()], h: Any, from_u: Any) -> tuple[Any, Any]:
-        h = network_step(cell, matmul, h, from_u)
-        return h, h
 
-    from_u = projected(params, jnp.swapaxes(inputs, 0, 1))
-    _, states = tape_scan(step, cell_weights(params), (), h0, from_u)
-    return jnp.swapaxes(states, 0, 1)
+def project(matmul: MatMul, u: Float[Array, "B U"], biases: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """u V + b of all blocks."""
+    return {name: matmul(name, u, bias) for name, bias in biases.items()}
+
+
+def stage_blocks(cell: Cell, stage: int) -> list[tuple[str, str]]:
+    """The names of a stage's blocks of w and of v."""
+    return [(f"w{stage}.{j}", f"v{stage}.{j}") for j in range(cell.widths[stage])]
 
 
 def network_step(cell: Cell, matmul: MatMul, h: Float[Array, "B N"], from_u: dict[str, jax.Array]) -> Any:
@@ -56,13 +51,22 @@ def network_step(cell: Cell, matmul: MatMul, h: Float[Array, "B N"], from_u: dic
     zs: list[jax.Array] = []
     for i, left in enumerate(cell.lefts):
         x, f = left(h, zs), cell.activation(i)
-        zs += [matmul(name, x, from_u[name], f) for name in stage_blocks(cell, i)]
+        zs += [matmul(w, x, from_u[v], f) for w, v in stage_blocks(cell, i)]
     return cell.output(h, zs)
 
 
-def stage_blocks(cell: Cell, stage: int) -> list[str]:
-    """The names in `cell_weights` of a stage's blocks."""
-    return [f"w{stage}.{j}" for j in range(cell.widths[stage])]
+def rollout(
+    cell: Cell, params: CellParams, h0: Float[Array, "B N"], inputs: Float[Array, "B T U"]
+) -> Float[Array, "B T N"]:
+    """h_t = F(h_{t−1}, u_t; θ) for t = 1 … T, a batch of trials at once (fast in value and gradient)."""
+
+    def step(matmul: MatMul, biases: dict[str, jax.Array], h: Any, u: Any) -> tuple[Any, Any]:
+        h = network_step(cell, matmul, h, project(matmul, u, biases))
+        return h, h
+
+    biases = cell_biases(params, h0.shape[0])
+    _, states = tape_scan(step, cell_weights(params), biases, h0, jnp.swapaxes(inputs, 0, 1))
+    return jnp.swapaxes(states, 0, 1)
 
 
 def trajectories(network: Network, inputs: Float[Any, "B T U"]) -> Float[np.ndarray, "B T1 N"]:
