@@ -26,20 +26,21 @@ def recurrent_jacobian(
     for each block of an earlier stage that it reads: (W_iᵀ diag(∂left/∂z)) ∂z/∂h, in this order, so that
     for many points at once it is one product with the first stage's own matrix.
     """
-    n = h.shape[0]
     zs: list[jax.Array] = []
-    dzs: list[jax.Array] = []  # ∂z/∂h of each block, [N, N]
+    slopes: list[jax.Array] = []
+    dzs: list[jax.Array] = []  # of each block, ∂/∂h of what it is the activation of, [N, N]
     for i, (left, p, width) in enumerate(zip(cell.lefts, params, cell.widths, strict=True)):
-        by_h, by_zs = _unitwise(cell, i, left, h, zs)
+        by_h, by_zs = _unitwise(cell, i, left, h, zs, slopes)
         f = cell.activation(i)
         made = f.value(left(h, zs) @ p.w + u @ p.v + p.b)
         for z, w in zip(jnp.split(made, width), jnp.split(p.w, width, axis=1), strict=True):
             dz = w.T * by_h
             for k, by_z in by_zs.items():
                 dz = dz + jnp.einsum("lm,ln->mn", w * by_z[:, None], dzs[k])
-            dzs.append(f.slope(z)[:, None] * dz)
+            dzs.append(dz)
             zs.append(z)
-    by_h, by_zs = _unitwise(cell, len(cell.lefts), cell.output, h, zs)
+            slopes.append(f.slope(z))
+    by_h, by_zs = _unitwise(cell, len(cell.lefts), cell.output, h, zs, slopes)
     out = jnp.diag(by_h)
     for k, by_z in by_zs.items():
         out = out + by_z[:, None] * dzs[k]
@@ -47,14 +48,15 @@ def recurrent_jacobian(
 
 
 def _unitwise(
-    cell: Cell, stage: int, function: Any, h: jax.Array, zs: list[jax.Array]
+    cell: Cell, stage: int, function: Any, h: jax.Array, zs: list[jax.Array], slopes: list[jax.Array]
 ) -> tuple[jax.Array, dict[int, jax.Array]]:
-    """Derivatives of a unit-by-unit f(h, zs), all diagonals: by h, and by each block that it reads."""
+    """Derivatives of a unit-by-unit f(h, zs), all diagonals: by h, and by what each block that it reads is
+    the activation of."""
     nothing = [jnp.zeros_like(z) for z in zs]
     _, by_h = jax.jvp(function, (h, zs), (jnp.ones_like(h), nothing))
     by_zs = {}
     for k in _read_blocks(cell, h.shape[0])[stage]:
-        tangents = [*nothing[:k], jnp.ones_like(h), *nothing[k + 1 :]]
+        tangents = [*nothing[:k], slopes[k], *nothing[k + 1 :]]
         _, by_zs[k] = jax.jvp(function, (h, zs), (jnp.zeros_like(h), tangents))
     return by_h, by_zs
 

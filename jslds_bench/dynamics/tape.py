@@ -26,7 +26,7 @@ Step = Callable[[MatMul, Any, Any, Any], tuple[Any, Any]]
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _recall(f: Activation, left: jax.Array, add: Any, probe: Any, y: jax.Array, w_t: jax.Array) -> jax.Array:
-    """y = f(left @ w + add) from the tape; the cotangent of f's argument goes to `left`, `add` and the probe."""
+    """y = f(left @ w + add) from the tape; the cotangent of f's argument goes to left, add and probe."""
     return y
 
 
@@ -44,9 +44,10 @@ def tape_scan(step: Step, weights: Weights, consts: Any, init: Any, xs: Any) -> 
     """`lax.scan` of ``step(matmul, consts, carry, x) -> (carry, y)`` with a fast reverse pass.
 
     Args:
-        step: calls ``matmul(name, left, add, f)``, that is ``f(left @ weights[name] + add)``, with `add` of the
-            product's shape or None and `f` an `Activation`, the identity if left out. It touches `weights` in
-            no other way, and multiplies by each at least once. All of `left` must be two-dimensional.
+        step: calls ``matmul(name, left, add, f)``, that is ``f(left @ weights[name] + add)``, with `add` of
+            the product's shape or None and `f` an `Activation`, the identity if left out. It touches
+            `weights` in no other way, and multiplies by each at least once. All of `left` must be
+            two-dimensional.
         weights: the matrices.
         consts: differentiable arrays that every step sees.
         init: the carry before the first step.

@@ -51,7 +51,7 @@ class Readout(NamedTuple):
 
 
 class Activation(NamedTuple):
-    """An element-wise y = value(z), and dy/dz as slope(y): of the value, which is what a reverse pass keeps."""
+    """An element-wise y = value(z), and dy/dz = slope(y), of the value: that is what a reverse pass keeps."""
 
     value: Callable[[Any], Any]
     slope: Callable[[Any], Any]
@@ -68,10 +68,10 @@ IDENTITY = Activation(_itself, jnp.ones_like)
 class Cell:
     """A recurrent update F(h, u; θ) as affine stages with element-wise functions between them.
 
-    Stage i multiplies ``left_i(h, zs)`` into its matrix, f_i(left_i W_i + u V_i + b_i), and appends the result,
-    in blocks of N units, to the list zs that later stages read; then h' = ``output(h, zs)``. All of `lefts` and
-    `output` act unit by unit, so a step's cost and its reverse pass are a handful of matrix products that the
-    fast path can see.
+    Stage i multiplies ``left_i(h, zs)`` into its matrix, f_i(left_i W_i + u V_i + b_i), and appends the
+    result, in blocks of N units, to the list zs that later stages read; then h' = ``output(h, zs)``. All of
+    `lefts` and `output` act unit by unit, so a step's cost and its reverse pass are a handful of matrix
+    products that the fast path can see.
 
     Attributes:
         name: the name that suites use.

@@ -9,25 +9,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jslds_bench.dynamics.cells import SIGMOID, TANH
 from jslds_bench.dynamics.tape import tape_scan
+from jslds_bench.types.core import IDENTITY
 
+ACTIVATIONS = [IDENTITY, TANH, SIGMOID]
 FUNCTIONS = [jnp.tanh, jnp.sin, lambda z: z, lambda z: z * jax.nn.sigmoid(z)]
 
 
 @st.composite
 def problems(draw):
-    """A step of one to three products with functions between them, and arrays for it."""
+    """A step of one to three products with functions between them, and arrays for it.
+
+    What follows a product is an activation that the tape knows or a function that it does not; the first
+    matrix may be met a second time.
+    """
     rows, n_steps, n_state, n_inputs = (draw(st.integers(1, 3)) for _ in range(4))
     inner = draw(st.lists(st.integers(1, 4), max_size=2))
     widths = [n_state + n_inputs, *inner, n_state]
     functions = draw(st.lists(st.sampled_from(FUNCTIONS), min_size=len(widths), max_size=len(widths)))
     carry_again = draw(st.booleans())  # a residual connection from the carry
+    known = draw(st.lists(st.sampled_from([*ACTIVATIONS, None]), min_size=len(widths), max_size=len(widths)))
+    twice = draw(st.booleans())
     seed = draw(st.integers(0, 2**31))
 
     def step(matmul, consts, carry, x):
         z = jnp.concatenate([carry["h"], x], axis=-1)
         for i, bias in enumerate(consts["b"]):
-            z = functions[i](matmul(f"m{i}", z) + bias)
+            if known[i] is None:
+                z = functions[i](matmul(f"m{i}", z) + bias)
+            else:
+                z = matmul(f"m{i}", z, jnp.broadcast_to(bias, (rows, len(bias))), known[i])
+        if twice:
+            again = jnp.concatenate([jnp.sin(carry["h"]), x * x], axis=-1)
+            z = z + jnp.sum(matmul("m0", again, f=SIGMOID), axis=-1, keepdims=True)
         h = functions[-1](z) + (carry["h"] * consts["leak"] if carry_again else 0)
         return {"h": h, "n": carry["n"] + 1}, (h, jnp.sum(z * x[:, :1], axis=-1))
 
@@ -41,7 +56,10 @@ def problems(draw):
 
 
 def by_lax_scan(step, weights, consts, init, xs):
-    return jax.lax.scan(lambda c, x: step(lambda name, left: left @ weights[name], consts, c, x), init, xs)
+    def matmul(name, left, add=None, f=IDENTITY):
+        return f.value(left @ weights[name] + (0 if add is None else add))
+
+    return jax.lax.scan(lambda c, x: step(matmul, consts, c, x), init, xs)
 
 
 def pulled_back(scan, step, args, seed):
@@ -57,7 +75,7 @@ def assert_close(got, expected):
         np.testing.assert_allclose(g, e, rtol=1e-10, atol=1e-10)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(problems())
 def test_values_and_all_gradients_are_those_of_lax_scan(problem):
     step, args = problem
@@ -106,13 +124,10 @@ def test_vmap_is_a_loop(axes):
         assert_close(got, jax.tree.map(lambda *x: jnp.stack(x), *rows))
 
 
-@pytest.mark.parametrize(
-    ("names", "complaint"), [(("w", "w"), "multiplies by 'w' twice"), (("w",), "left out {'v'}")]
-)
-def test_a_step_must_use_every_weight_once(names, complaint):
+def test_a_step_must_use_every_weight():
     def step(matmul, consts, h, x):
-        return sum(matmul(name, h) for name in names), None
+        return matmul("w", h), None
 
     weights = {"w": jnp.eye(2), "v": jnp.eye(2)}
-    with pytest.raises(AssertionError, match=complaint):
+    with pytest.raises(AssertionError, match="left out"):
         tape_scan(step, weights, (), jnp.ones((1, 2)), jnp.zeros(3))
