@@ -17,6 +17,7 @@ from jslds_bench import settings
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
 from jslds_bench.records.store import SCHEMA, read_json, read_record, record_path, write_json, write_record
+from jslds_bench.runner import accelerators
 from jslds_bench.runner.outcome import blank_record
 from jslds_bench.runner.pool import Pool, Worker
 from jslds_bench.runner.progress import ProgressBoard
@@ -42,6 +43,7 @@ def run_suite(
     workers: int | None = None,
     timeout: float | None = None,
     resume: bool = True,
+    batched: bool | None = None,
     progress: ProgressBoard | None = None,
 ) -> RunResult:
     """Runs every job of `suite` and writes its record under `out`; finished ones of an earlier run are kept.
@@ -49,9 +51,12 @@ def run_suite(
     Args:
         suite: a suite, resolved or not, or the name or path of one.
         out: the run folder; by default ``reports/<suite name>``.
-        workers: processes, each with a core of its own; by default one per core.
-        timeout: seconds after which a job is stopped (making its network counts by itself).
+        workers: processes, each with a core of its own; by default one per core. Where JAX computes on
+            accelerators, each has one of those instead, and there are no more workers than accelerators.
+        timeout: seconds after which a job is stopped (making its network, or several, counts by itself).
         resume: keep finished records and use cached networks; False makes all anew.
+        batched: train the networks of all seeds of a (task, network) as one program; by default on
+            accelerators alone. Cores are faster one by one.
         progress: where to show it; by default stderr.
 
     Raises:
@@ -69,7 +74,7 @@ def run_suite(
     with _locked(out):
         run = _Run(plan, out, timeout, resume, board)
         try:
-            return run.all(workers)
+            return run.all(workers, batched)
         finally:
             board.close()
 
@@ -106,19 +111,27 @@ class _Run:
         self.asked = plan.suite  # of this folder, by this run and earlier ones
         self.statuses: dict[Key, str] = {}
         self.kept = 0
+        self.batched = False
         self.environment: dict[str, Any] = {}
         self.started = time.monotonic()
         self.starting = 0.0  # seconds until workers were ready, of all together
         self.let_go: list[float] = []  # when each worker that found nothing left to do was ended
         self.in_line: list[Worker] = []  # workers that want silence; the first has it
 
-    def all(self, workers: int | None) -> RunResult:
+    def all(self, workers: int | None, batched: bool | None) -> RunResult:
         """Runs what is left and counts."""
         self._open()
         groups = self._groups()
         if groups:
-            with Pool() as pool:
-                self._work(pool, groups, min(len(groups), workers or os.cpu_count() or 1))
+            places = accelerators.places()
+            self.batched = bool(places) if batched is None else batched
+            if self.batched:
+                groups = self._over_seeds(groups)
+            if places and workers is not None and workers > len(places):
+                self.board.note(f"{len(places)} of {workers} workers: each has an accelerator to itself")
+            most = min(workers or len(places), len(places)) if places else workers or os.cpu_count() or 1
+            with Pool(places) as pool:
+                self._work(pool, groups, min(len(groups), most))
         self._describe(finished=True)
         counts = list(self.statuses.values())
         n_unsupported = counts.count("unsupported")
@@ -187,6 +200,16 @@ class _Run:
         co_trained_last = sorted(groups.values(), key=lambda g: self.jobs[g[0]].network.name == "cotrained")
         return co_trained_last[::-1]
 
+    def _over_seeds(self, groups: list[list[Key]]) -> list[list[Key]]:
+        """`groups` with those that differ in the seed of a network alone put together."""
+        together: dict[tuple[Any, ...], list[Key]] = {}
+        for group in groups:
+            task, network, model, seed = group[0]
+            setting = settings.of(self.jobs[group[0]].setting)
+            alone = () if setting.needs_network and setting.shares else (model, seed)
+            together.setdefault((task, network, *alone), []).extend(group)
+        return list(together.values())
+
     def _record(self, key: Key, status: Status, reason: str | None) -> None:
         """Writes the record of a job that no worker could finish."""
         record = blank_record(self.jobs[key], status, reason, self.environment)
@@ -240,6 +263,8 @@ class _Run:
                     self._silence(pool)
             case "loud":
                 self._end_silence(pool, worker)
+            case "note":
+                self.board.note(event["text"])
             case "fatal":
                 raise UsageError(event["message"])
 
@@ -261,6 +286,7 @@ class _Run:
             "plugins": self.suite.plugins,
             "out": str(self.out),
             "fresh": not self.resume,
+            "batched": self.batched,
         }
         worker.send(command)
 
