@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import math
 import os
 import time
 import tomllib
@@ -53,7 +54,8 @@ def run_suite(
         out: the run folder; by default ``reports/<suite name>``.
         workers: processes, each with a core of its own; by default one per core. Where JAX computes on
             accelerators, each has one of those instead, and there are no more workers than accelerators.
-        timeout: seconds after which a job is stopped (making its network, or several, counts by itself).
+        timeout: seconds after which a job is stopped (making its network counts by itself; n at once may
+            take n times as long).
         resume: keep finished records and use cached networks; False makes all anew.
         batched: train the networks of all seeds of a (task, network) as one program; by default on
             accelerators alone. Cores are faster one by one.
@@ -319,11 +321,11 @@ class _Run:
     def _stop_overdue(self, pool: Pool, groups: list[list[Key]]) -> None:
         """Ends workers whose job has taken longer than the timeout, and starts others in their place."""
         for worker in list(pool.workers):
-            overdue = self.timeout is not None and time.monotonic() - worker.since > self.timeout
-            if overdue and worker.keys:
+            # Networks that are made together may take as long as they might one by one.
+            allowed = math.inf if self.timeout is None else self.timeout * len(_seeds(worker.keys))
+            if worker.keys and time.monotonic() - worker.since > allowed:
                 pool.remove(worker)
-                reason = f"stopped after {self.timeout:g} s (--timeout)"
-                self._lost(pool, worker, groups, "timeout", reason)
+                self._lost(pool, worker, groups, "timeout", f"stopped after {allowed:g} s (--timeout)")
 
     def _lost(
         self,
@@ -337,11 +339,14 @@ class _Run:
         self._end_silence(pool, worker)
         if not worker.environment and not worker.group:
             raise UsageError(f"a worker could not start ({reason}); `jslds-bench doctor` may show why")
-        for key in worker.keys:
-            self._record(key, status, reason)
-        rest = [key for key in worker.group if key not in worker.keys]
-        if rest:
-            groups.insert(0, rest)
+        if status == "failed" and len(_seeds(worker.keys)) > 1:
+            self.board.note(f"networks are made one by one, since together {reason}")
+            groups[:0] = [[key for key in worker.group if key[-1] == seed] for seed in _seeds(worker.group)]
+        else:
+            for key in worker.keys:
+                self._record(key, status, reason)
+            if rest := [key for key in worker.group if key not in worker.keys]:
+                groups.insert(0, rest)
         if groups:
             self._start(pool, worker.number)
 
@@ -352,6 +357,10 @@ class _Run:
                 "the code has changed since this run was planned: start it again, what is done is kept"
             )
         pool.start(number)
+
+
+def _seeds(keys: list[Any]) -> list[int]:
+    return list(dict.fromkeys(key[-1] for key in keys))
 
 
 def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:

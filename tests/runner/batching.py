@@ -1,9 +1,11 @@
-"""Networks that are made together in ways of their own, and a model that says where it is fitted: a plug-in."""
+"""Networks that go their own ways when made together, and a model that says where it is fitted: a plug-in."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import signal
+import time
 from typing import Any
 
 from jslds_bench.errors import Diverged
@@ -34,6 +36,22 @@ class OneByOne(Standard):
 
     def build_many(self, task: Any, keys: Any, *rest: Any) -> Any:
         raise MemoryError(f"{len(keys)} are too many")
+
+
+@NETWORKS.register("dies_of_many")
+@dataclasses.dataclass(frozen=True)
+class DiesOfMany(Standard):
+    """And so would its process."""
+
+    def build_many(self, *args: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+@NETWORKS.register("hangs_with_many")
+@dataclasses.dataclass(frozen=True)
+class HangsWithMany(Standard):
+    def build_many(self, *args: Any) -> Any:
+        time.sleep(600)
 
 
 @dataclasses.dataclass(frozen=True)

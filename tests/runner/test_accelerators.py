@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ PLUGIN = Path(__file__).with_name("batching.py")
 def own_cache(tmp_path, monkeypatch, unoptimised):
     monkeypatch.setenv("JSLDS_BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
-    for name in ("CUDA_VISIBLE_DEVICES", "JAX_CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS", "OMP_NUM_THREADS"):
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    for name in ("CUDA_VISIBLE_DEVICES", "JAX_CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -108,6 +110,7 @@ def test_devices_that_do_not_start_are_an_error_in_one_line(monkeypatch):
 
 
 def test_jax_is_not_asked_where_it_has_nothing_to_reach_one_with(monkeypatch):
+    monkeypatch.delenv("JAX_PLATFORMS")
     monkeypatch.setattr(accelerators.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(accelerators.importlib.metadata, "entry_points", lambda group: ())
     assert not accelerators.could_be()
@@ -200,8 +203,26 @@ def test_one_that_diverges_fails_its_own_jobs_alone(tmp_path):
     assert (lost.status, lost.reason) == ("diverged", "network: it blew up")
 
 
-def test_networks_that_cannot_be_made_together_are_made_one_by_one(tmp_path):
-    records, notes = run(suite_file(tmp_path, "one_by_one"), tmp_path / "run", batched=True, workers=1)
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        (
+            "one_by_one",
+            "one_by_one: networks are made one by one, since together MemoryError: 2 are too many",
+        ),
+        ("dies_of_many", "networks are made one by one, since together its worker died: signal 11 (SIGSEGV)"),
+    ],
+)
+def test_networks_that_cannot_be_made_together_are_made_one_by_one(tmp_path, name, note):
+    records, notes = run(suite_file(tmp_path, name), tmp_path / "run", batched=True, workers=1)
     assert [r.status for r in records.values()] == ["ok", "ok"]
     assert {r.detail["timing"]["network_batch"] for r in records.values()} == {1}
-    assert notes == ["one_by_one: networks are made one by one, since together MemoryError: 2 are too many"]
+    assert notes == [note]
+
+
+def test_networks_made_together_have_the_time_of_each(tmp_path):
+    start = time.monotonic()
+    records, _ = run(suite_file(tmp_path, "hangs_with_many"), tmp_path / "run", batched=True, timeout=8)
+    assert time.monotonic() - start > 16
+    assert {r.status for r in records.values()} == {"timeout"}
+    assert {r.reason for r in records.values()} == {"stopped after 16 s (--timeout)"}
