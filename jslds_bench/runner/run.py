@@ -238,7 +238,7 @@ class _Run:
     def _handle(self, pool: Pool, worker: Worker, event: dict[str, Any], groups: list[list[Key]]) -> None:
         match event["event"]:
             case "ready":
-                worker.environment = self.environment = event["environment"]
+                worker.environment = self.environment = {**event["environment"], "batched": self.batched}
                 self.starting += time.monotonic() - worker.since
                 self._next(pool, worker, groups)
             case "idle":
