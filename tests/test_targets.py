@@ -16,6 +16,7 @@ from authors_search import adam_descend
 import jslds_bench.networks
 import jslds_bench.tasks  # noqa: F401
 from jslds_bench.dynamics.fixed_points import locate
+from jslds_bench.dynamics.training import CHUNK
 from jslds_bench.models.fixed_points import visited_states
 from jslds_bench.records.table import load_run
 from jslds_bench.settings.draws import purpose_key
@@ -99,6 +100,24 @@ def test_truth_takes_two_minutes_and_the_search_finds_it(tmp_path):
     for network in ("line", "ring"):
         assert found[network, "fixed_point_chamfer"] <= 1e-2
     assert seconds <= 120
+
+
+@pytest.mark.skipif(jax.default_backend() != "gpu", reason="JAX has no GPU here: it is about one")
+@pytest.mark.parametrize("name", ["nbit_memory", "context_integration"])
+def test_thirty_two_networks_train_in_two_and_a_half_times_the_time_of_one(name):
+    """Seconds of a chunk of co-training steps (B = 64); the first, which compiles, is left out."""
+    source, task = NETWORKS.make("cotrained", {"n_steps": 5 * CHUNK}), TASKS.make(name, {})
+    keys = [jax.random.key(seed) for seed in range(32)]
+
+    def seconds(build) -> float:
+        moments = []
+        build(lambda *_: moments.append(time.perf_counter()))
+        return min(np.diff(moments))
+
+    one = seconds(lambda progress: source.build(task, keys[0], progress))
+    many = seconds(lambda progress: source.build_many(task, keys, progress))
+    print(f"{name}: {1e3 * one / CHUNK:.2f} ms a step alone, {1e3 * many / CHUNK:.2f} ms 32 together")
+    assert many <= 2.5 * one
 
 
 @pytest.mark.timeout(1800)

@@ -58,7 +58,12 @@ def _run() -> _Parser:
     p.add_argument("--data", metavar="FILE", help="the file of the tasks that read one, such as mc_maze")
     p.add_argument("--recipe", help="training recipe of networks that do not state theirs: fast or paper")
     p.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a Python file with entries")
-    p.add_argument("--workers", type=int, metavar="N", help="jobs at a time (default: by cores)")
+    p.add_argument("--workers", type=int, metavar="N", help="jobs at a time (default: by cores, or GPUs)")
+    p.add_argument(
+        "--batch-seeds",
+        action=argparse.BooleanOptionalAction,
+        help="train a network's seeds as one program (default: on GPUs)",
+    )
     p.add_argument("--timeout", type=float, metavar="SECONDS", help="give up on a job after this time")
     p.add_argument(
         "--dry-run", action="store_true", help="list the jobs, and those that no model serves; run none"

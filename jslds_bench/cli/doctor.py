@@ -25,6 +25,7 @@ def examine(out: Path) -> tuple[list[list[str]], bool]:
         ["libraries", ", ".join(f"{name} {env[name] or 'missing'}" for name in LIBRARIES)],
         ["processor", f"{env['cpu']}, {env['threads']} of {counted(env['cores'], 'core')} usable"],
         ["device", f"{env['device']}, float64 {'on' if env['x64'] else 'off'}"],
+        ["products", f"float32 at precision {env['matmul_precision']}"],
         ["XLA flags", env["xla_flags"] or "none"],
         ["fingerprint", fingerprint(env)],
         ["float32 GEMM", f"{gemm_rate() / 1e9:.0f} GFLOP/s (1024³, best of 5)"],

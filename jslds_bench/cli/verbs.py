@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> int:
     if arguments.recipe and not any("recipe" in entry.parameters for entry in trained):
         raise UsageError(f"--recipe {arguments.recipe}: nothing in {suite.where} is trained by a recipe")
     if arguments.dry_run:
-        return _dry_run(plan, out, resume=not arguments.no_resume)
+        return _dry_run(plan, out, resume=not arguments.no_resume, batched=arguments.batch_seeds)
     from jslds_bench.runner import run_suite
 
     baseline = _baseline_for(arguments.check, suite)
@@ -55,6 +55,7 @@ def run(arguments: Namespace) -> int:
             workers=arguments.workers,
             timeout=arguments.timeout,
             resume=not arguments.no_resume,
+            batched=arguments.batch_seeds,
             progress=board,
         )
     finally:
@@ -123,13 +124,13 @@ def _chosen(arguments: Namespace) -> Suite:
     return suite if arguments.data is None else with_data(suite, arguments.data)
 
 
-def _dry_run(plan: Resolved, out: Path, resume: bool) -> int:
+def _dry_run(plan: Resolved, out: Path, resume: bool, batched: bool | None) -> int:
     """List what a run would do with each job, and whether it has its network."""
     from jslds_bench.runner import cache
     from jslds_bench.runner.machine import worker_environment
     from jslds_bench.runner.run import finished_before
 
-    environment = worker_environment()
+    environment = worker_environment(batched)
 
     def state(job: Job) -> str:
         if job.failure or job.refusal:

@@ -19,6 +19,11 @@ from jslds_bench.suite import Suite
 
 MAX_COMPILATIONS = 50
 """Programs that a fit may compile anew when it is called a second time."""
+_OF_THE_PROCESS = {
+    "jax_enable_x64": "jax.enable_x64(True)",
+    "jax_default_matmul_precision": "jax.default_matmul_precision(…)",
+}
+"""Options that other models' numbers depend on, and what sets each for a while."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +114,7 @@ def _fit(model: Any, case: Case) -> tuple[Any, list[str]]:
     setting, shared = case.setting, case.shared
     given = own_copy(setting.given(shared))
     before = {what: fingerprint(part) for what, part in given.items()}
-    x64 = jax.config.read("jax_enable_x64")
+    process = {option: getattr(jax.config, option) for option in _OF_THE_PROCESS}
     task, key, progress = setting.describe(shared.task), purpose_key(SEED, "model"), _Progress()
     faults: list[str] = []
     with sealed() as asked:
@@ -125,9 +130,11 @@ def _fit(model: Any, case: Case) -> tuple[Any, list[str]]:
         for what, part in given.items()
         if fingerprint(part) != before[what]
     ]
-    if jax.config.read("jax_enable_x64") != x64:
-        faults.append("it switched jax_enable_x64 for the whole process: use `with jax.enable_x64(True):`")
-        jax.config.update("jax_enable_x64", x64)
+    for option, value in process.items():
+        if getattr(jax.config, option) != value:
+            instead = _OF_THE_PROCESS[option]
+            faults.append(f"it switched {option} for the whole process: use `with {instead}:`")
+            jax.config.update(option, value)
     return fitted, faults + progress.faults
 
 

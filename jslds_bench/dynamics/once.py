@@ -32,16 +32,21 @@ def once(function: Callable[..., T], *args: Any) -> T:
         made, seconds = _kept[key]
         _charged += seconds
         return made
-    start = time.process_time()
+    start = spent()
     made = function(*args)
-    _kept[key] = made, time.process_time() - start
+    _kept[key] = made, spent() - start
     if len(_kept) > _MOST:
         _kept.popitem(last=False)
     return made
 
 
+def spent() -> float:
+    """Seconds of this process: of its processor, or of the wall clock where it has an accelerator."""
+    return time.process_time() if jax.default_backend() == "cpu" else time.perf_counter()
+
+
 def charged() -> float:
-    """Processor seconds that this process has been spared by `once`: a clock adds what it grows by.
+    """Seconds (`spent`) that this process has been spared by `once`: a clock adds what it grows by.
 
     So a fit is as dear as by itself, whatever was fitted before it.
     """

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -223,33 +224,110 @@ def train_batches(
         Diverged: the loss is no longer finite.
     """
     optimizer = recipe.optimizer(recipe.n_steps)
+    update = _update(loss, batch, optimizer)
+    run_chunk = jax.jit(lambda state, steps: jax.lax.scan(partial(update, key), state, steps))
+    state = (params, jax.jit(optimizer.init)(params))
+    history: list[dict[str, float]] = []
+    best = math.inf, params
+    unseen = None if validate is None else jax.jit(validate)
+    for steps in _chunks(recipe):
+        state, terms = run_chunk(state, steps)
+        means = {name: float(np.mean(values)) for name, values in terms.items()}
+        if (diverged := _divergence(means, steps)) is not None:
+            raise diverged
+        done = int(steps[-1]) + 1
+        if unseen is not None:
+            means["validation"] = float(unseen(state[0]))
+            if means["validation"] < best[0]:
+                best = means["validation"], state[0]
+        history.append({"step": float(done), **means})
+        progress(done, recipe.n_steps, f"loss {means['loss']:.2e}")
+    chosen = state[0] if unseen is None else best[1]
+    return chosen, _stacked(history)
 
-    def update(state: Any, step: jax.Array) -> tuple[Any, Terms]:
+
+def train_many(
+    loss: Loss,
+    params: Sequence[Any],
+    sample: Callable[[PRNGKeyArray, int], Trials],
+    recipe: Recipe,
+    keys: Sequence[PRNGKeyArray],
+    progress: Progress = silent,
+) -> list[tuple[Any, dict[str, np.ndarray]] | Diverged]:
+    """`train` of S networks of one shape as one program, each from its own parameters and key.
+
+    All draws are those of `train`; only the order of sums may differ, so that parameters agree with those of
+    `train` to float32 rounding, and to how that grows over steps.
+
+    Returns:
+        What `train` returns, for each; `Diverged` in place of one whose loss is no longer finite: it does not
+        concern the others.
+    """
+    optimizer = recipe.optimizer(recipe.n_steps)
+    update = _update(loss, lambda key, step: sample(key, recipe.batch), optimizer)
+
+    def run(key: PRNGKeyArray, state: Any, steps: jax.Array) -> tuple[Any, Terms]:
+        return jax.lax.scan(partial(update, key), state, steps)
+
+    run_chunk, many = jax.jit(jax.vmap(run, in_axes=(0, 0, None))), jnp.stack(list(keys))
+    start = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
+    state = (start, jax.jit(jax.vmap(optimizer.init))(start))
+    histories: list[list[dict[str, float]]] = [[] for _ in keys]
+    lost: dict[int, Diverged] = {}
+    for steps in _chunks(recipe):
+        state, terms = run_chunk(many, state, steps)
+        with np.errstate(all="ignore"):
+            rows = {name: np.mean(np.asarray(values), axis=1).tolist() for name, values in terms.items()}
+        done = int(steps[-1]) + 1
+        for i in sorted(set(range(len(keys))) - lost.keys()):
+            means = {name: row[i] for name, row in rows.items()}
+            if (diverged := _divergence(means, steps)) is not None:
+                lost[i] = diverged
+            histories[i].append({"step": float(done), **means})
+        alive = [row for i, row in enumerate(rows["loss"]) if i not in lost]
+        if not alive:
+            break
+        progress(done, recipe.n_steps, f"loss {np.median(alive):.2e} of {len(alive)} networks")
+    trained = jax.device_get(state[0])  # cut up on the host, where that compiles nothing
+
+    def of(i: int) -> Any:
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf[i]), trained)
+
+    return [lost[i] if i in lost else (of(i), _stacked(histories[i])) for i in range(len(keys))]
+
+
+def _update(
+    loss: Callable[[Any, Any], tuple[jax.Array, Terms]],
+    batch: Callable[[PRNGKeyArray, jax.Array], Any],
+    optimizer: optax.GradientTransformation,
+) -> Callable[[PRNGKeyArray, Any, jax.Array], tuple[Any, Terms]]:
+    """(key, (parameters, optimiser's state), step) → the same after that step, and its losses."""
+
+    def update(key: PRNGKeyArray, state: Any, step: jax.Array) -> tuple[Any, Terms]:
         params, opt = state
         data = batch(jax.random.fold_in(key, step), step)
         (total, terms), grads = jax.value_and_grad(loss, has_aux=True)(params, data)
         updates, opt = optimizer.update(grads, opt, params)
         return (optax.apply_updates(params, updates), opt), {"loss": total, **terms}
 
-    run_chunk = jax.jit(lambda state, steps: jax.lax.scan(update, state, steps))
-    state = (params, jax.jit(optimizer.init)(params))
-    history: list[dict[str, float]] = []
-    best = math.inf, params
-    unseen = None if validate is None else jax.jit(validate)
+    return update
+
+
+def _chunks(recipe: Recipe) -> Iterator[np.ndarray]:
+    """The numbers of the steps, `CHUNK` at a time."""
     for start in range(0, recipe.n_steps, CHUNK):
-        steps = np.arange(start, min(start + CHUNK, recipe.n_steps))
-        state, terms = run_chunk(state, steps)
-        means = {name: float(np.mean(values)) for name, values in terms.items()}
-        if not all(map(math.isfinite, means.values())):
-            raise Diverged(
-                f"training diverged within steps {start + 1}–{start + len(steps)}: "
-                + ", ".join(f"{name} {value:.3g}" for name, value in means.items())
-            )
-        if unseen is not None:
-            means["validation"] = float(unseen(state[0]))
-            if means["validation"] < best[0]:
-                best = means["validation"], state[0]
-        history.append({"step": float(start + len(steps)), **means})
-        progress(start + len(steps), recipe.n_steps, f"loss {means['loss']:.2e}")
-    chosen = state[0] if unseen is None else best[1]
-    return chosen, {name: np.array([h[name] for h in history]) for name in history[0]}
+        yield np.arange(start, min(start + CHUNK, recipe.n_steps))
+
+
+def _divergence(means: dict[str, float], steps: np.ndarray) -> Diverged | None:
+    """What became of a chunk's losses, if they are not finite."""
+    if all(map(math.isfinite, means.values())):
+        return None
+    return Diverged(
+        f"training diverged within steps {steps[0] + 1}–{steps[-1] + 1}: "
+        + ", ".join(f"{name} {value:.3g}" for name, value in means.items())
+    )
+
+
+def _stacked(history: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    return {name: np.array([h[name] for h in history]) for name in history[0]}

@@ -2,7 +2,8 @@
 
 Rates depend on the machine: the record holds the GEMM rate of the same process beside them. The two
 costs of making (`network_seconds`, `fit_seconds`) are processor seconds of the one-core worker, so that a
-neighbour's load does not enter.
+neighbour's load does not enter; with an accelerator, of which a worker has one to itself, they are wall-clock
+seconds.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class CompileSeconds(Seconds):
 @METRICS.register("fit_seconds")
 @dataclasses.dataclass(frozen=True)
 class FitSeconds(Seconds):
-    """Processor seconds of the model's fit, compilation included."""
+    """Seconds of the model's fit, compilation included: processor's, or with an accelerator the wall's."""
 
     order: ClassVar[int] = 704
     reads: ClassVar[type] = Evaluated
@@ -77,9 +78,10 @@ class FitSeconds(Seconds):
 @METRICS.register("network_seconds")
 @dataclasses.dataclass(frozen=True)
 class NetworkSeconds(Seconds):
-    """Processor seconds that the network took to train or read, compilation included.
+    """Seconds that the network took to train or read, compilation included, counted as those of a fit.
 
-    A cached network keeps the figure of the run that trained it.
+    A cached network keeps the figure of the run that trained it. Of networks that were trained together each
+    is charged an equal share; the record says of how many (`detail.timing.network_batch`).
     """
 
     order: ClassVar[int] = 705

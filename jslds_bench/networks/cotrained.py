@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import jax
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.dynamics.training import Parameters, RecipeName, co_training_loss, make_recipe, train
+from jslds_bench.dynamics.training import (
+    Loss,
+    Parameters,
+    Recipe,
+    RecipeName,
+    co_training_loss,
+    make_recipe,
+    train,
+    train_many,
+)
 from jslds_bench.entries.registry import NETWORKS
-from jslds_bench.networks._shared.modules import ExpansionNetwork, as_network, initial_parameters
+from jslds_bench.errors import Diverged
+from jslds_bench.networks._shared.modules import (
+    ExpansionNetwork,
+    as_network,
+    as_networks,
+    initial_parameters,
+)
 from jslds_bench.networks.standard import Standard, check_size
-from jslds_bench.types.core import Network, Progress, silent
+from jslds_bench.types.core import Cell, Network, Progress, silent
 from jslds_bench.types.networks import Task
 
 
@@ -42,29 +58,57 @@ class CoTrained:
         check_size(self.cell, self.n_state, self.n_steps)
 
     def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
-        setup = task.setup
-        cell = get_cell(self.cell or setup.cell)
-        n_state = self.n_state or setup.n_state
-        key_init, key_train = jax.random.split(key)
+        cell, loss, recipe = self._plan(task)
+        first = None
         if self.initial == "standard":
-            first = Standard(self.recipe, self.cell, self.n_state, self.n_steps)
-            standard = first.build(
-                task, key, lambda d, n, text: progress(d, 2 * n, f"standard first: {text}")
-            )
-            phi = ExpansionNetwork(n_state).parameters
-            start = Parameters(standard.params, standard.h0, standard.readout, phi)
-            inner = progress
-
-            def progress(done: int, total: int, text: str) -> None:
-                inner(total + done, 2 * total, text)
-        else:
-            start = initial_parameters(
-                cell.name, task.n_inputs, n_state, task.n_outputs, key_init, expansion=True
-            )
-        recipe = make_recipe(self.recipe, setup, self.n_steps)
-        loss = co_training_loss(cell, setup.weights, recipe.l2_on_all)
+            early, progress = _halves(progress)
+            first = self._first().build(task, key, early)
+        start, key_train = self._start(task, key, first)
         trained, history = train(loss, start, task.sample, recipe, key_train, progress)
         return as_network(cell, trained, "cotrained", history)
 
+    def build_many(
+        self, task: Task, keys: Sequence[PRNGKeyArray], progress: Progress = silent
+    ) -> list[Network | Diverged]:
+        cell, loss, recipe = self._plan(task)
+        firsts: list[Network | Diverged | None] = [None] * len(keys)
+        if self.initial == "standard":
+            early, progress = _halves(progress)
+            firsts = list(self._first().build_many(task, keys, early))
+        going = [(k, f) for k, f in zip(keys, firsts, strict=True) if not isinstance(f, Diverged)]
+        if not going:
+            return [f for f in firsts if isinstance(f, Diverged)]
+        starts, keys_train = zip(*(self._start(task, *pair) for pair in going), strict=True)
+        made = train_many(loss, starts, task.sample, recipe, keys_train, progress)
+        networks = iter(as_networks(cell, made, "cotrained"))
+        return [f if isinstance(f, Diverged) else next(networks) for f in firsts]
+
+    def _plan(self, task: Task) -> tuple[Cell, Loss, Recipe]:
+        cell = get_cell(self.cell or task.setup.cell)
+        recipe = make_recipe(self.recipe, task.setup, self.n_steps)
+        return cell, co_training_loss(cell, task.setup.weights, recipe.l2_on_all), recipe
+
+    def _first(self) -> Standard:
+        """What makes the networks to start from."""
+        return Standard(self.recipe, self.cell, self.n_state, self.n_steps)
+
+    def _start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
+        """Where training starts, from the network `first` if there is one, and the key of its trials."""
+        key_init, key_train = jax.random.split(key)
+        cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state
+        if first is not None:
+            phi = ExpansionNetwork(n_state).parameters
+            return Parameters(first.params, first.h0, first.readout, phi), key_train
+        start = initial_parameters(cell, task.n_inputs, n_state, task.n_outputs, key_init, expansion=True)
+        return start, key_train
+
     def sources(self) -> dict[str, Any]:
         return {}
+
+
+def _halves(progress: Progress) -> tuple[Progress, Progress]:
+    """What reports the first and the second of two trainings of one length as one."""
+    return (
+        lambda done, total, text: progress(done, 2 * total, f"standard first: {text}"),
+        lambda done, total, text: progress(total + done, 2 * total, text),
+    )

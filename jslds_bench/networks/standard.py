@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.dynamics.training import RecipeName, make_recipe, network_loss, train
+from jslds_bench.dynamics.training import (
+    Loss,
+    Parameters,
+    Recipe,
+    RecipeName,
+    make_recipe,
+    network_loss,
+    train,
+    train_many,
+)
 from jslds_bench.entries.registry import NETWORKS
-from jslds_bench.errors import UsageError
-from jslds_bench.networks._shared.modules import as_network, initial_parameters
-from jslds_bench.types.core import Network, Progress, silent
+from jslds_bench.errors import Diverged, UsageError
+from jslds_bench.networks._shared.modules import as_network, as_networks, initial_parameters
+from jslds_bench.types.core import Cell, Network, Progress, silent
 from jslds_bench.types.networks import Task
 
 
@@ -42,16 +52,30 @@ class Standard:
         check_size(self.cell, self.n_state, self.n_steps)
 
     def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
-        setup = task.setup
-        cell = get_cell(self.cell or setup.cell)
-        key_init, key_train = jax.random.split(key)
-        start = initial_parameters(
-            cell.name, task.n_inputs, self.n_state or setup.n_state, task.n_outputs, key_init, expansion=False
-        )
-        recipe = make_recipe(self.recipe, setup, self.n_steps, alone=not self.matched)
-        loss = network_loss(cell, setup.weights, recipe.l2_on_all)
+        cell, loss, recipe = self._plan(task)
+        start, key_train = self._start(task, key)
         trained, history = train(loss, start, task.sample, recipe, key_train, progress)
         return as_network(cell, trained, "standard", history)
+
+    def build_many(
+        self, task: Task, keys: Sequence[PRNGKeyArray], progress: Progress = silent
+    ) -> list[Network | Diverged]:
+        cell, loss, recipe = self._plan(task)
+        starts, keys_train = zip(*(self._start(task, key) for key in keys), strict=True)
+        made = train_many(loss, starts, task.sample, recipe, keys_train, progress)
+        return as_networks(cell, made, "standard")
+
+    def _plan(self, task: Task) -> tuple[Cell, Loss, Recipe]:
+        cell = get_cell(self.cell or task.setup.cell)
+        recipe = make_recipe(self.recipe, task.setup, self.n_steps, alone=not self.matched)
+        return cell, network_loss(cell, task.setup.weights, recipe.l2_on_all), recipe
+
+    def _start(self, task: Task, key: PRNGKeyArray) -> tuple[Parameters, PRNGKeyArray]:
+        """Where training starts, and the key of its trials."""
+        key_init, key_train = jax.random.split(key)
+        cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state
+        start = initial_parameters(cell, task.n_inputs, n_state, task.n_outputs, key_init, expansion=False)
+        return start, key_train
 
     def sources(self) -> dict[str, Any]:
         return {}

@@ -17,8 +17,13 @@ from jslds_bench.records.store import SCHEMA, read_json, write_atomic, write_jso
 if TYPE_CHECKING:
     from jslds_bench.types.core import Network
 
-MACHINE = ("jax", "jaxlib", "optax", "flax", "device", "threads", "cpu")
-"""What decides a trained network to the last bit, besides what the job says of it."""
+MACHINE = ("jax", "jaxlib", "optax", "flax", "device", "threads", "cpu", "batched")
+"""What decides a trained network to the last bit, besides what the job says of it.
+
+Networks trained together have other last bits than one trained alone, and those depend on how many they are.
+That number is not in the key, so that more seeds leave the networks that there are: of "batched" ones the
+last bits are not promised, and a run that trains one by one never reads them.
+"""
 
 
 def cache_folder() -> Path:
@@ -38,8 +43,8 @@ def holds(key: str) -> bool:
     return (cache_folder() / "networks" / f"{key}.json").exists()
 
 
-def load(key: str) -> tuple[Network, float] | None:
-    """The cached network and the processor seconds it took, or None; a damaged entry counts as none."""
+def load(key: str) -> tuple[Network, float, int] | None:
+    """The cached network, the seconds it took and of how many made together it is; None: none, or damaged."""
     from jslds_bench.networks._shared.format import read_network
 
     folder = cache_folder() / "networks"
@@ -48,12 +53,12 @@ def load(key: str) -> tuple[Network, float] | None:
         data = (folder / f"{key}.npz").read_bytes()
         if hashlib.sha256(data).hexdigest() != about["sha256"]:
             return None
-        return read_network(folder / f"{key}.npz"), float(about["seconds"])
+        return read_network(folder / f"{key}.npz"), float(about["seconds"]), int(about["together"])
     except (UsageError, OSError, KeyError):
         return None
 
 
-def save(key: str, network: Network, seconds: float) -> None:
+def save(key: str, network: Network, seconds: float, together: int) -> None:
     """Keeps a trained network that can be read back; raises UsageError where the cache cannot be written."""
     from jslds_bench.networks._shared.format import can_be_read, network_bytes
 
@@ -61,5 +66,5 @@ def save(key: str, network: Network, seconds: float) -> None:
         return
     folder, data = cache_folder() / "networks", network_bytes(network)
     write_atomic(folder / f"{key}.npz", data)
-    about = {"schema": SCHEMA, "seconds": seconds, "sha256": hashlib.sha256(data).hexdigest()}
-    write_json(folder / f"{key}.json", about)
+    about = {"schema": SCHEMA, "seconds": seconds, "together": together}
+    write_json(folder / f"{key}.json", {**about, "sha256": hashlib.sha256(data).hexdigest()})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jslds_bench.dynamics.once import charged
+from jslds_bench.dynamics.once import charged, spent
 from jslds_bench.types.core import Network
 
 
@@ -50,42 +50,48 @@ class Parts:
     """Where the wall clock goes: seconds by named part, all of which add up to it.
 
     "compiling" is lowering and XLA's work, in whichever part it fell; tracing stays there. "halted" is when
-    the process did not run, mostly while others measured.
+    the process did not run, mostly while others measured (with an accelerator it counts where it fell).
+
+    Args:
+        before: parts of what was done earlier that these begin with.
     """
 
-    def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
-        self._wall, self._cpu = time.perf_counter(), time.process_time()
+    def __init__(self, before: Mapping[str, float] | None = None) -> None:
+        before = dict(before or {})
+        halted, other = before.pop("halted", 0.0), before.pop("other", 0.0)
+        self._seconds = before
+        self._used = spent() - sum(before.values()) - other
+        self._wall = time.perf_counter() - sum(before.values()) - other - halted
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         """Charges its block to `name`. Blocks do not nest."""
-        cpu, compiled = time.process_time(), _compiled
+        start, compiled = spent(), _compiled
         try:
             yield
         finally:
-            spent, compiling = time.process_time() - cpu, _compiled - compiled
-            self._add(name, max(spent - compiling, 0.0))
-            self._add("compiling", min(compiling, spent))
+            used, compiling = spent() - start, _compiled - compiled
+            self._add(name, max(used - compiling, 0.0))
+            self._add("compiling", min(compiling, used))
 
     def _add(self, name: str, seconds: float) -> None:
         self._seconds[name] = self._seconds.get(name, 0.0) + seconds
 
     def seconds(self) -> dict[str, float]:
         """So far; what no block was charged with is "other"."""
-        wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+        wall, used = time.perf_counter() - self._wall, spent() - self._used
         named = sum(self._seconds.values())
-        rest = {"other": max(cpu - named, 0.0), "halted": max(wall - cpu, 0.0)}
+        rest = {"other": max(used - named, 0.0), "halted": max(wall - used, 0.0)}
         return {**self._seconds, **rest}
 
 
 def timed(make: Callable[[], Any]) -> tuple[Any, float]:
-    """What `make` returns, its arrays there, and the processor seconds that it took by itself."""
-    start = time.process_time() + charged()
+    """What `make` returns, its arrays there, and the seconds (`spent`) that it took by itself."""
+    start = spent() + charged()
     made = make()
-    leaves = jax.tree.leaves(made.params if isinstance(made, Network) else made)
-    jax.block_until_ready([leaf for leaf in leaves if isinstance(leaf, jax.Array)])
-    return made, time.process_time() + charged() - start
+    parts = [part.params if isinstance(part, Network) else part for part in jax.tree.leaves(made)]
+    jax.block_until_ready([leaf for leaf in jax.tree.leaves(parts) if isinstance(leaf, jax.Array)])
+    return made, spent() + charged() - start
 
 
 def gemm_rate(n: int = 1024, repeats: int = 5) -> float:

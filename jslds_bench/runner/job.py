@@ -26,8 +26,26 @@ from jslds_bench.types.core import Accountable, Network, Progress
 from jslds_bench.types.networks import reads
 
 Quiet = Callable[[], AbstractContextManager[None]]
-Keep = Callable[[Job, Callable[[], Network]], tuple[Network, float, bool]]
-"""(job, maker) → its network, the processor seconds that making it took, whether it was made before."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A network and how it was come by.
+
+    Attributes:
+        seconds: what making it cost: its share, where several were made together.
+        cached: whether it was made before.
+        together: how many were made as one program.
+    """
+
+    network: Network
+    seconds: float
+    cached: bool = False
+    together: int = 1
+
+
+Keep = Callable[[Job, Callable[[], Network]], Made]
+"""(job, maker) → its network."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,19 +54,18 @@ class Prepared:
 
     Attributes:
         shared: of the setting.
-        network_seconds, cached: where there is a network, what it cost, and whether it was made before.
+        made: where there is a network.
     """
 
     setting: Setting[Any, Any]
     shared: Any
-    network_seconds: float | None
-    cached: bool
+    made: Made | None
 
 
 def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, parts: Parts, progress: Progress) -> Prepared:
     """The job's network, where there is one, and what its setting draws before a fit."""
     task = job.task.made(TASKS)
-    network, seconds, cached = None, None, False
+    made = None
     if setting.needs_network:
 
         def make() -> Network:
@@ -57,11 +74,12 @@ def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, parts: Parts, prog
 
         try:
             with parts("network"):
-                network, seconds, cached = keep(job, make)
+                made = keep(job, make)
         except Exception as error:
             raise NetworkFailed from error
     with parts("preparing"):
-        return Prepared(setting, setting.prepare(task, network, job.seed, progress), seconds, cached)
+        network = None if made is None else made.network
+        return Prepared(setting, setting.prepare(task, network, job.seed, progress), made)
 
 
 def run_job(
@@ -96,15 +114,16 @@ def _run(
     with quiet(), parts("measuring speeds"):
         rates = setting.time(fitted, shared, evaluated, job.seed, StopWatch())
         gemm = gemm_rate(repeats=3)
-    made = {} if p.network_seconds is None else {"network_seconds": p.network_seconds}
-    evaluated = dataclasses.replace(evaluated, timings={**made, "fit_seconds": fit_seconds, **rates})
+    cost = {} if p.made is None else {"network_seconds": p.made.seconds}
+    come_by = {} if p.made is None else {"network_cached": p.made.cached, "network_batch": p.made.together}
+    evaluated = dataclasses.replace(evaluated, timings={**cost, "fit_seconds": fit_seconds, **rates})
     lost = setting.diverged(evaluated)
     divergence = f"{lost.sum()} of {len(lost)} trials diverged"
     with parts("metrics"):
         values = {name: _value(name, evaluated, setting, divergence) for name in job.metrics}
     with parts("figures"):
         series, arrays = setting.series(fitted, evaluated), setting.arrays(fitted, shared, evaluated)
-    timing = {"gemm_flops": gemm, **({"network_cached": p.cached} if made else {}), "parts": parts.seconds()}
+    timing = {"gemm_flops": gemm, **come_by, "parts": parts.seconds()}
     record = dataclasses.replace(
         blank_record(job, "ok", None, environment),
         values=values,
@@ -123,7 +142,7 @@ def _run(
 def fit(
     model: Any, setting: Setting[Any, Any], shared: Any, seed: int, progress: Progress
 ) -> tuple[Any, float]:
-    """The fitted model and the processor seconds that it took.
+    """The fitted model and the seconds that it took (`clock.timed`).
 
     The model gets data of its own and a description of its task: what it does to them reaches no other job.
 

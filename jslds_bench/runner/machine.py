@@ -20,9 +20,11 @@ def environment() -> dict[str, Any]:
     """The environment as plain JSON values. Starts JAX's backend, to name its device.
 
     Keys: version, commit (None in a wheel), dirty, python, jax … scipy, platform, machine, cpu, cores,
-    threads (cores that this process may use), device, xla_flags, x64.
+    threads (cores that this process may use), device, xla_flags, x64, matmul_precision.
     """
     import jax
+
+    import jslds_bench.types.core  # noqa: F401, which sets the precision of products
 
     device = jax.devices()[0]
     return {
@@ -38,12 +40,20 @@ def environment() -> dict[str, Any]:
         "device": f"{device.platform}: {device.device_kind}",
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "x64": bool(jax.config.read("jax_enable_x64")),
+        "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
     }
 
 
-def worker_environment() -> dict[str, Any]:
-    """The environment as a worker has it, which owns one core."""
-    return {**environment(), "threads": 1 if hasattr(os, "sched_getaffinity") else os.cpu_count()}
+def worker_environment(batched: bool | None = None) -> dict[str, Any]:
+    """The environment as a worker has it, which owns one core unless it computes on an accelerator.
+
+    `batched` is as in `run_suite`.
+    """
+    about = environment()
+    on_core = about["device"].startswith("cpu:")
+    if on_core and hasattr(os, "sched_getaffinity"):
+        about["threads"] = 1
+    return {**about, "batched": batched if batched is not None else not on_core}
 
 
 def _version(library: str) -> str | None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jslds_bench
@@ -24,14 +24,14 @@ spec = importlib.util.spec_from_file_location("jslds_bench", package)
 sys.modules["jslds_bench"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 from jslds_bench.runner.worker import main
-main(int(core), int(runner))
+main(int(core) if core else None, int(runner))
 """
 
 
 class Worker:
-    """One worker process, pinned to one core."""
+    """One worker process: pinned to `core`, or else free, with the accelerator that `place` gives it."""
 
-    def __init__(self, number: int, core: int) -> None:
+    def __init__(self, number: int, core: int | None, place: dict[str, str]) -> None:
         self.number = number
         self.keys: list[tuple[Any, ...]] = []  # what it is working on now
         self.task = ""  # of its latest group
@@ -40,12 +40,18 @@ class Worker:
         self.since = time.monotonic()  # when it began that
         self.environment: dict[str, Any] = {}
         self._buffer = b""
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        pools = () if core is None else ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        pinned = "" if core is None else str(core)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, str(core), str(os.getpid()), jslds_bench.__file__],
+            [sys.executable, "-P", "-c", _START, pinned, str(os.getpid()), jslds_bench.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **threads, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+            env={
+                **os.environ,
+                **dict.fromkeys(pools, "1"),
+                "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+                **place,
+            },
             start_new_session=True,  # Ctrl-C reaches the runner alone, which then ends the workers
         )
         assert self._process.stdout is not None
@@ -94,9 +100,14 @@ class Worker:
 
 
 class Pool:
-    """The running workers and their events. Use as a context manager: leaving it ends them all."""
+    """The running workers and their events. Use as a context manager: leaving it ends them all.
 
-    def __init__(self) -> None:
+    Args:
+        places: `accelerators.places`, one for each worker; where there are none, each has a core.
+    """
+
+    def __init__(self, places: Sequence[dict[str, str]] = ()) -> None:
+        self._places = places
         self.workers: list[Worker] = []
         self._selector = selectors.DefaultSelector()
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
@@ -111,7 +122,10 @@ class Pool:
         self._selector.close()
 
     def start(self, number: int) -> Worker:
-        worker = Worker(number, self._cores[number % len(self._cores)])
+        if self._places:
+            worker = Worker(number, None, self._places[number % len(self._places)])
+        else:
+            worker = Worker(number, self._cores[number % len(self._cores)], {})
         self.workers.append(worker)
         self._selector.register(worker.output, selectors.EVENT_READ, worker)
         return worker

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import math
 import os
 import time
 import tomllib
@@ -17,6 +18,7 @@ from jslds_bench import settings
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
 from jslds_bench.records.store import SCHEMA, read_json, read_record, record_path, write_json, write_record
+from jslds_bench.runner import accelerators
 from jslds_bench.runner.outcome import blank_record
 from jslds_bench.runner.pool import Pool, Worker
 from jslds_bench.runner.progress import ProgressBoard
@@ -42,6 +44,7 @@ def run_suite(
     workers: int | None = None,
     timeout: float | None = None,
     resume: bool = True,
+    batched: bool | None = None,
     progress: ProgressBoard | None = None,
 ) -> RunResult:
     """Runs every job of `suite` and writes its record under `out`; finished ones of an earlier run are kept.
@@ -49,9 +52,13 @@ def run_suite(
     Args:
         suite: a suite, resolved or not, or the name or path of one.
         out: the run folder; by default ``reports/<suite name>``.
-        workers: processes, each with a core of its own; by default one per core.
-        timeout: seconds after which a job is stopped (making its network counts by itself).
+        workers: processes, each with a core of its own; by default one per core. Where JAX computes on
+            accelerators, each has one of those instead, and there are no more workers than accelerators.
+        timeout: seconds after which a job is stopped (making its network counts by itself; n at once may
+            take n times as long).
         resume: keep finished records and use cached networks; False makes all anew.
+        batched: train the networks of all seeds of a (task, network) as one program; by default on
+            accelerators alone. Cores are faster one by one.
         progress: where to show it; by default stderr.
 
     Raises:
@@ -69,7 +76,7 @@ def run_suite(
     with _locked(out):
         run = _Run(plan, out, timeout, resume, board)
         try:
-            return run.all(workers)
+            return run.all(workers, batched)
         finally:
             board.close()
 
@@ -106,19 +113,27 @@ class _Run:
         self.asked = plan.suite  # of this folder, by this run and earlier ones
         self.statuses: dict[Key, str] = {}
         self.kept = 0
+        self.batched = False
         self.environment: dict[str, Any] = {}
         self.started = time.monotonic()
         self.starting = 0.0  # seconds until workers were ready, of all together
         self.let_go: list[float] = []  # when each worker that found nothing left to do was ended
         self.in_line: list[Worker] = []  # workers that want silence; the first has it
 
-    def all(self, workers: int | None) -> RunResult:
+    def all(self, workers: int | None, batched: bool | None) -> RunResult:
         """Runs what is left and counts."""
         self._open()
         groups = self._groups()
         if groups:
-            with Pool() as pool:
-                self._work(pool, groups, min(len(groups), workers or os.cpu_count() or 1))
+            places = accelerators.places()
+            self.batched = bool(places) if batched is None else batched
+            if self.batched:
+                groups = self._over_seeds(groups)
+            if places and workers is not None and workers > len(places):
+                self.board.note(f"{len(places)} of {workers} workers: each has an accelerator to itself")
+            most = min(workers or len(places), len(places)) if places else workers or os.cpu_count() or 1
+            with Pool(places) as pool:
+                self._work(pool, groups, min(len(groups), most))
         self._describe(finished=True)
         counts = list(self.statuses.values())
         n_unsupported = counts.count("unsupported")
@@ -187,6 +202,16 @@ class _Run:
         co_trained_last = sorted(groups.values(), key=lambda g: self.jobs[g[0]].network.name == "cotrained")
         return co_trained_last[::-1]
 
+    def _over_seeds(self, groups: list[list[Key]]) -> list[list[Key]]:
+        """`groups` with those that differ in the seed of a network alone put together."""
+        together: dict[tuple[Any, ...], list[Key]] = {}
+        for group in groups:
+            task, network, model, seed = group[0]
+            setting = settings.of(self.jobs[group[0]].setting)
+            alone = () if setting.needs_network and setting.shares else (model, seed)
+            together.setdefault((task, network, *alone), []).extend(group)
+        return list(together.values())
+
     def _record(self, key: Key, status: Status, reason: str | None) -> None:
         """Writes the record of a job that no worker could finish."""
         record = blank_record(self.jobs[key], status, reason, self.environment)
@@ -213,7 +238,7 @@ class _Run:
     def _handle(self, pool: Pool, worker: Worker, event: dict[str, Any], groups: list[list[Key]]) -> None:
         match event["event"]:
             case "ready":
-                worker.environment = self.environment = event["environment"]
+                worker.environment = self.environment = {**event["environment"], "batched": self.batched}
                 self.starting += time.monotonic() - worker.since
                 self._next(pool, worker, groups)
             case "idle":
@@ -240,6 +265,8 @@ class _Run:
                     self._silence(pool)
             case "loud":
                 self._end_silence(pool, worker)
+            case "note":
+                self.board.note(event["text"])
             case "fatal":
                 raise UsageError(event["message"])
 
@@ -261,6 +288,7 @@ class _Run:
             "plugins": self.suite.plugins,
             "out": str(self.out),
             "fresh": not self.resume,
+            "batched": self.batched,
         }
         worker.send(command)
 
@@ -293,11 +321,11 @@ class _Run:
     def _stop_overdue(self, pool: Pool, groups: list[list[Key]]) -> None:
         """Ends workers whose job has taken longer than the timeout, and starts others in their place."""
         for worker in list(pool.workers):
-            overdue = self.timeout is not None and time.monotonic() - worker.since > self.timeout
-            if overdue and worker.keys:
+            # Networks that are made together may take as long as they might one by one.
+            allowed = math.inf if self.timeout is None else self.timeout * len(_seeds(worker.keys))
+            if worker.keys and time.monotonic() - worker.since > allowed:
                 pool.remove(worker)
-                reason = f"stopped after {self.timeout:g} s (--timeout)"
-                self._lost(pool, worker, groups, "timeout", reason)
+                self._lost(pool, worker, groups, "timeout", f"stopped after {allowed:g} s (--timeout)")
 
     def _lost(
         self,
@@ -311,11 +339,14 @@ class _Run:
         self._end_silence(pool, worker)
         if not worker.environment and not worker.group:
             raise UsageError(f"a worker could not start ({reason}); `jslds-bench doctor` may show why")
-        for key in worker.keys:
-            self._record(key, status, reason)
-        rest = [key for key in worker.group if key not in worker.keys]
-        if rest:
-            groups.insert(0, rest)
+        if status == "failed" and len(_seeds(worker.keys)) > 1:
+            self.board.note(f"networks are made one by one, since together {reason}")
+            groups[:0] = [[key for key in worker.group if key[-1] == seed] for seed in _seeds(worker.group)]
+        else:
+            for key in worker.keys:
+                self._record(key, status, reason)
+            if rest := [key for key in worker.group if key not in worker.keys]:
+                groups.insert(0, rest)
         if groups:
             self._start(pool, worker.number)
 
@@ -326,6 +357,10 @@ class _Run:
                 "the code has changed since this run was planned: start it again, what is done is kept"
             )
         pool.start(number)
+
+
+def _seeds(keys: list[Any]) -> list[int]:
+    return list(dict.fromkeys(key[-1] for key in keys))
 
 
 def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:

@@ -1,14 +1,16 @@
 """A worker process, started by `pool`, driven by JSON lines on its pipes.
 
-One worker owns one core and one thread, so that a job's numbers do not depend on how many workers run. It
-reads {"jobs", "plugins", "out", "fresh"} lines, resolved jobs that share what is prepared for them, and
-answers with events:
+One worker owns one core and one thread, so that a job's numbers do not depend on how many workers run, or one
+accelerator and as many threads as it likes. It
+reads {"jobs", "plugins", "out", "fresh", "batched"} lines, resolved jobs that share what is prepared for them
+("batched": for each of several seeds), and answers with events:
 
     ready      once, with the environment
     begin      the jobs that are now being worked on (all of a group, with a text, while its network is made)
     stage      done of total, with a text
     finished   one job's key, status and reason; its record is on disk
     quiet      asks for silence on the machine; answered by a line; ended by "loud"
+    note       a text for people
     idle       the group is done
     fatal      the run cannot go on (the folder cannot be written)
 """
@@ -63,41 +65,84 @@ class Channel:
 
 
 def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Channel) -> None:
-    """Works through the jobs of one command, all of one (task, network, seed)."""
-    from jslds_bench import settings
-    from jslds_bench.records.store import write_record
-    from jslds_bench.runner import cache
-    from jslds_bench.runner.clock import Parts, timed
-    from jslds_bench.runner.job import prepare, run_job
-    from jslds_bench.runner.outcome import blank_record, outcome
+    """Works through the jobs of one command, all of one (task, network) and, unless "batched", seed."""
     from jslds_bench.suite import Job, load_plugins, registries
 
     registries()
     load_plugins(command["plugins"])
-    group = [Job.of(content) for content in command["jobs"]]
+    environment = {**environment, "batched": command["batched"]}
+    of_seed: dict[int, list[Any]] = {}
+    for content in command["jobs"]:
+        job = Job.of(content)
+        of_seed.setdefault(job.seed, []).append(job)
+    together = _make_together(command, list(of_seed.values()), environment, channel)
+    for seed, group in of_seed.items():
+        _run_seed(command, group, together.pop(seed, None), environment, channel)
+
+
+def _make_together(
+    command: dict[str, Any], groups: list[list[Any]], environment: dict[str, Any], channel: Channel
+) -> dict[int, Any]:
+    """By seed the networks that are not kept yet, where they are made as one program; kept at once."""
+    from jslds_bench.errors import Diverged
+    from jslds_bench.runner import cache
+    from jslds_bench.runner.together import made_together
+
+    def key(job: Any) -> str:
+        return cache.network_key(job.network_digest, environment)
+
+    left = [g for g in groups if command["fresh"] or not cache.holds(key(g[0]))]
+    if len(left) < 2:
+        return {}
+    channel.send("begin", keys=[job.key for g in left for job in g], what=f"making {len(left)} networks")
+    jobs = [group[0] for group in left]
+    made = made_together(jobs, lambda text: channel.send("note", text=text), channel.stage)
+    for job, one in zip(jobs, made, strict=False):
+        if not isinstance(one.outcome, Diverged):
+            cache.save(key(job), one.outcome.network, one.outcome.seconds, one.outcome.together)
+    return {job.seed: one for job, one in zip(jobs, made, strict=False)}
+
+
+def _run_seed(
+    command: dict[str, Any], group: list[Any], together: Any, environment: dict[str, Any], channel: Channel
+) -> None:
+    """The jobs of one (task, network, seed); `together`: its network, where it was made with others."""
+    from jslds_bench import settings
+    from jslds_bench.errors import Diverged
+    from jslds_bench.records.store import write_record
+    from jslds_bench.runner import cache
+    from jslds_bench.runner.clock import Parts, timed
+    from jslds_bench.runner.job import Made, prepare, run_job
+    from jslds_bench.runner.outcome import blank_record, outcome
+
     first, out = group[0], Path(command["out"])
     setting = settings.of(first.setting)
     key = cache.network_key(first.network_digest, environment)
 
-    def finish(job: Job, record: Any, arrays: Any) -> None:
+    def finish(job: Any, record: Any, arrays: Any) -> None:
         write_record(out, record, arrays)
         channel.send("finished", key=job.key, status=record.status, reason=record.reason)
 
-    def keep(job: Job, make: Callable[[], Any]) -> tuple[Any, float, bool]:
+    def keep(job: Any, make: Callable[[], Any]) -> Made:
+        if together is not None:
+            if isinstance(together.outcome, Diverged):
+                raise together.outcome
+            return together.outcome
         kept = None if command["fresh"] else cache.load(key)
         if kept is not None:
-            return *kept, True
+            network, seconds, n = kept
+            return Made(network, seconds, cached=True, together=n)
         network, seconds = timed(make)
-        cache.save(key, network, seconds)
-        return network, seconds, False
+        cache.save(key, network, seconds, together=1)
+        return Made(network, seconds)
 
     what = "drawing the data"
     if first.network_digest:
-        reading = not command["fresh"] and cache.holds(key)
+        reading = together is not None or (not command["fresh"] and cache.holds(key))
         what = f"{'reading' if reading else 'making'} the network"
     channel.send("begin", keys=[job.key for job in group], what=what)
     try:
-        parts = Parts()
+        parts = Parts(None if together is None else together.parts)
         prepared = prepare(first, setting, keep, parts, channel.stage)
     except Exception as error:  # whatever the network's maker raises is the reason of all its jobs
         status, reason = outcome(error)
@@ -118,12 +163,12 @@ def die_with(runner: int) -> None:
             sys.exit(1)
 
 
-def main(core: int, runner: int) -> None:
-    """The loop of the worker of process `runner` on core `core`; returns when its stdin closes."""
+def main(core: int | None, runner: int) -> None:
+    """The loop of the worker of process `runner` on core `core`, or on all; returns when its stdin closes."""
     from jslds_bench.errors import UsageError
 
     die_with(runner)
-    if hasattr(os, "sched_setaffinity"):
+    if core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
     # Whatever entries print must not get into the conversation: stdout becomes stderr.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from jslds_bench.errors import Diverged
 from jslds_bench.types.core import (
     Evaluated,
     FixedPoints,
@@ -83,6 +85,20 @@ class NetworkSource(Protocol):
 
     def sources(self) -> dict[str, Any]:
         """What decides the result besides parameters, task, seed and code (a file's hash, say)."""
+        ...
+
+
+@runtime_checkable
+class BatchSource(Protocol):
+    """What a `NetworkSource` may offer besides: several networks of one task as one program."""
+
+    def build_many(
+        self, task: Task, keys: Sequence[PRNGKeyArray], progress: Progress = silent
+    ) -> list[Network | Diverged]:
+        """For each key what `build` makes of it, to float32 rounding and its growth over training.
+
+        `Diverged` stands in place of a network for which `build` would raise it; others are not concerned.
+        """
         ...
 
 

@@ -86,6 +86,7 @@ EXPECTED = {
     "odd_modes": "recording: shapes: modes of `explain` must be whole numbers of 0 … 0",
     "mute": "recording: shapes: what it returned (Mute) has no fit_series",
     "switches_x64": "recording: fit: it switched jax_enable_x64 for the whole process",
+    "rounds_products": "recording: fit: it switched jax_default_matmul_precision for the whole process",
     "overtakes": "recording: fit: it reported progress(2, 1, 'faster'): expected 0 ≤ done ≤ total",
     "changeable_recorded": CHANGEABLE,
     "asks_spikes": f"spikes: fit: {ASKED}",

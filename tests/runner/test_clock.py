@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jslds_bench.runner.clock import Parts
+from jslds_bench.dynamics import once
+from jslds_bench.runner.clock import Parts, timed
 
 
 def spin(seconds):
@@ -54,3 +55,30 @@ def test_what_fails_is_charged_too():
     with pytest.raises(ValueError, match="no"):
         fail()
     assert parts.seconds()["fitting"] >= 0.02
+
+
+def test_parts_may_begin_with_those_of_earlier():
+    """A share of what was made together: it counts as if it had been just now."""
+    before = {"network": 3.0, "compiling": 2.0, "other": 0.5, "halted": 1.5}
+    parts, start = Parts(before), time.perf_counter()
+    with parts("fitting"):
+        spin(0.05)
+    seconds, wall = parts.seconds(), time.perf_counter() - start
+    assert sum(seconds.values()) == pytest.approx(7 + wall, abs=0.02)
+    assert (seconds["network"], seconds["compiling"]) == (3.0, 2.0)
+    assert seconds["fitting"] >= 0.05
+    assert 0.5 <= seconds["other"] < 0.6
+    assert seconds["halted"] == pytest.approx(1.5 + wall - 0.05, abs=0.1)
+
+
+def test_beside_an_accelerator_the_wall_clock_counts(monkeypatch):
+    """The processor waits for it, or compiles with many threads: its own seconds say nothing."""
+    monkeypatch.setattr(once.jax, "default_backend", lambda: "cpu")
+    slept = timed(lambda: time.sleep(0.1))[1]
+    monkeypatch.setattr(once.jax, "default_backend", lambda: "gpu")
+    assert slept < 0.05 < 0.1 <= timed(lambda: time.sleep(0.1))[1]
+    parts = Parts()
+    with parts("fitting"):
+        time.sleep(0.1)
+    assert parts.seconds()["fitting"] >= 0.1
+    assert parts.seconds()["halted"] < 0.05

@@ -44,7 +44,9 @@ def test_the_environment_is_plain_json_and_complete(env):
         "device",
         "xla_flags",
         "x64",
+        "matmul_precision",
     } <= env.keys()
+    assert env["matmul_precision"] == "highest"
     assert all(env[library] for library in machine.LIBRARIES)
     assert 1 <= env["threads"] <= env["cores"]
 

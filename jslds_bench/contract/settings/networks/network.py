@@ -19,8 +19,10 @@ from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.format import check_shapes, network_bytes
 from jslds_bench.suite import registries
 from jslds_bench.types.core import Network
-from jslds_bench.types.networks import NetworkSource, Task
+from jslds_bench.types.networks import BatchSource, NetworkSource, Task
 
+TOGETHER = 1e-4
+"""How far a few steps of training may move apart by rounding."""
 KINDS = ("standard", "cotrained", "checkpoint", "analytic")
 
 
@@ -29,12 +31,15 @@ class Built:
     """A network that an entry built for a task.
 
     Attributes:
+        source, key: what built it, and from which key.
         again: the network that it built from the same key a second time.
         sources: what the entry says decides the network besides.
         reported: its progress, done and total.
     """
 
     task: Task
+    source: NetworkSource
+    key: jax.Array
     network: Network
     again: Network
     sources: Any
@@ -65,7 +70,7 @@ def _built(source: NetworkSource, task: Task) -> Built:
     seen: list[tuple[int, int]] = []
     key = jax.random.key(0)
     network = source.build(task, key, lambda done, total, text: seen.append((done, total)))
-    return Built(task, network, source.build(task, key), source.sources(), seen)
+    return Built(task, source, key, network, source.build(task, key), source.sources(), seen)
 
 
 def _tasks() -> Iterator[Task]:
@@ -124,8 +129,24 @@ def determinism_faults(built: Built) -> Iterator[str]:
         yield "`build` makes another network from the same key"
 
 
+def together_faults(built: Built) -> Iterator[str]:
+    """Where it offers to make several networks as one program, they are those that it makes one by one."""
+    if not isinstance(built.source, BatchSource):
+        return
+    made = built.source.build_many(built.task, [jax.random.key(1), built.key])
+    if len(made) != 2 or not isinstance(made[1], Network):
+        yield f"`build_many` answers {made!r} for two keys, expected two networks"
+        return
+    pairs = zip(
+        *(jax.tree.leaves((n.params, n.h0, n.readout)) for n in (made[1], built.network)), strict=True
+    )
+    if (miss := max(gap(one, other) for one, other in pairs)) > TOGETHER:
+        yield f"`build_many` makes another network than `build` from the same key: they differ by {miss:.3g}"
+
+
 RULES: dict[str, Callable[[Built], Iterator[str]]] = {
     "fits its task": fit_faults,
     "step": step_faults,
     "deterministic": determinism_faults,
+    "together": together_faults,
 }
