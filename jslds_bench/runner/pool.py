@@ -9,6 +9,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,19 +20,19 @@ import jslds_bench
 # package is the runner's own, whether or not one is installed.
 _START = """
 import importlib.util, sys
-core, runner, package = sys.argv[1:]
+core, runner, package, programs = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("jslds_bench", package)
 sys.modules["jslds_bench"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 from jslds_bench.runner.worker import main
-main(int(core), int(runner))
+main(int(core), int(runner), programs)
 """
 
 
 class Worker:
-    """One worker process, pinned to one core."""
+    """One worker process, pinned to one core; `programs`: where the workers keep what they compile."""
 
-    def __init__(self, number: int, core: int) -> None:
+    def __init__(self, number: int, core: int, programs: str) -> None:
         self.number = number
         self.keys: list[tuple[Any, ...]] = []  # what it is working on now
         self.task = ""  # of its latest group
@@ -42,7 +43,7 @@ class Worker:
         self._buffer = b""
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, str(core), str(os.getpid()), jslds_bench.__file__],
+            [sys.executable, "-P", "-c", _START, str(core), str(os.getpid()), jslds_bench.__file__, programs],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **threads, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
@@ -101,6 +102,7 @@ class Pool:
         self._selector = selectors.DefaultSelector()
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
         self._cores = cores
+        self._programs = tempfile.TemporaryDirectory(prefix="jslds-bench-", ignore_cleanup_errors=True)
 
     def __enter__(self) -> Pool:
         return self
@@ -109,9 +111,10 @@ class Pool:
         for worker in list(self.workers):
             self.remove(worker)
         self._selector.close()
+        self._programs.cleanup()
 
     def start(self, number: int) -> Worker:
-        worker = Worker(number, self._cores[number % len(self._cores)])
+        worker = Worker(number, self._cores[number % len(self._cores)], self._programs.name)
         self.workers.append(worker)
         self._selector.register(worker.output, selectors.EVENT_READ, worker)
         return worker
