@@ -93,9 +93,10 @@ def _run(
             evaluated = setting.evaluate(fitted, shared, held_out, job.seed)
     if asked:
         raise Unsupported(PEEKED)
-    with quiet(), parts("measuring speeds"):
-        rates = setting.time(fitted, shared, evaluated, job.seed, StopWatch())
-        gemm = gemm_rate(repeats=3)
+    with parts("measuring speeds"):
+        rates = setting.time(fitted, shared, evaluated, job.seed, StopWatch(quiet))
+        with quiet():
+            gemm = gemm_rate(repeats=2)
     made = {} if p.network_seconds is None else {"network_seconds": p.network_seconds}
     evaluated = dataclasses.replace(evaluated, timings={**made, "fit_seconds": fit_seconds, **rates})
     lost = setting.diverged(evaluated)
@@ -104,7 +105,12 @@ def _run(
         values = {name: _value(name, evaluated, setting, divergence) for name in job.metrics}
     with parts("figures"):
         series, arrays = setting.series(fitted, evaluated), setting.arrays(fitted, shared, evaluated)
-    timing = {"gemm_flops": gemm, **({"network_cached": p.cached} if made else {}), "parts": parts.seconds()}
+    timing = {
+        "gemm_flops": gemm,
+        **({"network_cached": p.cached} if made else {}),
+        "parts": parts.seconds(),
+        "programs_read": parts.programs_read(),
+    }
     record = dataclasses.replace(
         blank_record(job, "ok", None, environment),
         values=values,

@@ -14,7 +14,7 @@ from jslds_bench.metrics.complexity import effective_number
 from jslds_bench.metrics.fixed_points import precision_and_recall
 from jslds_bench.metrics.states import relative_errors
 from jslds_bench.settings.networks.calls import local_at, on_model
-from jslds_bench.settings.networks.evaluation import context_of
+from jslds_bench.settings.networks.evaluation import N_SAMPLES, context_of
 from jslds_bench.types.core import Linearization, Network
 from jslds_bench.types.modes import Switching
 from jslds_bench.types.networks import Evaluation
@@ -74,7 +74,7 @@ def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation
         at = evaluation.free_run[few, :-1]
         stars = np.broadcast_to(trials.u_star[few, None], (*at.shape[:2], trials.u_star.shape[-1]))
         flat = [x.reshape(-1, x.shape[-1]) for x in (at, trials.inputs[few], stars)]
-        out["expansion"] = np.asarray(on_model(expansion_at, model)(*flat))
+        out["expansion"] = _expansions(model, *flat)
         out["expansion_u_star"] = np.repeat(contexts, at.shape[1])
         out |= _example_spectra(evaluation, evaluation.local, evaluation.local_e)
     if isinstance(model, Switching):
@@ -116,9 +116,12 @@ def grid(points: np.ndarray, n: int = 15) -> np.ndarray:
     return np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
 
 
-def expansion_at(model: Linearization, h: Any, u: Any, star: Any) -> Any:
-    """The points that the model expands about, [B, N]."""
-    return local_at(model, h, u, star).e
+def _expansions(model: Linearization, *at: Any) -> np.ndarray:
+    """The points that the model expands about, [B, N], by what was compiled for as many as are sampled."""
+    call, n = on_model(local_at, model), len(at[0])
+    filled = [np.resize(x, (-(-n // N_SAMPLES) * N_SAMPLES, x.shape[1])) for x in at]
+    blocks = [slice(i, i + N_SAMPLES) for i in range(0, len(filled[0]), N_SAMPLES)]
+    return np.concatenate([np.asarray(call(*(x[block] for x in filled)).e) for block in blocks])[:n]
 
 
 def _example_spectra(evaluation: Evaluation, a: Any, e: Any) -> dict[str, np.ndarray]:
