@@ -175,7 +175,7 @@ def find_fixed_points(
     """The distinct fixed and slow points of F(·, u*), as `locate` finds them, and the spectra there."""
     points, q, _, rejected = locate(network.cell, network.params, candidates, u_star, settings)
     with jax.enable_x64(True):
-        padded, n = _padded(points)
+        padded, n = padded_to_class(points)
         params, u, at = _as_float64((network.params, u_star, padded))
         us = jnp.broadcast_to(u, (len(padded), u.shape[0]))
         values = eigenvalues(np.asarray(_jacobians(network.cell, params, at, us))[:n])
@@ -261,7 +261,7 @@ def _run(
     max_steps: int,
 ) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
     """`_settle` or `_converge` from all starts, in the starts' precision."""
-    padded, n = _padded(starts)
+    padded, n = padded_to_class(starts)
     params, u = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, starts.dtype)), (params, u_star))
     ends, qs = phase(cell, params, u, padded, n, stride, max_steps)
     return np.asarray(ends)[:n], np.asarray(qs)[:n]
@@ -270,7 +270,7 @@ def _run(
 _jacobians = jax.jit(jacobians, static_argnums=0)
 
 
-def _padded(points: Any) -> tuple[np.ndarray, int]:
+def padded_to_class(points: Any) -> tuple[np.ndarray, int]:
     """The points with zeros below, to a `size_class`, and how many they are."""
     n = len(points)
     return np.concatenate([points, np.zeros((size_class(n) - n, *points.shape[1:]), points.dtype)]), n

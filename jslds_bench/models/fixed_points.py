@@ -80,7 +80,7 @@ class NearestFixedPoint:
 
     def fixed_points(self, u_star: Any) -> jax.Array:
         context = int(jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1)))
-        return self.points[context, : int(self.counts[context])]
+        return jnp.asarray(np.asarray(self.points)[context, : int(self.counts[context])])  # not compiled
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["nearest"], meta_fields=["n_nearest"])

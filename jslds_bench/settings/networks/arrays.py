@@ -85,21 +85,24 @@ def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation
 def _mode_arrays(
     network: Network, model: Switching, evaluation: Evaluation, mean: np.ndarray, axes: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """States and modes of the example trials, and each mode's flow under the first u*, in a plane of axes."""
+    """States and modes of the example trials, and each mode's flow under the first u*, in a plane of axes.
+
+    Modes are asked for of all trials, as the evaluation has: for a few they would be compiled again.
+    """
     few, u_star = slice(0, N_EXAMPLES), evaluation.u_stars[0]
 
     def plane(h: Any) -> np.ndarray:
         return (np.asarray(h) - mean) @ axes.T
 
-    inputs = evaluation.trials.inputs[few]
+    inputs = evaluation.trials.inputs
     points = model.mode_points(u_star)
     at = grid(plane(evaluation.states[:, 1:]))
     ahead, chosen = model.by_mode(mean + at @ axes, u_star)
     out = {
         "modes_path": plane(evaluation.states[few, 1:]),
-        "modes_inferred": model.smoothed_modes(evaluation.states[few], inputs),
+        "modes_inferred": model.smoothed_modes(evaluation.states, inputs)[few],
         "modes_free_path": plane(evaluation.free_run[few, 1:]),
-        "modes_free": np.argmax(model.free_modes(network.h0, inputs), axis=-1),
+        "modes_free": np.argmax(model.free_modes(network.h0, inputs)[few], axis=-1),
         "mode_points": plane(points.points),
         "mode_real": points.real,
         "mode_eigenvalues": points.eigenvalues,
