@@ -12,7 +12,7 @@ from jslds_bench.models.persistence import Persistence
 from jslds_bench.settings.networks import SETTING
 from jslds_bench.settings.networks import arrays as fa
 from jslds_bench.settings.networks import evaluation as ev
-from jslds_bench.settings.networks.calls import compile_anew
+from jslds_bench.settings.networks.calls import compile_anew, compile_seconds
 from jslds_bench.tasks.context_integration import ContextIntegration
 
 TASK = ContextIntegration(n_steps=6)
@@ -99,6 +99,27 @@ def test_a_model_that_is_no_pytree_is_closed_over(evaluated, network):
     for model in (Opaque(), fitted):
         run = compile_anew(free_run, model, *args)
         np.testing.assert_allclose(run(), made.free_run[:, 1:], atol=1e-6)
+
+
+def test_a_program_is_compiled_for_its_time_once(evaluated):
+    """Of a model that is no pytree each time; of pytrees once for a shape, by whatever the clock says."""
+    fitted, made = evaluated["fixed_points"]
+    moved, taken = dataclasses.replace(fitted, points=fitted.points + 1), iter(range(100))
+
+    class Clock:
+        def once(self, call):
+            return call(), next(taken)
+
+    def seconds(model, n_trials):
+        inputs, stars = made.trials.inputs[:n_trials], made.trials.u_star[:n_trials]
+        return compile_seconds(free_run, model, (made.states[:n_trials, 0], inputs, stars), Clock())
+
+    assert [seconds(fitted, 3), seconds(moved, 3), seconds(fitted, 2), seconds(moved, 3)] == [0, 0, 1, 0]
+
+    class Opaque:
+        init, step = fitted.init, fitted.step
+
+    assert [seconds(Opaque(), 3), seconds(Opaque(), 3)] == [2, 3]
 
 
 def test_series_by_step_average_to_the_metric(evaluated):

@@ -59,6 +59,7 @@ class _Slots(NamedTuple):
 
 _N_SLOTS = 256
 _CG_STEPS = 15
+_AT_ONCE, _ROUNDING = 256, 1e-14  # of `groups_within`: points compared with all others; of squared distances
 _FLOOR = 1e-4  # of the damping while settling: singular values of J under its root hardly move
 
 
@@ -174,7 +175,7 @@ def find_fixed_points(
     """The distinct fixed and slow points of F(·, u*), as `locate` finds them, and the spectra there."""
     points, q, _, rejected = locate(network.cell, network.params, candidates, u_star, settings)
     with jax.enable_x64(True):
-        padded, n = _padded(points)
+        padded, n = padded_to_class(points)
         params, u, at = _as_float64((network.params, u_star, padded))
         us = jnp.broadcast_to(u, (len(padded), u.shape[0]))
         values = eigenvalues(np.asarray(_jacobians(network.cell, params, at, us))[:n])
@@ -260,7 +261,7 @@ def _run(
     max_steps: int,
 ) -> tuple[Float[Any, "P N"], Float[Any, " P"]]:
     """`_settle` or `_converge` from all starts, in the starts' precision."""
-    padded, n = _padded(starts)
+    padded, n = padded_to_class(starts)
     params, u = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, starts.dtype)), (params, u_star))
     ends, qs = phase(cell, params, u, padded, n, stride, max_steps)
     return np.asarray(ends)[:n], np.asarray(qs)[:n]
@@ -269,16 +270,21 @@ def _run(
 _jacobians = jax.jit(jacobians, static_argnums=0)
 
 
-def _padded(points: Any) -> tuple[np.ndarray, int]:
-    """The points with zeros below, to 64, 96, 128, 192, 256 … rows, and how many they are.
-
-    So a few sizes are compiled, whatever numbers of points occur.
-    """
+def padded_to_class(points: Any) -> tuple[np.ndarray, int]:
+    """The points with zeros below, to a `size_class`, and how many they are."""
     n = len(points)
+    return np.concatenate([points, np.zeros((size_class(n) - n, *points.shape[1:]), points.dtype)]), n
+
+
+def size_class(n: int) -> int:
+    """The least of 64, 96, 128, 192, 256 … that is at least `n`.
+
+    Rows in these numbers are compiled for once, whatever numbers of points occur.
+    """
     rows = 64
     while rows < n:
         rows = rows * 3 // 2 if rows & (rows - 1) == 0 else rows * 4 // 3
-    return np.concatenate([points, np.zeros((rows - n, *points.shape[1:]), points.dtype)]), n
+    return rows
 
 
 def _as_float64(tree: Any) -> Any:
@@ -336,13 +342,21 @@ def groups_within(points: Float[Any, "P N"], within: float) -> np.ndarray:
     In order, a point that nothing stands for yet stands for itself and for all later ones closer than
     `within`. So the unique values are a subset in which no two lie closer, and earlier points win.
     """
+    points = np.asarray(points, np.float64)
     leaders = np.full(len(points), -1)
     if not len(points):
         return leaders
-    tree = scipy.spatial.cKDTree(points)
-    for i in range(len(points)):
-        if leaders[i] < 0:
-            near = np.asarray(tree.query_ball_point(points[i], within))
-            leaders[near[leaders[near] < 0]] = i
-            leaders[i] = i
+    # Squared distances by products of a block with all: in hundreds of dimensions no tree is faster.
+    centred = points - points.mean(axis=0)
+    squares = np.sum(centred**2, axis=1)
+    left = np.arange(len(points))
+    while len(left):
+        block = left[:_AT_ONCE]
+        sums = squares[block, None] + squares[left]
+        near = sums - 2 * centred[block] @ centred[left].T <= within**2 + _ROUNDING * sums
+        for i, close in zip(block, near, strict=True):
+            if leaders[i] < 0:
+                leaders[left[close & (leaders[left] < 0)]] = i
+                leaders[i] = i
+        left = left[leaders[left] < 0]
     return leaders

@@ -17,12 +17,13 @@ _kept: OrderedDict[tuple[Any, ...], tuple[Any, float]] = OrderedDict()
 _charged = 0.0
 
 
-def once(function: Callable[..., T], *args: Any) -> T:
-    """``function(*args)`` of a pure function; the last few results are kept, by content of `args`.
+def once(function: Callable[..., T], *args: Any, **unseen: Any) -> T:
+    """``function(*args, **unseen)`` of a pure function; the last few results are kept, by content of `args`.
 
     Args:
         args: pytrees of arrays; other leaves have to be hashable. They are not kept, and results are to be
             left as they are.
+        unseen: what changes no result, as whom to tell of progress.
     """
     global _charged
     leaves, structure = jax.tree.flatten(args)
@@ -33,7 +34,7 @@ def once(function: Callable[..., T], *args: Any) -> T:
         _charged += seconds
         return made
     start = spent()
-    made = function(*args)
+    made = function(*args, **unseen)
     _kept[key] = made, spent() - start
     if len(_kept) > _MOST:
         _kept.popitem(last=False)

@@ -168,8 +168,16 @@ def isolated(network: Network, points: Float[Any, "P N"], u_star: Float[Any, " U
     Along the direction of a smaller one a step covers less than a hundredth of the way, and settling, by the
     floor of its damping, does not move: how many points are found there says how finely one looked.
     """
-    gap = _jacobians_at(network, points, u_star) - np.eye(network.n_state)
-    return np.linalg.svd(gap, compute_uv=False)[:, -1] > _SETTLE[0] ** 0.5
+    none = np.zeros(0, bool)
+    return np.concatenate([none, *_in_blocks(_all_above, network, points, u_star)])[: len(points)]
+
+
+def _all_above(cell: Cell, params: CellParams, points: jax.Array, us: jax.Array) -> jax.Array:
+    """Whether JᵀJ − 10⁻⁴ I has a Cholesky factor, with J = ∂F/∂h − I: so without one singular value."""
+    eye = jnp.eye(points.shape[-1])
+    gap = jacobians(cell, params, points, us) - eye
+    factor = jnp.linalg.cholesky(jnp.swapaxes(gap, 1, 2) @ gap - _SETTLE[0] * eye)
+    return jnp.isfinite(factor).all(axis=(1, 2))
 
 
 def completeness(counts: Int[Any, "2 P"]) -> float:
@@ -207,20 +215,25 @@ def _run(
 
 
 def _jacobians_at(network: Network, points: Float[Any, "P N"], u_star: Any) -> Float[Any, "P N N"]:
-    """∂F/∂h at the points under u*, in float64, in blocks."""
-    n = len(points)
-    filled = np.concatenate([points, np.zeros((-n % _BLOCK, network.n_state))])
-    out = [np.zeros((0, network.n_state, network.n_state))]
+    """∂F/∂h at the points under u*."""
+    none = np.zeros((0, network.n_state, network.n_state))
+    return np.concatenate([none, *_in_blocks(jacobians, network, points, u_star)])[: len(points)]
+
+
+def _in_blocks(function: Any, network: Network, points: Float[Any, "P N"], u_star: Any) -> list[np.ndarray]:
+    """``function(cell, params, points, inputs)`` at the points under u*, in float64, block by block."""
+    filled = np.concatenate([points, np.zeros((-len(points) % _BLOCK, network.n_state))])
     with jax.enable_x64(True):
         params, u = _as_float64((network.params, u_star))
         us = jnp.broadcast_to(u, (_BLOCK, *u.shape))
-        for i in range(0, len(filled), _BLOCK):
-            out.append(np.asarray(_jit_jacobians(network.cell, params, filled[i : i + _BLOCK], us)))
-    return np.concatenate(out)[:n]
+        return [
+            np.asarray(_JITTED[function](network.cell, params, filled[i : i + _BLOCK], us))
+            for i in range(0, len(filled), _BLOCK)
+        ]
 
 
 def _as_float64(tree: Any) -> Any:
     return jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float64)), tree)
 
 
-_jit_jacobians = jax.jit(jacobians, static_argnums=0)
+_JITTED = {function: jax.jit(function, static_argnums=0) for function in (jacobians, _all_above)}

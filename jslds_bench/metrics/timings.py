@@ -1,9 +1,9 @@
-"""What it costs. Measured by the runner with the other workers halted, on one core, warmed and blocked on.
+"""What it costs. Rates are measured with the other workers halted, on one core, warmed and blocked on.
 
-Rates depend on the machine: the record holds the GEMM rate of the same process beside them. The two
-costs of making (`network_seconds`, `fit_seconds`) are processor seconds of the one-core worker, so that a
-neighbour's load does not enter; with an accelerator, of which a worker has one to itself, they are wall-clock
-seconds.
+They depend on the machine: the record holds the GEMM rate of the same process beside them. The costs of
+making (`network_seconds`, `fit_seconds`, `compile_seconds`) are processor seconds of the one-core worker, so
+that a neighbour's load does not enter; with an accelerator, of which a worker has one to itself, they are
+wall-clock seconds.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ class JacobiansPerSecond(Rate):
 @METRICS.register("compile_seconds")
 @dataclasses.dataclass(frozen=True)
 class CompileSeconds(Seconds):
-    """Time to trace and compile the model's free run, apart from running it."""
+    """Processor seconds to trace and compile the model's free run, apart from running it.
+
+    The same for all models of a shape that one worker meets, which run the same program.
+    """
 
     order: ClassVar[int] = 703
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.dynamics.fixed_points import SearchSettings, locate, search_starts
+from jslds_bench.dynamics.fixed_points import SearchSettings, locate, search_starts, size_class
 from jslds_bench.dynamics.linearize import ExpandInput, expand, expansion_step
 from jslds_bench.dynamics.once import once
 from jslds_bench.dynamics.rollout import trajectories
@@ -25,8 +25,8 @@ _TINY = 1e-12  # squared distance under which a state lies on a point
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["params", "u_stars", "points", "half_squares"],
-    meta_fields=["cell", "zeroth", "counts", "expand_input"],
+    data_fields=["params", "u_stars", "points", "half_squares", "counts"],
+    meta_fields=["cell", "zeroth", "expand_input"],
 )
 @dataclasses.dataclass(frozen=True)
 class NearestFixedPoint:
@@ -38,18 +38,26 @@ class NearestFixedPoint:
 
     cell: Cell
     zeroth: Literal["value", "point"]
-    counts: tuple[int, ...]
     expand_input: ExpandInput
     params: CellParams
     u_stars: jax.Array  # [K, U]
     points: jax.Array  # [K, P, N], padded with _FAR
     half_squares: jax.Array  # ½‖p‖², [K, P]
+    counts: jax.Array  # of the points that are no padding, [K]
+
+    def costs(self, h: Any, u_star: Any) -> tuple[jax.Array, jax.Array]:
+        """The context of `u_star`, and ½‖p‖² − p·h of its points, [P]: ½‖p − h‖² but for a constant.
+
+        Of the points of all contexts, so that it is one product with one matrix for all trials, when vmapped;
+        those of each trial's own would be copied for each trial and step.
+        """
+        context = jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1))
+        products = self.points.reshape(-1, h.shape[-1]) @ h
+        return context, (self.half_squares - products.reshape(self.half_squares.shape))[context]
 
     def nearest(self, h: Any, u_star: Any) -> jax.Array:
         """h*, [N]: the nearest of the points that belong to `u_star`."""
-        context = jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1))
-        # argmin ‖p − h‖² = argmin ½‖p‖² − p·h: one matrix product for all trials, when vmapped
-        cost = self.half_squares[context] - self.points[context] @ h
+        context, cost = self.costs(h, u_star)
         return self.points[context, jnp.argmin(cost)]
 
     def init(self, h0: Any, u_star: Any) -> Carry:
@@ -68,11 +76,11 @@ class NearestFixedPoint:
 
     def n_numbers(self) -> int:
         """The coordinates of all points."""
-        return sum(self.counts) * self.points.shape[-1]
+        return int(np.sum(self.counts)) * self.points.shape[-1]
 
     def fixed_points(self, u_star: Any) -> jax.Array:
         context = int(jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1)))
-        return self.points[context, : self.counts[context]]
+        return jnp.asarray(np.asarray(self.points)[context, : int(self.counts[context])])  # not compiled
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["nearest"], meta_fields=["n_nearest"])
@@ -90,10 +98,13 @@ class BlendedFixedPoints:
 
     def neighbours(self, h: Any, u_star: Any) -> tuple[jax.Array, jax.Array]:
         """h*_i, [k, N], and w_i, [k]; where a context has fewer points its nearest again, with weight 0."""
-        context = jnp.argmin(jnp.sum((self.nearest.u_stars - u_star) ** 2, axis=-1))
-        cost = self.nearest.half_squares[context] - self.nearest.points[context] @ h
-        _, order = jax.lax.top_k(-cost, min(self.n_nearest, cost.shape[0]))
-        real = order < jnp.asarray(self.nearest.counts)[context]
+        context, cost = self.nearest.costs(h, u_star)
+        least = []
+        for _ in range(min(self.n_nearest, cost.shape[0])):  # top_k would sort them all
+            least.append(jnp.argmin(cost))
+            cost = cost.at[least[-1]].set(jnp.inf)
+        order = jnp.stack(least)
+        real = order < self.nearest.counts[context]
         points = self.nearest.points[context, jnp.where(real, order, order[0])]
         squares = jnp.sum((points - h) ** 2, axis=-1)
         # Relative to the least distance, so that a state on a point neither divides by 0 nor feels the rest.
@@ -196,7 +207,8 @@ class FixedPointModel:
         """The expansions about given points, [P_k, N] for each of the distinct `u_stars`."""
         counts = tuple(len(points) for points in found)
         extra = np.asarray(network.h0)[None] if self.start_point else np.empty((0, network.n_state))
-        padded = np.full((len(found), max(counts) + len(extra), network.n_state), _FAR, np.float32)
+        rows = size_class(max(counts) + len(extra))
+        padded = np.full((len(found), rows, network.n_state), _FAR, np.float32)
         for row, points in zip(padded, found, strict=True):
             # h_0 stands beyond `counts`: it is expanded about, and is no fixed point.
             row[: len(points) + len(extra)] = np.concatenate([points, extra])
@@ -204,12 +216,12 @@ class FixedPointModel:
         nearest = NearestFixedPoint(
             network.cell,
             self.zeroth,
-            counts,
             self.expand_input,
             network.params,
             u_stars,
             jnp.asarray(padded),
             half_squares,
+            jnp.asarray(counts),
         )
         return nearest if self.n_nearest == 1 else BlendedFixedPoints(self.n_nearest, nearest)
 

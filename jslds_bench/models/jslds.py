@@ -13,6 +13,7 @@ import numpy as np
 from jslds_bench.dynamics.fixed_points import groups_within, rms_radius
 from jslds_bench.dynamics.jslds import co_rollout, expansion_point
 from jslds_bench.dynamics.linearize import ExpandInput, expand, expansion_step
+from jslds_bench.dynamics.once import once
 from jslds_bench.dynamics.training import Parameters, Recipe, RecipeName, expansion_loss, make_recipe, train
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import UsageError
@@ -28,7 +29,7 @@ from jslds_bench.types.core import (
     Trials,
     silent,
 )
-from jslds_bench.types.networks import Task
+from jslds_bench.types.networks import LossWeights, Task
 
 FAST_STEPS = 1_500
 """Of E by itself, with the network frozen."""
@@ -36,8 +37,10 @@ FAST_STEPS = 1_500
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["params", "phi", "u_stars", "expansions"],
-    meta_fields=["cell", "counts", "expand_input", "trained"],
+    data_fields=["params", "phi"],
+    meta_fields=["cell", "expand_input"],
+    # Not what it steps with: so that it compiles the same, whatever numbers of e* it has.
+    drop_fields=["u_stars", "expansions", "trained"],
 )
 @dataclasses.dataclass(frozen=True)
 class JacobianSwitching:
@@ -47,12 +50,11 @@ class JacobianSwitching:
     """
 
     cell: Cell
-    counts: tuple[int, ...]
     expand_input: ExpandInput
     params: CellParams
     phi: ExpansionParams
-    u_stars: jax.Array  # [K, U]
-    expansions: jax.Array  # [K, P, N]: distinct e* of the fit's trials, the first counts[k] of row k
+    u_stars: Any = None  # [K, U]
+    expansions: tuple[jax.Array, ...] = ()  # distinct e* of the fit's trials, [P_k, N] for each u*
     trained: tuple[tuple[str, int], ...] = ()  # of E on a frozen network: what `fitted_to` answers
 
     def init(self, h0: Any, u_star: Any) -> Carry:
@@ -80,7 +82,7 @@ class JacobianSwitching:
 
     def fixed_points(self, u_star: Any) -> jax.Array:
         context = int(jnp.argmin(jnp.sum((self.u_stars - u_star) ** 2, axis=-1)))
-        return self.expansions[context, : self.counts[context]]
+        return self.expansions[context]
 
 
 @MODELS.register("jslds")
@@ -122,7 +124,7 @@ class JSLDS:
             phi, recipe = self._train_expansion(task, network, key, progress)
             trained = {"steps": recipe.n_steps, "trials_drawn": recipe.n_steps * recipe.batch}
         h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], network.n_state))
-        states = co_rollout(network.cell, network.params, phi, h0, trials.inputs, trials.u_star)
+        states = _co_rollout(network.cell, network.params, phi, h0, trials.inputs, trials.u_star)
         e, radius = np.asarray(states.e), rms_radius(np.asarray(states.h).reshape(-1, network.n_state))
         found = []
         u_stars = task.expansion_inputs()
@@ -130,32 +132,45 @@ class JSLDS:
             chosen = e[np.all(np.isclose(trials.u_star, u_star), axis=-1)].reshape(-1, network.n_state)
             chosen = chosen[np.isfinite(chosen).all(axis=-1)]
             found.append(chosen[np.unique(groups_within(chosen, self.merge * radius))])
-        counts = tuple(len(points) for points in found)
-        padded = np.zeros((len(found), max(counts), network.n_state), np.float32)
-        for row, points in zip(padded, found, strict=True):
-            row[: len(points)] = points
         return JacobianSwitching(
             network.cell,
-            counts,
             self.expand_input,
             network.params,
             phi,
             u_stars,
-            jnp.asarray(padded),
+            tuple(jnp.asarray(points) for points in found),
             tuple(trained.items()),
         )
 
     def _train_expansion(
         self, task: Task, network: Network, key: jax.Array, progress: Progress
     ) -> tuple[ExpansionParams, Recipe]:
-        n = network.n_state
-        start = tuple(Layer(jnp.zeros((n, n)), jnp.zeros(n)) for _ in range(2))
-        frozen = Parameters(network.params, network.h0, network.readout, None)
         weights = task.setup.weights
         if self.weight_e is not None:
             weights = weights._replace(e=self.weight_e)
-        loss = expansion_loss(network.cell, weights, frozen)
         n_steps = FAST_STEPS if self.n_steps is None and self.recipe == "fast" else self.n_steps
-        recipe = make_recipe(self.recipe, task.setup, n_steps)
-        phi, _ = train(loss, start, task.sample, recipe, key, progress)
-        return phi, recipe
+        frozen = Parameters(network.params, network.h0, network.readout, None)
+        settings = (task, self.recipe, n_steps, weights)
+        # Variants differ in how they expand about e*: E is one.
+        phi = once(
+            _trained, network.cell, frozen, settings, np.asarray(jax.random.key_data(key)), progress=progress
+        )
+        return phi, make_recipe(self.recipe, task.setup, n_steps)
+
+
+def _trained(
+    cell: Cell,
+    frozen: Parameters,
+    settings: tuple[Task, RecipeName, int | None, LossWeights],
+    key: np.ndarray,
+    progress: Progress,
+) -> ExpansionParams:
+    """E of a network that stays as it is."""
+    (task, name, n_steps, weights), n = settings, frozen.h0.shape[0]
+    start = tuple(Layer(jnp.zeros((n, n)), jnp.zeros(n)) for _ in range(2))
+    recipe = make_recipe(name, task.setup, n_steps)
+    loss = expansion_loss(cell, weights, frozen)
+    return train(loss, start, task.sample, recipe, jax.random.wrap_key_data(jnp.asarray(key)), progress)[0]
+
+
+_co_rollout = jax.jit(co_rollout, static_argnums=0)

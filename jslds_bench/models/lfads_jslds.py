@@ -47,7 +47,7 @@ class LFADSJSLDS(SpikeAutoencoder):
         """The JSLDS that the generator was trained with."""
         network = generator.network
         assert network.expansion is not None
-        points = jnp.zeros((1, 0, network.n_state))  # its expansion points are asked for along trials
+        points = (jnp.zeros((0, network.n_state)),)  # its expansion points are asked for along trials
         return JacobianSwitching(
-            network.cell, (0,), "star", network.params, network.expansion, generator.u_stars, points
+            network.cell, "star", network.params, network.expansion, generator.u_stars, points
         )

@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jslds_bench.dynamics.once import charged, spent
+from jslds_bench.runner.programs import programs_read
 from jslds_bench.types.core import Network
 
 
 class StopWatch:
-    """`settings.base.Clock`."""
+    """`settings.base.Clock`; `quiet` silences the machine for as long as its block takes."""
 
-    def seconds(self, call: Callable[[], Any], budget: float = 0.3) -> float:
+    def __init__(self, quiet: Callable[[], AbstractContextManager[None]]) -> None:
+        self._quiet = quiet
+
+    def seconds(self, call: Callable[[], Any], budget: float = 0.1) -> float:
         """Median seconds of `call`, warmed once, over at least three runs and about `budget` seconds."""
-        jax.block_until_ready(call())
+        jax.block_until_ready(call())  # while the others go on: it may have to compile
         taken: list[float] = []
-        while len(taken) < 3 or (sum(taken) < budget and len(taken) < 50):
-            taken.append(self.once(call)[1])
+        with self._quiet():
+            while len(taken) < 3 or (sum(taken) < budget and len(taken) < 50):
+                start = time.perf_counter()
+                jax.block_until_ready(call())
+                taken.append(time.perf_counter() - start)
         return statistics.median(taken)
 
     def once(self, call: Callable[[], Any]) -> tuple[Any, float]:
-        """What `call` returns, blocked on, and the seconds that it took."""
-        start = time.perf_counter()
+        """What `call` returns, and the seconds (`spent`) that it took: no silence is needed for these."""
+        start = spent()
         result = jax.block_until_ready(call())
-        return result, time.perf_counter() - start
+        return result, spent() - start
 
 
 _COMPILING = ("/jax/core/compile/jaxpr_to_mlir_module_duration", "/jax/core/compile/backend_compile_duration")
-_compiled = 0.0
+_compiled, _heard = 0.0, 0.0
 
 
 def _listen(event: str, duration_secs: float, **_: Any) -> None:
-    global _compiled
+    global _compiled, _heard
     if event in _COMPILING:
-        _compiled += duration_secs
+        # JAX tells seconds on the wall, in which the process may have been halted.
+        now = spent()
+        _compiled += min(duration_secs, now - _heard)
+        _heard = now
 
 
 jax.monitoring.register_event_duration_secs_listener(_listen)
@@ -62,11 +73,14 @@ class Parts:
         self._seconds = before
         self._used = spent() - sum(before.values()) - other
         self._wall = time.perf_counter() - sum(before.values()) - other - halted
+        self._read = programs_read()
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         """Charges its block to `name`. Blocks do not nest."""
+        global _heard
         start, compiled = spent(), _compiled
+        _heard = max(_heard, start)
         try:
             yield
         finally:
@@ -84,6 +98,10 @@ class Parts:
         rest = {"other": max(used - named, 0.0), "halted": max(wall - used, 0.0)}
         return {**self._seconds, **rest}
 
+    def programs_read(self) -> int:
+        """How many programs other workers of the run had compiled."""
+        return programs_read() - self._read
+
 
 def timed(make: Callable[[], Any]) -> tuple[Any, float]:
     """What `make` returns, its arrays there, and the seconds (`spent`) that it took by itself."""
@@ -94,14 +112,23 @@ def timed(make: Callable[[], Any]) -> tuple[Any, float]:
     return made, spent() + charged() - start
 
 
+_product = jax.jit(jnp.matmul)
+
+
+@functools.cache
+def _factors(n: int) -> tuple[jax.Array, jax.Array]:
+    """Two matrices, once multiplied."""
+    a, b = jax.random.normal(jax.random.key(0), (2, n, n), jnp.float32)
+    jax.block_until_ready(_product(a, b))
+    return a, b
+
+
 def gemm_rate(n: int = 1024, repeats: int = 5) -> float:
     """FLOP/s of float32 products [n, n] × [n, n], the best of `repeats`: 2 n³ / seconds."""
-    a, b = jax.random.normal(jax.random.key(0), (2, n, n), jnp.float32)
-    product = jax.jit(jnp.matmul)
-    jax.block_until_ready(product(a, b))
+    a, b = _factors(n)
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
-        jax.block_until_ready(product(a, b))
+        jax.block_until_ready(_product(a, b))
         seconds.append(time.perf_counter() - start)
     return 2 * n**3 / min(seconds)

@@ -111,9 +111,10 @@ def _run(
             evaluated = setting.evaluate(fitted, shared, held_out, job.seed)
     if asked:
         raise Unsupported(PEEKED)
-    with quiet(), parts("measuring speeds"):
-        rates = setting.time(fitted, shared, evaluated, job.seed, StopWatch())
-        gemm = gemm_rate(repeats=3)
+    with parts("measuring speeds"):
+        rates = setting.time(fitted, shared, evaluated, job.seed, StopWatch(quiet))
+        with quiet():
+            gemm = gemm_rate(repeats=2)
     cost = {} if p.made is None else {"network_seconds": p.made.seconds}
     come_by = {} if p.made is None else {"network_cached": p.made.cached, "network_batch": p.made.together}
     evaluated = dataclasses.replace(evaluated, timings={**cost, "fit_seconds": fit_seconds, **rates})
@@ -123,7 +124,12 @@ def _run(
         values = {name: _value(name, evaluated, setting, divergence) for name in job.metrics}
     with parts("figures"):
         series, arrays = setting.series(fitted, evaluated), setting.arrays(fitted, shared, evaluated)
-    timing = {"gemm_flops": gemm, **come_by, "parts": parts.seconds()}
+    timing = {
+        "gemm_flops": gemm,
+        **come_by,
+        "parts": parts.seconds(),
+        "programs_read": parts.programs_read(),
+    }
     record = dataclasses.replace(
         blank_record(job, "ok", None, environment),
         values=values,

@@ -9,6 +9,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,19 +20,22 @@ import jslds_bench
 # package is the runner's own, whether or not one is installed.
 _START = """
 import importlib.util, sys
-core, runner, package = sys.argv[1:]
+core, runner, package, programs = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("jslds_bench", package)
 sys.modules["jslds_bench"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 from jslds_bench.runner.worker import main
-main(int(core) if core else None, int(runner))
+main(int(core) if core else None, int(runner), programs)
 """
 
 
 class Worker:
-    """One worker process: pinned to `core`, or else free, with the accelerator that `place` gives it."""
+    """One worker process: pinned to `core`, or else free, with the accelerator that `place` gives it.
 
-    def __init__(self, number: int, core: int | None, place: dict[str, str]) -> None:
+    `programs`: where the workers keep what they compile.
+    """
+
+    def __init__(self, number: int, core: int | None, place: dict[str, str], programs: str) -> None:
         self.number = number
         self.keys: list[tuple[Any, ...]] = []  # what it is working on now
         self.task = ""  # of its latest group
@@ -43,7 +47,7 @@ class Worker:
         pools = () if core is None else ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         pinned = "" if core is None else str(core)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, pinned, str(os.getpid()), jslds_bench.__file__],
+            [sys.executable, "-P", "-c", _START, pinned, str(os.getpid()), jslds_bench.__file__, programs],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={
@@ -112,6 +116,7 @@ class Pool:
         self._selector = selectors.DefaultSelector()
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
         self._cores = cores
+        self._programs = tempfile.TemporaryDirectory(prefix="jslds-bench-", ignore_cleanup_errors=True)
 
     def __enter__(self) -> Pool:
         return self
@@ -120,12 +125,15 @@ class Pool:
         for worker in list(self.workers):
             self.remove(worker)
         self._selector.close()
+        self._programs.cleanup()
 
     def start(self, number: int) -> Worker:
+        core, place = None, {}
         if self._places:
-            worker = Worker(number, None, self._places[number % len(self._places)])
+            place = self._places[number % len(self._places)]
         else:
-            worker = Worker(number, self._cores[number % len(self._cores)], {})
+            core = self._cores[number % len(self._cores)]
+        worker = Worker(number, core, place, self._programs.name)
         self.workers.append(worker)
         self._selector.register(worker.output, selectors.EVENT_READ, worker)
         return worker

@@ -199,8 +199,11 @@ class _Run:
                 # What is quickly prepared is prepared anew for each job: they need not wait for each other.
                 alone = "" if settings.of(job.setting).shares else job.model.label
                 groups.setdefault((job.task.label, job.network.label, job.seed, alone), []).append(key)
-        co_trained_last = sorted(groups.values(), key=lambda g: self.jobs[g[0]].network.name == "cotrained")
-        return co_trained_last[::-1]
+        return sorted(groups.values(), key=self._length, reverse=True)
+
+    def _length(self, group: list[Key]) -> tuple[bool, int]:
+        """What groups are ordered by: co-training takes longest, and many models longer than few."""
+        return self.jobs[group[0]].network.name == "cotrained", len(group)
 
     def _over_seeds(self, groups: list[list[Key]]) -> list[list[Key]]:
         """`groups` with those that differ in the seed of a network alone put together."""
@@ -277,7 +280,7 @@ class _Run:
             self.let_go.append(time.monotonic())
             return
         # Of the groups as long as the next one, rather one of the task that this worker has compiled for.
-        alike = [g for g in groups if g[0][1] == groups[0][0][1]]
+        alike = [g for g in groups if self._length(g) == self._length(groups[0])]
         chosen = next((g for g in alike if g[0][0] == worker.task), groups[0])
         groups.remove(chosen)
         worker.group = worker.keys = chosen

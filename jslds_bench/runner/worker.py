@@ -163,8 +163,12 @@ def die_with(runner: int) -> None:
             sys.exit(1)
 
 
-def main(core: int | None, runner: int) -> None:
-    """The loop of the worker of process `runner` on core `core`, or on all; returns when its stdin closes."""
+def main(core: int | None, runner: int, programs: str) -> None:
+    """The loop of the worker of process `runner` on core `core`, or on all; returns when its stdin closes.
+
+    Args:
+        programs: the folder in which the workers of the run keep what they compile.
+    """
     from jslds_bench.errors import UsageError
 
     die_with(runner)
@@ -176,7 +180,9 @@ def main(core: int | None, runner: int) -> None:
     channel = Channel(answers, sys.stdin)
 
     from jslds_bench.runner.machine import environment
+    from jslds_bench.runner.programs import share
 
+    share(programs)
     about = environment()
     channel.send("ready", environment=about)
     while (command := channel.receive()) is not None:

@@ -17,14 +17,14 @@ E = TypeVar("E")
 
 
 class Clock(Protocol):
-    """How the template measures; a setting is asked for its timings while the machine is silent."""
+    """How the template measures."""
 
     def seconds(self, call: Callable[[], Any]) -> float:
-        """Median seconds of `call`, warmed and blocked on."""
+        """Median seconds of `call`, warmed and blocked on, while the machine is silent."""
         ...
 
     def once(self, call: Callable[[], Any]) -> tuple[Any, float]:
-        """What `call` returns, and the seconds that it took."""
+        """What `call` returns, and the processor seconds that it took, beside whatever else there is."""
         ...
 
 

@@ -138,10 +138,11 @@ def update_initial(
     return Initial(jnp.log(counts / jnp.sum(counts)), mean, clip_below(cov, prior.state_floor))
 
 
-def gate_pairs(belief: Belief, spec: Spec) -> Float[Array, "R I K"]:
-    """The pair marginals as the gate sees them: summed over the previous mode where it does not matter."""
-    pair = rows(belief.pair)
-    return jnp.sum(pair, axis=1, keepdims=True) if spec.transitions == "recurrent_only" else pair
+def as_gated(belief: Belief, spec: Spec) -> Belief:
+    """The belief as the gate sees it: pairs are summed over a previous mode that does not matter."""
+    if spec.transitions != "recurrent_only":
+        return belief
+    return belief._replace(pair=jnp.sum(belief.pair, axis=2, keepdims=True))
 
 
 @partial(jax.jit, static_argnames=("spec",))
@@ -151,7 +152,7 @@ def m_step(params: Params, belief: Belief, data: Data, prior: Prior, spec: Spec,
     before, after, u = rows(x[:, :-1]), rows(x[:, 1:]), rows(data.u[:, 1:])
     linear = update_linear(rows(belief.single[:, 1:]), Links(before, after, u), prior)
     gate = update_gate(
-        params.gate, GateRows(gate_pairs(belief, spec), before, None, u), prior, spec, n_newton
+        params.gate, GateRows(rows(as_gated(belief, spec).pair), before, None, u), prior, spec, n_newton
     )
     return params._replace(initial=update_initial(x[:, 0], None, belief, prior), gate=gate, linear=linear)
 

@@ -20,12 +20,12 @@ class Posterior(NamedTuple):
     Attributes:
         log_z: log p(observations); −inf where they are impossible, and the posteriors are then all zero.
         single: p(z_t = k | all), [T, K]; zero at padded steps.
-        pair: p(z_t = i, z_{t+1} = j | all), [T−1, K, K]; zero where t+1 is padded.
+        pair: p(z_t = i, z_{t+1} = j | all), [T−1, I, K], summed over i where I = 1; zero where t+1 is padded.
     """
 
     log_z: Float[Array, ""]
     single: Float[Array, "T K"]
-    pair: Float[Array, "T-1 K K"]
+    pair: Float[Array, "T-1 I K"]
 
 
 def _log_sum(x: jax.Array, axis: int | tuple[int, ...]) -> jax.Array:
@@ -88,15 +88,27 @@ def posterior(
 ) -> Posterior:
     """Forward–backward: marginals and pairs of the modes given all observations.
 
-    Both passes are normalised step by step, so long trials lose no digits.
+    Both passes are normalised step by step, so long trials lose no digits. Where the previous mode does not
+    matter there is nothing to pass on: the modes are independent.
     Reference: Rabiner (1989), eqs. 18–37.
     """
+    if log_trans.shape[1] == 1:
+        return _independent(log_pi, log_trans[:, 0], log_lik, mask)
     log_z, alpha = forward(log_pi, log_trans, log_lik, mask)
     beta = _backward(log_trans, log_lik, mask)
     single = _normalised(alpha + beta, 1) * mask[:, None]
     joint = alpha[:-1, :, None] + log_trans + (log_lik + beta)[1:, None, :]
     pair = _normalised(joint, (1, 2)) * mask[1:, None, None]
     return Posterior(log_z, single, pair)
+
+
+def _independent(log_pi: jax.Array, log_p: jax.Array, log_lik: jax.Array, mask: jax.Array) -> Posterior:
+    joint = jnp.concatenate([log_pi[None], log_p]) + log_lik
+    norms = _log_sum(joint, 1)
+    log_z = norms[0] + jnp.sum(jnp.where(mask[1:] > 0, norms[1:], 0.0))
+    # As after a pass over the trial, a step that cannot be leaves nothing after it, nor anything before.
+    single = jnp.where(jnp.isfinite(log_z), _normalised(joint, 1), 0.0) * mask[:, None]
+    return Posterior(log_z, single, single[1:, None])
 
 
 def viterbi(

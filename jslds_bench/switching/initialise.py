@@ -13,6 +13,7 @@ import scipy.cluster.vq
 import scipy.ndimage
 from jaxtyping import Float, Int
 
+from jslds_bench.dynamics.once import once
 from jslds_bench.switching import arhmm
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.emissions import Views, update_emission
@@ -222,21 +223,30 @@ def start_modes(
     known, the last stage is left to the fit itself, which is the same EM.
     """
     known = Data(x, data.u, data.mask)
-    d, n_inputs = x.shape[2], data.u.shape[2]
     target = known_states(spec)
     sticky = dataclasses.replace(target, transitions="sticky", gate_inputs=False)
-    belief = hard_belief(cluster_modes(x, data.mask, spec.n_modes, seed, variant), data.mask, spec.n_modes)
-    prior, blank = make_prior(sticky, known, x), arhmm.blank_params(sticky, d, n_inputs)
+    # Whatever the target's gate reads, this much is the same.
+    belief, reseeded = once(_sticky_modes, sticky, known, seed, variant, n_iterations)
+    prior, blank = make_prior(target, known, x), arhmm.blank_params(target, x.shape[2], data.u.shape[2])
+    params = arhmm.m_step(blank, belief, known, prior, target.structure, 10)
+    n_target = 0 if spec.emissions == "identity" else n_iterations
+    params, belief, _ = run_arhmm(params, known, prior, target, n_target, 1e-4)
+    return params, belief, reseeded
+
+
+def _sticky_modes(
+    sticky: Spec, known: Data, seed: int, variant: int, n_iterations: int
+) -> tuple[Belief, int]:
+    """Belief on known states: clusters, then a sticky ARHMM whose empty modes are reseeded; how many were."""
+    x, k = known.y, sticky.n_modes
+    belief = hard_belief(cluster_modes(x, known.mask, k, seed, variant), known.mask, k)
+    prior, blank = make_prior(sticky, known, x), arhmm.blank_params(sticky, x.shape[2], known.u.shape[2])
     reseeded = 0
-    for _ in range(3 if spec.n_modes > 1 else 0):
+    for _ in range(3 if k > 1 else 0):
         params = arhmm.m_step(blank, belief, known, prior, sticky.structure, 5)
         params, belief, _ = run_arhmm(params, known, prior, sticky, n_iterations, 1e-4)
         belief, n_empty = reseed_empty(params, belief, known)
         reseeded += n_empty
         if not n_empty:
             break
-    prior, blank = make_prior(target, known, x), arhmm.blank_params(target, d, n_inputs)
-    params = arhmm.m_step(blank, belief, known, prior, target.structure, 10)
-    n_target = 0 if spec.emissions == "identity" else n_iterations
-    params, belief, _ = run_arhmm(params, known, prior, target, n_target, 1e-4)
-    return params, belief, reseeded
+    return belief, reseeded

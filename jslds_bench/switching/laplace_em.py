@@ -94,10 +94,7 @@ def _potentials(
 def _expected_log_joint(ready: _Ready, spec: Spec, belief: Belief, x: _XMoments, trial: _Trial) -> jax.Array:
     """E_q log p(y, x, z) of one trial, but for `log_base`: q does not change it."""
     log_lik, log_trans, rest = _potentials(ready, spec, x, trial)
-    pair = belief.pair
-    if log_trans.shape[1] == 1:
-        pair = jnp.sum(pair, axis=1, keepdims=True)
-    gated = jnp.where(pair > 0, pair * log_trans, 0.0)
+    gated = jnp.where(belief.pair > 0, belief.pair * log_trans, 0.0)
     start = jnp.where(belief.single[0] > 0, belief.single[0] * ready.params.initial.log_pi, 0.0)
     return rest + jnp.sum(start) + jnp.sum(belief.single * log_lik) + jnp.sum(gated)
 
@@ -163,7 +160,7 @@ def laplace(
     params: Params, belief: Belief, mean: Float[Array, "B T D"], data: Data, spec: Spec, n_newton: int = 30
 ) -> Variational:
     """q(x) by Laplace's approximation, from a guess of the means; q(z) as given."""
-    ready = _prepare(params)
+    ready, belief = _prepare(params), arhmm.as_gated(belief, spec)
     chain, moments = jax.vmap(lambda b, m, *trial: _laplace_trial(ready, spec, b, m, trial, n_newton))(
         belief, mean, *data
     )
@@ -227,7 +224,7 @@ def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec,
     m, u = q.moments, rows(data.u[:, 1:])
     before, cov_before = rows(m.mean[:, :-1]), rows(m.cov[:, :-1])
     links = Links(before, rows(m.mean[:, 1:]), u, cov_before, rows(m.cov[:, 1:]), rows(m.cross))
-    gate_rows = GateRows(arhmm.gate_pairs(q.belief, spec), before, cov_before if spec.recurrent else None, u)
+    gate_rows = GateRows(rows(q.belief.pair), before, cov_before if spec.recurrent else None, u)
     views = Views(rows(data.y), rows(data.mask), rows(m.mean), rows(m.cov))
     return Params(
         arhmm.update_initial(m.mean[:, 0], m.cov[:, 0], q.belief, prior),

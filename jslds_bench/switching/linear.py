@@ -71,12 +71,13 @@ def make_forms(linear: Linear) -> Forms:
 def expected_log_dynamics(forms: Forms, links: Links) -> Float[Array, "R K"]:
     """E log N(x_t | A_k x_{t−1} + V_k u_t + b_k, Q_k) for every mode, exact."""
 
-    def mode(a: jax.Array, v: jax.Array, b: jax.Array, whiten: jax.Array) -> jax.Array:
-        residual = links.after - links.before @ a.T - links.u @ v.T - b
-        return jnp.sum((residual @ whiten.T) ** 2, axis=1)
-
-    linear = forms.linear
-    square = jax.vmap(mode, out_axes=1)(linear.a, linear.v, linear.b, forms.whiten)
+    # L⁻¹ (x_t − A x_{t−1} − V u − b) of all modes is one product.
+    (a, v, b, _), n_rows = forms.linear, links.after.shape[0]
+    seen = jnp.concatenate([links.after, links.before, links.u, jnp.ones((n_rows, 1))], axis=1)
+    eye = jnp.broadcast_to(jnp.eye(a.shape[1]), a.shape)
+    white = forms.whiten @ jnp.concatenate([eye, -a, -v, -b[..., None]], axis=2)
+    residual = seen @ white.reshape(-1, white.shape[2]).T
+    square = jnp.sum(residual.reshape(n_rows, *b.shape) ** 2, axis=2)
     if links.cross is None or links.cov_before is None or links.cov_after is None:
         return forms.log_norm - 0.5 * square
 

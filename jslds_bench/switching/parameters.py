@@ -157,10 +157,10 @@ class Data(NamedTuple):
 
 
 class Belief(NamedTuple):
-    """q(z): single [B, T, K] and pair [B, T−1, K, K] marginals."""
+    """q(z): single [B, T, K] and pair [B, T−1, I, K] marginals; these may be summed over i where I is 1."""
 
     single: Float[Any, "B T K"]
-    pair: Float[Any, "B T-1 K K"]
+    pair: Float[Any, "B T-1 I K"]
 
 
 def as_numpy(tree: Any) -> Any:

@@ -11,6 +11,8 @@ from jaxtyping import Array, Float
 
 from jslds_bench.switching.parameters import Gate, Prior, Spec
 
+_ROWS_AT_ONCE = 512
+
 
 def gate_logits(
     gate: Gate, x: Float[Array, "*batch D"], u: Float[Array, "*batch U"]
@@ -85,37 +87,87 @@ def _curvature(gate: Gate, rows: GateRows, prior: Prior) -> jax.Array:
     The part of x's covariance that enters the curvature is Cov(x) added to x xᵀ.
     """
     phi = jnp.concatenate([rows.x, rows.u], axis=1)
-    (n_rows, n_phi), (n_from, n_modes) = phi.shape, gate.log_p.shape
+    n_phi, (n_from, n_modes) = phi.shape[1], gate.log_p.shape
     p = jax.nn.softmax(gate_logits(gate, rows.x, rows.u), axis=-1)
     weight = jnp.sum(rows.pair, axis=2)
     wp = weight[..., None] * p
-    h = jnp.sum(wp, axis=1)[:, :, None] * jnp.eye(n_modes) - jnp.einsum("rik,ril->rkl", wp, p)
-
-    # blocks (k, j) are symmetric and equal (j, k): half of them, each one matrix product
-    k, j = np.tril_indices(n_modes)
-    pairs = jnp.swapaxes(h[:, k, j], 0, 1)
-    blocks = jax.lax.map(lambda h_kj: (phi * h_kj[:, None]).T @ phi, pairs)
+    if n_from == 1:  # the bias is one more thing that is read, always 1
+        full = _squares(wp[:, 0], p[:, 0], jnp.pad(phi, ((0, 0), (0, 1)), constant_values=1.0))
+        top, side, corner = full[:, :-1, :, :-1], full[:, :-1, None, :, -1], full[None, :, -1, :, -1]
+    else:
+        top, side, corner = _blocks(wp, p, phi)
     if rows.cov is not None:
         n = rows.x.shape[1]
-        blocks = blocks.at[:, :n, :n].add((pairs @ rows.cov.reshape(n_rows, -1)).reshape(-1, n, n))
-    top = jnp.zeros((n_modes, n_phi, n_modes, n_phi)).at[k, :, j].set(blocks).at[j, :, k].set(blocks)
+        h = jnp.sum(wp, axis=1)[:, :, None] * jnp.eye(n_modes) - jnp.einsum("rik,ril->rkl", wp, p)
+        spread = h.reshape(len(h), -1).T @ rows.cov.reshape(len(h), -1)
+        spread = spread.reshape(n_modes, n_modes, n, n).swapaxes(1, 2)
+        beside = (0, n_phi - n)
+        top = top + jnp.pad(spread, ((0, 0), beside, (0, 0), beside))
     top = top.reshape(n_modes * n_phi, n_modes * n_phi)
     top = top + jnp.diag(jnp.tile(prior.gate, n_modes))
-    eye = jnp.eye(n_modes)
-
-    def biases(wp_i: jax.Array, p_i: jax.Array) -> tuple[jax.Array, jax.Array]:
-        h_i = wp_i[:, :, None] * eye - wp_i[:, :, None] * p_i[:, None, :]
-        return jnp.einsum("rkl,rm->kml", h_i, phi), jnp.sum(h_i, axis=0)
-
-    side, corner = jax.lax.map(lambda x: biases(*x), (jnp.swapaxes(wp, 0, 1), jnp.swapaxes(p, 0, 1)))
     rows_p = jax.nn.softmax(gate.log_p, axis=-1)
     total = jnp.sum(prior.counts, axis=1)
     corner = corner + total[:, None, None] * (
-        rows_p[:, :, None] * eye - rows_p[:, :, None] * rows_p[:, None, :]
+        rows_p[:, :, None] * jnp.eye(n_modes) - rows_p[:, :, None] * rows_p[:, None, :]
     )
-    side = jnp.transpose(side, (1, 2, 0, 3)).reshape(n_modes * n_phi, n_from * n_modes)
+    side = side.reshape(n_modes * n_phi, n_from * n_modes)
     corner = jnp.einsum("ikl,ij->ikjl", corner, jnp.eye(n_from)).reshape(n_from * n_modes, -1)
     return jnp.block([[top, side], [side.T, corner]])
+
+
+def _squares(wp: jax.Array, p: jax.Array, phi: jax.Array) -> jax.Array:
+    """Σ w (diag p − p pᵀ) ⊗ φ φᵀ where the previous mode does not matter, [K, P, K, P].
+
+    Large products of few rows at a time, so that they stay in the cache; of the second part, which is
+    symmetric, those columns on and right of the diagonal that a few groups of modes leave.
+    """
+    (n_rows, n_modes), n_phi = p.shape, phi.shape[1]
+    width = max(-(-n_modes // 4), min(n_modes, 8))
+    groups = [(k * n_phi, min(k + width, n_modes) * n_phi) for k in range(0, n_modes, width)]
+
+    def split(x: jax.Array) -> jax.Array:
+        padded = jnp.pad(x, ((0, -n_rows % _ROWS_AT_ONCE), (0, 0)))
+        return padded.reshape(-1, _ROWS_AT_ONCE, x.shape[1])
+
+    def add(sums: tuple[jax.Array, list[jax.Array]], x: tuple[jax.Array, ...]) -> tuple[Any, None]:
+        wp, p, phi = x
+        left = (wp.T[:, None] * phi.T).reshape(n_modes * n_phi, -1)
+        right = (p[:, :, None] * phi[:, None]).reshape(-1, n_modes * n_phi)
+        parts = [s + left[i:j] @ right[:, i:] for s, (i, j) in zip(sums[1], groups, strict=True)]
+        return (sums[0] + left @ phi, parts), None
+
+    start = jnp.zeros((n_modes * n_phi, n_phi)), [jnp.zeros((j - i, n_modes * n_phi - i)) for i, j in groups]
+    (own, parts), _ = jax.lax.scan(add, start, tuple(split(x) for x in (wp, p, phi)))
+    both = [  # each group's rows: what lies left of the diagonal is above it in earlier groups
+        [*(s[:, i - a : j - a].T for s, (a, _) in zip(parts, groups[:n], strict=False)), part]
+        for n, (part, (i, j)) in enumerate(zip(parts, groups, strict=True))
+    ]
+    whole = jnp.block(both).reshape(n_modes, n_phi, n_modes, n_phi)
+    return jnp.eye(n_modes)[:, None, :, None] * own.reshape(n_modes, n_phi, 1, n_phi) - whole
+
+
+def _blocks(wp: jax.Array, p: jax.Array, phi: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The same of φ summed over previous modes i, and with their biases: [K, P, I, K] and [I, K, K].
+
+    Blocks (k, j) equal (j, k): half of them, each one matrix product.
+    """
+    n_modes, eye = p.shape[2], jnp.eye(p.shape[2])
+    h = jnp.sum(wp, axis=1)[:, :, None] * eye - jnp.einsum("rik,ril->rkl", wp, p)
+    k, j = np.tril_indices(n_modes)
+    pairs = jnp.swapaxes(h[:, k, j], 0, 1)
+    blocks = jax.lax.map(lambda h_kj: (phi * h_kj[:, None]).T @ phi, pairs)
+    which = np.zeros((n_modes, n_modes), int)
+    which[k, j] = which[j, k] = np.arange(len(k))
+    top = jnp.swapaxes(blocks[which], 1, 2)
+
+    ones = jnp.pad(phi, ((0, 0), (0, 1)), constant_values=1.0)
+
+    def biases(wp_i: jax.Array, p_i: jax.Array) -> jax.Array:
+        read = wp_i.T[:, None] * ones.T
+        return jnp.sum(read, axis=2)[:, :, None] * eye[:, None] - read @ p_i
+
+    along = jax.lax.map(lambda x: biases(*x), (jnp.swapaxes(wp, 0, 1), jnp.swapaxes(p, 0, 1)))
+    return top, jnp.transpose(along[:, :, :-1], (1, 2, 0, 3)), along[:, :, -1]
 
 
 def _flat(gate: Gate) -> jax.Array:
@@ -148,6 +200,10 @@ def update_gate(gate: Gate, rows: GateRows, prior: Prior, spec: Spec, n_newton: 
         total = jnp.sum(counts, axis=1, keepdims=True)
         rows_p = jnp.where(total > 0, counts / jnp.where(total > 0, total, 1.0), 1.0 / counts.shape[1])
         return gate._replace(log_p=jnp.log(rows_p))
+    if not spec.recurrent and (d := gate.r.shape[1]):  # R is 0 and stays: what it would read is left out
+        narrow = rows._replace(x=rows.x[:, :0], cov=None)
+        own = prior._replace(gate=prior.gate[d:])
+        return update_gate(gate._replace(r=gate.r[:, :0]), narrow, own, spec, n_newton)._replace(r=gate.r)
     free = _free(gate, spec)
 
     def value(theta: jax.Array) -> jax.Array:

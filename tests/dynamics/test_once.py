@@ -42,6 +42,18 @@ def test_the_last_few_are_kept():
     assert len(calls) == _MOST + 2
 
 
+def test_whom_to_tell_of_progress_makes_no_difference():
+    told = []
+
+    def work(x, progress):
+        progress(1)
+        return x + 1
+
+    for teller in (told.append, lambda n: told.append(-n)):
+        np.testing.assert_array_equal(once(work, np.arange(2.0), progress=teller), [1, 2])
+    assert told == [1]
+
+
 def test_a_clock_charges_what_was_spared():
     work, _ = counted()
     x = np.ones(2)

@@ -182,6 +182,20 @@ def test_merging_keeps_a_spread_subset_that_stands_for_all(points, within):
     np.testing.assert_array_equal(np.unique(groups_within(points[kept], within)), np.arange(len(kept)))
 
 
+@pytest.mark.parametrize("within", [0.5, 4.2, 5.0])
+def test_merging_many_points_of_many_dimensions_goes_by_the_order(within):
+    """More points than are compared at once, some of them alone and far away, against one at a time."""
+    rng = np.random.default_rng(0)
+    points = 100 + np.concatenate([rng.normal(size=(10, 12))[rng.integers(0, 10, 600)], [[1e6] * 12]])
+    points[:-1] += rng.normal(size=(600, 12)) * np.repeat([0.01, 1.0], 300)[:, None]
+    expected = np.full(len(points), -1)
+    for i, point in enumerate(points):
+        if expected[i] < 0:
+            expected[(expected < 0) & (np.linalg.norm(points - point, axis=1) <= within)] = i
+    np.testing.assert_array_equal(groups_within(points, within), expected)
+    assert 10 < len(np.unique(expected)) < 600
+
+
 def test_radius_is_the_root_mean_square_distance_from_the_mean():
     assert rms_radius(np.array([[3.0, 0.0], [5.0, 0.0]])) == pytest.approx(1)
     assert rms_radius(np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 2.0]])) == pytest.approx(2**0.5)

@@ -107,13 +107,13 @@ def test_fewer_points_than_neighbours_are_all_blended_and_padding_is_not(blended
     """With one point in a context the blend is its expansion, whatever the other context has."""
     points = blended.nearest.points.at[1, 1:].set(1e6)
     halves = 0.5 * jnp.sum(points**2, axis=-1)
-    inner = dataclasses.replace(blended.nearest, counts=(9, 1), points=points, half_squares=halves)
+    inner = dataclasses.replace(blended.nearest, counts=jnp.array([9, 1]), points=points, half_squares=halves)
     squeezed = BlendedFixedPoints(20, inner)
     star = jnp.asarray(TASK.expansion_inputs()[1])
     h, u = jnp.full(4, 0.3), jnp.full(4, 0.1)
     near, weights = squeezed.neighbours(h, star)
-    assert near.shape == (9, 4)
-    assert weights.tolist() == [1.0] + [0.0] * 8
+    assert near.shape == (20, 4)
+    assert weights.tolist() == [1.0] + [0.0] * 19
     expected = expansion_step(inner.cell, inner.params, points[1, 0], star, h, u, "value")
     np.testing.assert_allclose(squeezed.step((), h, u, star)[1], expected, atol=1e-6)
 

@@ -7,15 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jslds_bench.contract.compiling import compilations
 from jslds_bench.dynamics.jslds import co_rollout, expansion_point
+from jslds_bench.dynamics.rollout import free_run
+from jslds_bench.dynamics.training import train
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.metrics.states import RelativeError, RelativeErrorOneStep
+from jslds_bench.models import jslds
 from jslds_bench.models.codebook import CodebookModel
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.models.jslds import JSLDS
 from jslds_bench.models.persistence import Persistence
 from jslds_bench.models.taylor_at_state import TaylorAtState
 from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.settings.networks.calls import on_model
 from jslds_bench.tasks.context_integration import ContextIntegration
 from jslds_bench.tasks.nbit_memory import NBitMemory
 from jslds_bench.types import Layer
@@ -101,6 +106,36 @@ def test_jslds_on_a_frozen_network_trains_its_expansion_alone(make_network):
     local = model.local(a, jnp.zeros(2), jnp.zeros(2))
     np.testing.assert_allclose(local.e, expansion_point(model.phi, a), rtol=1e-6)
     np.testing.assert_array_equal(local.c, local.e)  # eq. 5: the zeroth term is e*, not F(e*)
+
+
+def test_variants_of_jslds_on_a_frozen_network_train_one_expansion_network(make_network, monkeypatch):
+    network, trained = make_network("vanilla", 5, MEMORY.n_inputs, MEMORY.n_outputs, n_layers=0), []
+    monkeypatch.setattr(jslds, "train", lambda *args: trained.append(args) or train(*args))
+    settings = {"recipe": "paper", "n_steps": 3}
+    star, actual = (fit(JSLDS(**settings, expand_input=i), MEMORY, network) for i in ("star", "actual"))
+    jax.tree.map(np.testing.assert_array_equal, star.phi, actual.phi)
+    assert len(trained) == 1
+    for other in ({"n_steps": 2}, {"weight_e": 7.0}):
+        fit(JSLDS(**(settings | other)), MEMORY, network)
+    fit(JSLDS(**settings), MEMORY, dataclasses.replace(network, h0=network.h0 + 0.1))
+    JSLDS(**settings).fit(MEMORY, network, ev.draw_trials(MEMORY, 0, "fit", 24), jax.random.key(1))
+    assert len(trained) == 5
+
+
+def test_models_of_other_numbers_of_points_run_the_same_program(make_network):
+    network = make_network("vanilla", 5, MEMORY.n_inputs, MEMORY.n_outputs, n_layers=0)
+    trials, ran = ev.draw_trials(MEMORY, 0, "evaluation", 7), []
+    for n, merge in ((3, 0.01), (40, 1.0)):
+        points = np.random.default_rng(n).normal(size=(n, 5))
+        nearest = FixedPointModel().about(network, MEMORY.expansion_inputs(), [points])
+        assert nearest.n_numbers() == 5 * n
+        np.testing.assert_allclose(nearest.fixed_points(jnp.zeros(2)), points, rtol=1e-6)
+        for fitted in (nearest, fit(JSLDS("paper", 2, merge), MEMORY, network)):
+            with compilations() as seen:
+                on_model(free_run, fitted)(network.h0, trials.inputs, trials.u_star)
+            ran.append((len(fitted.fixed_points(jnp.zeros(2))), len(seen)))
+    assert [compiled for _, compiled in ran] == [1, 1, 0, 0]
+    assert ran[1][0] > ran[3][0]
 
 
 def test_fixed_points_of_the_trial_s_own_context_are_used(affine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ from jslds_bench.records.store import read_arrays, read_record, read_records, re
 from jslds_bench.records.table import load_run
 from jslds_bench.runner import run_suite
 from jslds_bench.runner.progress import ProgressBoard
+from jslds_bench.runner.run import _Run
+from jslds_bench.suite import load_suite, resolve
 from jslds_bench.types import METRICS
 
 PLUGIN = Path(__file__).with_name("misbehaving.py")
@@ -91,6 +94,12 @@ def test_the_same_job_twice_gives_the_same_record(finished, tmp_path):
         assert ours.keys() == theirs.keys()
         for name in ours:
             np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+def test_long_groups_are_begun_first(tmp_path):
+    work = _Run(resolve(load_suite("synthetic")), tmp_path, None, True, ProgressBoard(quiet=True))
+    networks = [work.jobs[group[0]].network.label for group in work._groups()]
+    assert [name for name, _ in itertools.groupby(networks)] == ["cotrained", "standard", "standard_matched"]
 
 
 def test_a_resumed_run_keeps_what_was_done_and_does_the_rest(again):

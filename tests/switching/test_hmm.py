@@ -81,16 +81,22 @@ def test_padding_changes_nothing():
 
 def test_a_single_row_stands_for_all_previous_modes():
     log_pi, log_trans, log_lik = problem(2, False)
-    one = posterior(log_pi, log_trans[:, :1], log_lik, jnp.ones(T))
-    full = posterior(log_pi, np.repeat(log_trans[:, :1], K, axis=1), log_lik, jnp.ones(T))
-    np.testing.assert_allclose(one.pair, full.pair, atol=1e-14)
+    for mask in (jnp.ones(T), jnp.array([1.0, 1, 1, 1, 0, 0])):
+        one = posterior(log_pi, log_trans[:, :1], log_lik, mask)
+        full = posterior(log_pi, np.repeat(log_trans[:, :1], K, axis=1), log_lik, mask)
+        np.testing.assert_allclose(one.log_z, full.log_z, rtol=1e-14)
+        np.testing.assert_allclose(one.single, full.single, atol=1e-14)
+        np.testing.assert_allclose(one.pair, full.pair.sum(axis=1, keepdims=True), atol=1e-14)
 
 
 def test_impossible_observations_give_minus_infinity_and_no_nan():
     log_pi, log_trans, log_lik = problem(1, True)
-    got = posterior(log_pi, log_trans, np.where(np.arange(T)[:, None] == 2, -np.inf, log_lik), jnp.ones(T))
-    assert got.log_z == -np.inf
-    assert np.isfinite(got.single).all()
+    log_lik = np.where(np.arange(T)[:, None] == 2, -np.inf, log_lik)
+    for rows in (slice(None), slice(1)):
+        got = posterior(log_pi, log_trans[:, rows], log_lik, jnp.ones(T))
+        assert got.log_z == -np.inf
+        assert np.isfinite(got.single).all()
+        assert np.isfinite(got.pair).all()
 
 
 def test_long_trials_keep_their_digits():

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from oracles import mode_errors
 
-from jslds_bench.switching import model, scoring
+from jslds_bench.dynamics.once import _kept, charged
+from jslds_bench.switching import initialise, model, scoring
 from jslds_bench.switching.parameters import Emission, Gate, Initial, Linear, Params
 
 
@@ -201,3 +202,25 @@ def test_progress_counts_to_the_end_of_each_restart(known):
         progress=lambda done, total, text: seen.append((done, total)),
     )
     assert seen == [(1, 2), (2, 2)]
+
+
+def test_gates_of_other_kinds_go_on_from_one_start(known, monkeypatch):
+    system, _ = known
+    clustered, real = [], initialise.cluster_modes
+    monkeypatch.setattr(initialise, "cluster_modes", lambda *args: clustered.append(args) or real(*args))
+    few = model.FitSettings(max_iterations=2, init_iterations=2)
+
+    def fit(kind, seed):
+        spec = model.Spec(3, transitions=kind)
+        return model.fit(spec, system.observations, system.inputs, key=jax.random.key(seed), settings=few)
+
+    fit("sticky", 11)
+    before = charged()
+    shared = fit("recurrent_only", 11)
+    assert len(clustered) == 1
+    assert charged() > before
+    fit("recurrent_only", 12)
+    assert len(clustered) == 2
+    _kept.clear()
+    np.testing.assert_array_equal(shared.objective, fit("recurrent_only", 11).objective)
+    assert len(clustered) == 3

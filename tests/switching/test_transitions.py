@@ -74,6 +74,16 @@ def test_curvature_is_the_hessian_where_states_are_known(n_from):
     np.testing.assert_allclose(jax.jit(tr._curvature)(gate, rows, prior), hessian, atol=1e-11)
 
 
+@pytest.mark.parametrize(("n_rows", "n_modes"), [(700, 3), (1100, 10), (512, 33)])
+def test_products_of_few_rows_and_groups_of_modes_sum_to_the_whole(n_rows, n_modes):
+    rng = np.random.default_rng(n_modes)
+    p, phi = rng.dirichlet(np.ones(n_modes), size=n_rows), rng.normal(size=(n_rows, 3))
+    wp = rng.uniform(size=(n_rows, 1)) * p
+    h = wp[:, :, None] * np.eye(n_modes) - wp[:, :, None] * p[:, None]
+    expected = np.einsum("rkj,rm,rn->kmjn", h, phi, phi, optimize=True)
+    np.testing.assert_allclose(jax.jit(tr._squares)(wp, p, phi), expected, atol=1e-10)
+
+
 def test_curvature_adds_the_covariance_of_x():
     gate, rows, prior = problem(1)
     curvature = jax.jit(tr._curvature)

@@ -14,7 +14,7 @@ from jslds_bench.metrics.complexity import effective_number
 from jslds_bench.metrics.fixed_points import precision_and_recall
 from jslds_bench.metrics.states import relative_errors
 from jslds_bench.settings.networks.calls import local_at, on_model
-from jslds_bench.settings.networks.evaluation import context_of
+from jslds_bench.settings.networks.evaluation import N_SAMPLES, context_of
 from jslds_bench.types.core import Linearization, Network
 from jslds_bench.types.modes import Switching
 from jslds_bench.types.networks import Evaluation
@@ -74,7 +74,7 @@ def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation
         at = evaluation.free_run[few, :-1]
         stars = np.broadcast_to(trials.u_star[few, None], (*at.shape[:2], trials.u_star.shape[-1]))
         flat = [x.reshape(-1, x.shape[-1]) for x in (at, trials.inputs[few], stars)]
-        out["expansion"] = np.asarray(on_model(expansion_at, model)(*flat))
+        out["expansion"] = _expansions(model, *flat)
         out["expansion_u_star"] = np.repeat(contexts, at.shape[1])
         out |= _example_spectra(evaluation, evaluation.local, evaluation.local_e)
     if isinstance(model, Switching):
@@ -85,21 +85,24 @@ def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation
 def _mode_arrays(
     network: Network, model: Switching, evaluation: Evaluation, mean: np.ndarray, axes: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """States and modes of the example trials, and each mode's flow under the first u*, in a plane of axes."""
+    """States and modes of the example trials, and each mode's flow under the first u*, in a plane of axes.
+
+    Modes are asked for of all trials, as the evaluation has: for a few they would be compiled again.
+    """
     few, u_star = slice(0, N_EXAMPLES), evaluation.u_stars[0]
 
     def plane(h: Any) -> np.ndarray:
         return (np.asarray(h) - mean) @ axes.T
 
-    inputs = evaluation.trials.inputs[few]
+    inputs = evaluation.trials.inputs
     points = model.mode_points(u_star)
     at = grid(plane(evaluation.states[:, 1:]))
     ahead, chosen = model.by_mode(mean + at @ axes, u_star)
     out = {
         "modes_path": plane(evaluation.states[few, 1:]),
-        "modes_inferred": model.smoothed_modes(evaluation.states[few], inputs),
+        "modes_inferred": model.smoothed_modes(evaluation.states, inputs)[few],
         "modes_free_path": plane(evaluation.free_run[few, 1:]),
-        "modes_free": np.argmax(model.free_modes(network.h0, inputs), axis=-1),
+        "modes_free": np.argmax(model.free_modes(network.h0, inputs)[few], axis=-1),
         "mode_points": plane(points.points),
         "mode_real": points.real,
         "mode_eigenvalues": points.eigenvalues,
@@ -116,9 +119,12 @@ def grid(points: np.ndarray, n: int = 15) -> np.ndarray:
     return np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
 
 
-def expansion_at(model: Linearization, h: Any, u: Any, star: Any) -> Any:
-    """The points that the model expands about, [B, N]."""
-    return local_at(model, h, u, star).e
+def _expansions(model: Linearization, *at: Any) -> np.ndarray:
+    """The points that the model expands about, [B, N], by what was compiled for as many as are sampled."""
+    call, n = on_model(local_at, model), len(at[0])
+    filled = [np.resize(x, (-(-n // N_SAMPLES) * N_SAMPLES, x.shape[1])) for x in at]
+    blocks = [slice(i, i + N_SAMPLES) for i in range(0, len(filled[0]), N_SAMPLES)]
+    return np.concatenate([np.asarray(call(*(x[block] for x in filled)).e) for block in blocks])[:n]
 
 
 def _example_spectra(evaluation: Evaluation, a: Any, e: Any) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jslds_bench.dynamics.fixed_points import padded_to_class
 from jslds_bench.dynamics.linearize import jacobians, speeds
 from jslds_bench.dynamics.reference import N_STARTS, search
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
@@ -153,11 +154,10 @@ def local_systems(model: Linearization, h: Any, u: Any, star: Any) -> tuple[Any,
 
 
 def _speeds64(network: Network, points: Any, u_star: Any) -> np.ndarray:
+    padded, n = padded_to_class(np.asarray(points, np.float64))
     with jax.enable_x64(True):
-        params, at, u = jax.tree.map(
-            lambda x: jnp.asarray(np.asarray(x, np.float64)), (network.params, points, u_star)
-        )
-        return np.asarray(speeds(network.cell, params, at, u))
+        params, u = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float64)), (network.params, u_star))
+        return np.asarray(_jit_speeds(network.cell, params, padded, u))[:n]
 
 
 def _with_start(network: Network, states: Any) -> np.ndarray:
@@ -167,6 +167,7 @@ def _with_start(network: Network, states: Any) -> np.ndarray:
 
 _sample = jax.jit(lambda task, key, n_trials: task.sample(key, n_trials), static_argnums=(0, 2))
 _jit_jacobians = jax.jit(jacobians, static_argnums=0)
+_jit_speeds = jax.jit(speeds, static_argnums=0)
 
 
 def _jacobians(network: Network, h: Any, u: Any) -> Any:

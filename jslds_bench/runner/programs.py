@@ -1,0 +1,67 @@
+"""What one worker of a run has compiled the others read, where that is proven to change nothing.
+
+The folder lives as long as the run: no program of another machine, version or run is ever met, and times are
+those of a run that started with nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental.compilation_cache import compilation_cache
+
+LEAST_SECONDS = 0.2
+"""Programs that compile faster are not worth a file."""
+_HIT = "/jax/compilation_cache/cache_hits"
+_hits = 0
+
+
+def _listen(event: str, **_: object) -> None:
+    global _hits
+    _hits += event == _HIT
+
+
+jax.monitoring.register_event_listener(_listen)
+
+
+def programs_read() -> int:
+    """How many programs this process has read in place of compiling them."""
+    return _hits
+
+
+def share(folder: str) -> bool:
+    """Has JAX keep compiled programs in `folder`; whether one read back did the same to the last bit.
+
+    If it did not, or none could be read (jax-ml/jax#38445 has that of processors with AVX-512), or on other
+    devices, where it is untried, all is compiled as before.
+    """
+    if jax.default_backend() != "cpu":
+        return False
+    # An entry that cannot be read, or is not yet whole, is compiled: no need to tell.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    compilation_cache.reset_cache()
+    made, before = _probe(), programs_read()
+    read = _probe()
+    if programs_read() == before or made.tobytes() != read.tobytes():
+        jax.config.update("jax_compilation_cache_dir", None)
+        compilation_cache.reset_cache()
+        return False
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
+    return True
+
+
+def _probe() -> np.ndarray:
+    """A small program of products, a loop, a gather and a factor, compiled or read anew and run."""
+
+    def program(x: jax.Array) -> jax.Array:
+        _, steps = jax.lax.scan(lambda h, row: (jnp.tanh(h @ x + row), h[jnp.argsort(row)]), x[0], x)
+        return jnp.linalg.cholesky(steps @ steps.T + jnp.eye(len(x)))
+
+    jax.clear_caches()
+    return np.asarray(jax.jit(program)(jnp.sin(jnp.arange(576.0)).reshape(24, 24)))

@@ -1,0 +1,63 @@
+"""What workers have compiled for each other: read, the same to the last bit, and never relied upon."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import sys, time
+from jslds_bench.runner.programs import programs_read, share
+shared = share(sys.argv[1])
+before = programs_read()
+import jax, jax.numpy as jnp, numpy as np
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+if len(sys.argv) > 2:
+    from jslds_bench.settings.networks.calls import compile_anew
+    compile_anew(lambda model, x: jnp.sin(x @ model["w"]), {"w": np.eye(7)}, np.ones((5, 7)))
+else:
+    x = jnp.sin(jnp.arange(90.0)).reshape(9, 10)
+    made = jax.jit(lambda x: jnp.linalg.svd(jnp.cumsum(x @ x.T, axis=0))[1])(x)
+    print(np.asarray(made).tobytes().hex())
+print(shared, programs_read() - before)
+"""
+
+
+def process(folder, *more):
+    words = [sys.executable, "-c", SCRIPT, str(folder), *more]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("programs")
+
+
+@pytest.fixture(scope="module")
+def first(folder):
+    made, said = process(folder)
+    assert said.split()[1] == "0"
+    if said.startswith("False"):
+        pytest.skip("compiled programs cannot be read back on this machine")
+    return made
+
+
+def test_another_process_reads_what_one_compiled_and_does_the_same(first, folder):
+    made, said = process(folder)
+    shared, read = said.split()
+    assert shared == "True"
+    assert int(read) >= 1
+    assert made == first
+
+
+def test_what_is_timed_is_compiled(first, folder):
+    for _ in range(2):
+        assert process(folder, "anew") == ["True 0"]
+
+
+def test_programs_that_cannot_be_read_are_compiled(first, folder):
+    for path in folder.glob("*-cache"):
+        path.write_bytes(path.read_bytes()[:-9])
+    assert process(folder) == [first, "False 0"]
