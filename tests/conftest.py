@@ -25,6 +25,41 @@ if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"].lstrip("gw")) % len(cores)]})
 
+LONGEST = (
+    "contract/test_every_model.py",
+    "contract/test_every_metric.py",
+    "lfads/test_lfads_fitting.py",
+    "runner/test_runner.py",
+    "test_cli_run.py",
+    "test_cli_plugin.py",
+    "test_spike_runs.py",
+    "report/test_settings.py",
+    "report/test_report.py",
+    "test_perf.py",
+    "models/test_switching_models.py",
+    "models/test_spike_controls.py",
+    "switching/test_selection.py",
+    "test_anchors.py",
+    "metrics/test_complexity.py",
+    "models/test_controls.py",
+    "switching/test_transitions.py",
+    "contract/test_cheats.py",
+    "test_cli.py",
+    "test_finder_on_truth.py",
+    "switching/test_inference_start.py",
+    "switching/test_monotone.py",
+    "contract/test_every_spike_model.py",
+    "runner/test_broken_plugins.py",
+    "runner/test_changed_plugins.py",
+)
+"""Files that take long, the longest first: the last of two processes then ends soon after the other."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    places = {str(Path(__file__).parent / name): i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(str(item.path), len(LONGEST)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_compilations(tmp_path_factory):

@@ -17,6 +17,7 @@ from jslds_bench.cli import verbs
 from jslds_bench.records import store
 from jslds_bench.records.record import Record, Value
 from jslds_bench.records.table import COLUMNS, load_run
+from jslds_bench.types import MODELS
 
 COMMAND = [sys.executable, "-m", "jslds_bench"]
 ENV = {**os.environ, "PYTHONPATH": str(Path(jslds_bench.__file__).parents[1]), "COLUMNS": "100"}
@@ -271,10 +272,14 @@ class Mine:
 '''
 
 
-def test_a_plug_in_is_listed_when_it_is_named(tmp_path):
+def test_a_plug_in_is_listed_when_it_is_named(tmp_path, capsys, monkeypatch):
     (tmp_path / "mine.py").write_text(PLUGIN.format(name="mine"))
-    assert "Mine" not in process("list", "models", cwd=tmp_path).stdout
-    named = process("list", "models", "--plugin", "mine.py", cwd=tmp_path).stdout
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))  # what it registers is forgotten
+    assert cli.main(["list", "models"]) == 0
+    assert "Mine" not in capsys.readouterr().out
+    assert cli.main(["list", "models", "--plugin", "mine.py"]) == 0
+    named = capsys.readouterr().out
     assert ["mine", "Mine alone."] in [line.split(maxsplit=1) for line in named.splitlines()]
 
 

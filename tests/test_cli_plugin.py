@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 import jslds_bench
+from jslds_bench.cli import main
 from jslds_bench.records.store import read_records
+from jslds_bench.suite import registries
 
 PLUGIN = '''
 import dataclasses
@@ -77,14 +79,31 @@ def command(here, unoptimised) -> Callable[..., subprocess.CompletedProcess[str]
     return command
 
 
-def dry_run(command, *words: str) -> tuple[dict[tuple[str, int], str], str]:
-    """(model, seed) → what would be done, and the last line."""
-    done = command(*words, "--dry-run")
-    assert (done.returncode, done.stderr) == (0, "")
-    _, *rows, _, last = done.stdout.splitlines()
-    cells = [row.split(maxsplit=4) for row in rows]
-    assert len(cells) == len({(c[2], c[3]) for c in cells})  # no job twice
-    return {(c[2], int(c[3])): c[4] for c in cells}, last
+@pytest.fixture(scope="module")
+def own_entries():
+    """What the plug-in registers in this process is forgotten when this module's tests are done."""
+    with pytest.MonkeyPatch.context() as patch:
+        for registry in registries().values():
+            patch.setattr(registry, "_entries", dict(registry._entries))
+        yield
+
+
+@pytest.fixture
+def dry_run(here, own_entries, monkeypatch, capsys):
+    """Words → what would be done by (model, seed), and the last line; a dry run starts no process."""
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("JSLDS_BENCH_CACHE", "cache")
+
+    def dry_run(*words: str) -> tuple[dict[tuple[str, int], str], str]:
+        assert main([*words, "--dry-run"]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        _, *rows, _, last = out.splitlines()
+        cells = [row.split(maxsplit=4) for row in rows]
+        assert len(cells) == len({(c[2], c[3]) for c in cells})  # no job twice
+        return {(c[2], int(c[3])): c[4] for c in cells}, last
+
+    return dry_run
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +124,8 @@ def test_the_chosen_models_of_suite_and_plug_in_are_run_and_no_others(finished, 
     assert records["my_method"].parameters["model"] == {"name": "my_method", "recipe": "paper"}
 
 
-def test_a_dry_run_tells_what_is_kept_and_which_networks_are_there(finished, command):
-    found, last = dry_run(command, *RUN, "--seeds", "0-1", "--recipe", "paper")
+def test_a_dry_run_tells_what_is_kept_and_which_networks_are_there(finished, dry_run):
+    found, last = dry_run(*RUN, "--seeds", "0-1", "--recipe", "paper")
     new = "to run, network to be made"
     assert found == {
         ("persistence", 0): "kept",
@@ -116,18 +135,18 @@ def test_a_dry_run_tells_what_is_kept_and_which_networks_are_there(finished, com
         **{(model, 1): new for model in ("persistence", "jslds", "my_method", "my_other")},
     }
     assert last == "tiny: 8 jobs: 6 to run, 2 kept, 0 unsupported; nothing was run"
-    found, last = dry_run(command, *RUN, "--no-resume", "--model", "persistence", "--model", "my_method")
+    found, last = dry_run(*RUN, "--no-resume", "--model", "persistence", "--model", "my_method")
     assert found == {("persistence", 0): new, ("my_method", 0): new}
     assert last == "tiny: 2 jobs: 2 to run, 0 kept, 0 unsupported; nothing was run"
     # By another recipe it is another job, and the suite's own are as they were.
-    found, _ = dry_run(command, *RUN)
+    found, _ = dry_run(*RUN)
     assert (found["my_method", 0], found["persistence", 0]) == ("to run, network cached", "kept")
 
 
-def test_models_that_the_suite_names_are_not_added_twice(here, command):
+def test_models_that_the_suite_names_are_not_added_twice(here, dry_run):
     named = SUITE + '\n[[models]]\nname = "my_method"\nlabel = "mine"\nrecipe = "paper"\n'
     (here / "named.toml").write_text(f'plugins = ["mine/my_method.py"]\n{named}')
-    found, last = dry_run(command, *RUN, "--suite", "named.toml", "--out", "elsewhere")
+    found, last = dry_run(*RUN, "--suite", "named.toml", "--out", "elsewhere")
     assert {model for model, _ in found} == {"persistence", "jslds", "mine", "my_other"}
     assert last.startswith("tiny: 4 jobs: 4 to run")
 

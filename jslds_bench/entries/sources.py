@@ -141,8 +141,10 @@ def _imported(file: Path, name: str, *stamp: int) -> tuple[str, ...]:
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a module without those that only type checkers look at."""
+    """The statements of a module, and what they are in, without those that only type checkers look at."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):  # most nodes are in expressions, where nothing is imported
+            continue
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             continue
         yield node

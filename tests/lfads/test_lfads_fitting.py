@@ -30,8 +30,8 @@ def test_rates_of_unseen_trials_are_nearer_the_truth_than_constant_ones(spikes, 
         assert ((rates - held_out.rates) ** 2).sum() < 0.9 * ((constant - held_out.rates) ** 2).sum()
 
 
-def test_the_loss_that_is_not_trained_on_decides_which_parameters_are_kept(spikes):
-    _, history = fit(spikes[0], SMALL, None, KEY)
+def test_the_loss_that_is_not_trained_on_decides_which_parameters_are_kept(fitted):
+    _, history = fitted
     assert len(history["validation"]) == 3
     assert history["validation"].min() < history["validation"][0]
 

@@ -13,15 +13,18 @@ from jslds_bench.lfads.modules import LFADSParameters, Sizes, initial_parameters
 
 SIZES = Sizes(n_held_in=4, n_units=6, n_encoder=3, n_generator=5, n_factors=2)
 N_TRIALS, N_STEPS = 3, 7
+# Compiled whole: each operation by itself would be compiled by itself.
+generate = jax.jit(lo.generate, static_argnums=(0, 3))
+objective = jax.jit(lo.objective, static_argnums=(0, 1, 2))
 
 
 def parameters(expansion: str | None = "identity", cell: str = "gru", seed: int = 0) -> LFADSParameters:
     """Fresh parameters, every one of them moved a little, so that none is at a special value."""
-    p = initial_parameters(cell, SIZES, jnp.full(6, -1.0), jax.random.key(seed), expansion)
-    leaves, structure = jax.tree.flatten(p)
-    keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
-    moved = [x + 0.1 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
-    return jax.tree.unflatten(structure, moved)
+    p = initial_parameters(cell, SIZES, np.full(6, -1.0, np.float32), jax.random.key(seed), expansion)
+    rng = np.random.default_rng(seed + 1)
+    return jax.tree.map(
+        lambda x: jnp.asarray(x + 0.1 * rng.normal(size=x.shape), jnp.float32), jax.device_get(p)
+    )
 
 
 def spikes(seed: int = 0) -> np.ndarray:
@@ -37,19 +40,20 @@ def batch(seed: int = 0, kl_weight: float = 0.5) -> lo.Batch:
 def test_both_branches_are_the_plain_recursions(cell):
     p, rule = parameters(cell=cell), get_cell(cell)
     g0 = jax.random.normal(jax.random.key(3), (N_TRIALS, SIZES.n_generator))
-    states = lo.generate(rule, p, g0, N_STEPS)
-    silence = jnp.zeros((N_TRIALS, 1))
+    states = generate(rule, p, g0, N_STEPS)
+    none = np.zeros(1, np.float32)
+    network = jax.jit(lambda h: rule.step(p.generator, h, np.zeros((N_TRIALS, 1), np.float32)))
+    linear = jax.jit(jax.vmap(lambda x: jslds_step(rule, p.generator, p.phi, x, none, none)))
     h, a = g0, g0
     for t in range(N_STEPS):
-        h = rule.step(p.generator, h, silence)
-        a = jax.vmap(lambda x: jslds_step(rule, p.generator, p.phi, x, jnp.zeros(1), jnp.zeros(1)))(a)
+        h, a = network(h), linear(a)
         np.testing.assert_allclose(states.h[:, t], h, atol=2e-6)
         np.testing.assert_allclose(states.a[:, t], a, atol=2e-5)
 
 
 def test_without_expansion_network_both_branches_are_the_network():
     p = parameters(None)
-    states = lo.generate(get_cell("gru"), p, jnp.ones((2, SIZES.n_generator)), 4)
+    states = generate(get_cell("gru"), p, jnp.ones((2, SIZES.n_generator)), 4)
     assert p.phi is None
     np.testing.assert_array_equal(states.a, states.h)
 
@@ -88,26 +92,27 @@ def test_the_encoders_read_to_opposite_ends():
     p = parameters(None)
     x = spikes()[..., : SIZES.n_held_in]
     ends = []
-    for params, start, order in ((p.forward, p.starts[0], 1), (p.backward, p.starts[1], -1)):
-        h = jnp.broadcast_to(start, (N_TRIALS, SIZES.n_encoder))
+    step, (forward, backward) = jax.jit(get_cell("gru").step), np.asarray(p.starts)
+    for params, start, order in ((p.forward, forward, 1), (p.backward, backward, -1)):
+        h = np.broadcast_to(start, (N_TRIALS, SIZES.n_encoder))
         for t in range(N_STEPS)[::order]:
-            h = get_cell("gru").step(params, h, x[:, t])
-        ends.append(h)
-    expected = p.posterior(jnp.concatenate(ends, axis=-1))
-    np.testing.assert_allclose(jnp.concatenate(lo.encode(p, x), axis=-1), expected, atol=1e-5)
+            h = step(params, h, x[:, t])
+        ends.append(np.asarray(h))
+    expected = p.posterior(np.concatenate(ends, axis=-1))
+    np.testing.assert_allclose(np.concatenate(jax.jit(lo.encode)(p, x), axis=-1), expected, atol=1e-5)
 
 
 def test_factors_are_projections_of_unit_length():
     p = parameters(None)
-    scaled = p._replace(factors=p.factors * jnp.asarray([3.0, 0.2]))
+    scaled = p._replace(factors=p.factors * np.float32([3.0, 0.2]))
     np.testing.assert_allclose(log_rate_readout(scaled).w, log_rate_readout(p).w, rtol=1e-5, atol=1e-6)
 
 
 def test_the_objective_is_the_sum_of_its_weighted_terms():
     p, b = parameters(), batch()
     weights = lo.Weights(rnn=2.0, jslds=3.0, e=5.0, a=7.0, l2=0.01)
-    total, terms = lo.objective(get_cell("gru"), weights, 0.0, p, b)
-    squares = sum(float(jnp.sum(s.w**2)) for s in p.generator) + sum(float(jnp.sum(x.w**2)) for x in p.phi)
+    total, terms = objective(get_cell("gru"), weights, 0.0, p, b)
+    squares = sum(float(np.sum(np.square(part.w))) for part in (*p.generator, *p.phi))
     expected = (
         sum(getattr(weights, k) * float(terms[k]) for k in ("rnn", "jslds", "e", "a"))
         + 0.5 * float(terms["kl"])
@@ -118,30 +123,24 @@ def test_the_objective_is_the_sum_of_its_weighted_terms():
 
 def test_gradients_agree_with_finite_differences():
     p, b = parameters(), batch()
-
-    def loss(p):
-        return lo.objective(get_cell("gru"), lo.Weights(e=1.0, a=1.0), 0.0, p, b)[0]
-
+    cell, weights = get_cell("gru"), lo.Weights(e=1.0, a=1.0)
     with jax.enable_x64(True):
-        p = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), p)
+        p = jax.tree.map(np.float64, p)
         b = b._replace(held_in=np.float64(b.held_in), counts=np.float64(b.counts))
-        grads = jax.grad(loss)(p)
+        loss = jax.jit(lambda p: lo.objective(cell, weights, 0.0, p, b)[0])
+        grads = jax.tree.leaves(jax.jit(jax.grad(loss))(p))
+        leaves, structure = jax.tree.flatten(p)
         rng = np.random.default_rng(0)
-        for leaf, (grad, x) in enumerate(zip(jax.tree.leaves(grads), jax.tree.leaves(p), strict=True)):
+        for i, (grad, x) in enumerate(zip(grads, leaves, strict=True)):
             way = rng.normal(size=x.shape)
-            leaves, structure = jax.tree.flatten(p)
 
-            def at(s, leaf=leaf, way=way, leaves=leaves, structure=structure):
+            def at(s, i=i, moved=way):
                 return float(
-                    loss(
-                        jax.tree.unflatten(
-                            structure, [*leaves[:leaf], leaves[leaf] + s * way, *leaves[leaf + 1 :]]
-                        )
-                    )
+                    loss(structure.unflatten([*leaves[:i], leaves[i] + s * moved, *leaves[i + 1 :]]))
                 )
 
             numeric = (at(1e-5) - at(-1e-5)) / 2e-5
-            assert float(jnp.sum(grad * way)) == pytest.approx(numeric, rel=1e-5, abs=1e-6)
+            assert float(np.sum(grad * way)) == pytest.approx(numeric, rel=1e-5, abs=1e-6)
 
 
 def test_dropout_keeps_the_mean_and_is_the_same_on_both_branches():
@@ -150,9 +149,12 @@ def test_dropout_keeps_the_mean_and_is_the_same_on_both_branches():
     assert float(x.mean()) == pytest.approx(1.0, abs=0.01)
     # An affine generator is its own JSLDS if E is exact: equal masks give equal losses, unequal ones do not.
     p = parameters("origin", "affine")
-    p = p._replace(generator=tuple(s._replace(b=jnp.zeros_like(s.b), w=0.3 * s.w) for s in p.generator))
-    still = tuple(layer._replace(w=-jnp.eye(5), b=jnp.zeros(5)) for layer in p.phi)
-    _, terms = lo.objective(get_cell("affine"), lo.Weights(), 0.5, p._replace(phi=still), batch())
+    own = [jax.device_get(stage) for stage in p.generator]
+    p = p._replace(generator=tuple(s._replace(b=0 * s.b, w=np.float32(0.3) * s.w) for s in own))
+    still = tuple(
+        layer._replace(w=-np.eye(5, dtype=np.float32), b=np.zeros(5, np.float32)) for layer in p.phi
+    )
+    _, terms = objective(get_cell("affine"), lo.Weights(), 0.5, p._replace(phi=still), batch())
     assert float(terms["jslds"]) == pytest.approx(float(terms["rnn"]), rel=1e-6)
 
 
@@ -160,9 +162,8 @@ def test_dropout_keeps_the_mean_and_is_the_same_on_both_branches():
 def test_what_E_is_at_the_start(start):
     p = initial_parameters("gru", SIZES, jnp.zeros(6), jax.random.key(0), start)
     plain = initial_parameters("gru", SIZES, jnp.zeros(6), jax.random.key(0), None)
-    same = jax.tree.map(lambda a, b: bool((a == b).all()), p._replace(phi=None), plain)
-    assert all(jax.tree.leaves(same))
+    jax.tree.map(np.testing.assert_array_equal, p._replace(phi=None), plain)
     g0 = jax.random.normal(jax.random.key(1), (2, 5))
-    e = lo.generate(get_cell("gru"), p, g0, 1).e[:, 0]
+    e = generate(get_cell("gru"), p, g0, 1).e[:, 0]
     expected = jnp.tanh(jnp.tanh(g0)) if start == "identity" else jnp.zeros_like(g0)
     np.testing.assert_allclose(e, expected, atol=1e-6)

@@ -122,8 +122,9 @@ def test_the_run_from_h1_starts_at_the_networks_own(network):
     made = ev.evaluate(TASK, network, model, trials, [], 0)
     h = jnp.asarray(made.states[:, 1])
     np.testing.assert_array_equal(made.late_run[:, 0], h)
+    step = jax.jit(jax.vmap(lambda *args: model.step((), *args)[1]))
     for t in range(1, TASK.n_steps):
-        h = jax.vmap(lambda *args: model.step((), *args)[1])(h, trials.inputs[:, t], trials.u_star)
+        h = step(h, trials.inputs[:, t], trials.u_star)
         np.testing.assert_allclose(made.late_run[:, t], h, rtol=2e-4, atol=2e-5)
     errors = np.linalg.norm(made.late_run[:, 1:] - made.states[:, 2:], axis=-1)
     found = METRICS.make("relative_error_from_h1", {}).compute(made)

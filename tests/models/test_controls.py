@@ -82,25 +82,37 @@ def test_the_blend_is_the_weighted_mean_of_the_expansions(blended, flip_flop):
     star = jnp.asarray(TASK.expansion_inputs()[1])
     points = np.asarray(blended.fixed_points(star))
     assert len(points) == 9
+
+    @jax.jit
+    def about(point, h, u):
+        return expansion_step(flip_flop.cell, flip_flop.params, point, star, h, u, "value")
+
+    @jax.jit
+    def blend(h, u):
+        return blended.step((), h, u, star)[1], apply_local(blended.local(h, u, star), h, u)
+
     for h in jnp.asarray(0.7 * rng.normal(size=(8, 4)), jnp.float32):
         u = jnp.asarray(rng.normal(size=4), jnp.float32)
         squares = np.sum((points - np.asarray(h)) ** 2, axis=1)
         nearest = np.argsort(squares)[:3]
         weights = 1 / squares[nearest]
-        each = [
-            expansion_step(flip_flop.cell, flip_flop.params, points[i], star, h, u, "value") for i in nearest
-        ]
-        expected = (weights / weights.sum()) @ np.array(each)
-        np.testing.assert_allclose(blended.step((), h, u, star)[1], expected, atol=1e-5)
-        np.testing.assert_allclose(apply_local(blended.local(h, u, star), h, u), expected, atol=1e-5)
+        expected = (weights / weights.sum()) @ np.array([about(points[i], h, u) for i in nearest])
+        for found in blend(h, u):
+            np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_at_a_point_the_blend_is_that_point_s_expansion_alone(blended):
     star = jnp.asarray(TASK.expansion_inputs()[0])
+
+    @jax.jit
+    def at(point):
+        of_both = [model.local(point, star, star).A for model in (blended, blended.nearest)]
+        return *of_both, blended.step((), point, star, star)[1]
+
     for point in blended.fixed_points(star):
-        local, alone = (model.local(point, star, star) for model in (blended, blended.nearest))
-        np.testing.assert_allclose(local.A, alone.A, atol=1e-5)
-        np.testing.assert_allclose(blended.step((), point, star, star)[1], point, atol=1e-5)
+        local, alone, after = at(point)
+        np.testing.assert_allclose(local, alone, atol=1e-5)
+        np.testing.assert_allclose(after, point, atol=1e-5)
 
 
 def test_fewer_points_than_neighbours_are_all_blended_and_padding_is_not(blended):

@@ -9,11 +9,12 @@ from jslds_bench.errors import UsageError
 from jslds_bench.tasks.context_integration import ContextIntegration
 
 B, T = 4_000, 25
+sample = jax.jit(ContextIntegration.sample, static_argnums=(0, 2))
 
 
 @pytest.fixture(scope="module")
 def trials():
-    return jax.tree.map(np.asarray, ContextIntegration().sample(jax.random.key(0), B))
+    return jax.device_get(sample(ContextIntegration(), jax.random.key(0), B))
 
 
 def test_targets_are_the_running_sum_of_the_cued_stream(trials):
@@ -68,11 +69,11 @@ def test_the_reference_set_up_is_the_paper_s(trials):
 
 
 def test_parameters_scale_what_they_name():
-    quiet = ContextIntegration(n_steps=8, noise=0.0, bias=0.5).sample(jax.random.key(1), 500)
+    quiet = sample(ContextIntegration(n_steps=8, noise=0.0, bias=0.5), jax.random.key(1), 500)
     streams = np.asarray(quiet.inputs[..., :2])
     assert (streams == streams[:, :1]).all()
     assert streams[:, 0].std() == pytest.approx(0.5, rel=0.1)
-    loud = ContextIntegration(n_steps=4, noise=1.0, bias=0.0).sample(jax.random.key(1), 500)
+    loud = sample(ContextIntegration(n_steps=4, noise=1.0, bias=0.0), jax.random.key(1), 500)
     assert np.asarray(loud.inputs[..., :2]).std() == pytest.approx(2.0, rel=0.1)  # 1/√dt with dt = 1/4
 
 

@@ -8,11 +8,13 @@ import scipy.stats
 from jslds_bench.errors import UsageError
 from jslds_bench.tasks.perturbations import Perturbations
 
+sample = jax.jit(Perturbations.sample, static_argnums=(0, 2))
+
 
 @pytest.mark.parametrize("n_contexts", [0, 1, 3])
 def test_inputs_are_the_jumps_of_the_level_and_the_context(n_contexts):
     task = Perturbations(n_channels=2, n_contexts=n_contexts, n_steps=9)
-    trials = jax.tree.map(np.asarray, task.sample(jax.random.key(0), 200))
+    trials = jax.device_get(sample(task, jax.random.key(0), 200))
     np.testing.assert_allclose(trials.inputs[..., :2].cumsum(axis=1), trials.targets, atol=1e-6)
     assert np.abs(trials.targets).max() <= 1
     static = trials.inputs[..., 2:]
@@ -24,7 +26,7 @@ def test_inputs_are_the_jumps_of_the_level_and_the_context(n_contexts):
 
 
 def test_levels_are_uniform_and_jump_as_often_as_said():
-    trials = Perturbations(n_channels=1, p_jump=0.3).sample(jax.random.key(1), 4000)
+    trials = sample(Perturbations(n_channels=1, p_jump=0.3), jax.random.key(1), 4000)
     jumps = np.asarray(trials.inputs)[..., 0] != 0
     assert jumps[:, 0].all()
     assert scipy.stats.binomtest(int(jumps[:, 1:].sum()), jumps[:, 1:].size, 0.3).pvalue > 1e-3
