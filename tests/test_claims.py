@@ -86,8 +86,14 @@ def _jslds_is_the_best_of_few_systems(run):
 
 
 def _cotrained_is_easier(run):
-    errors = [run.means.xs(m, level="metric").unstack("network") for m in ("relative_error",)]
-    return all((e.cotrained < e.standard).all() and len(e) == 26 for e in errors)
+    errors = run.means.xs("relative_error", level="metric").unstack("network")
+    matched = errors.dropna()
+    return (
+        len(errors) == 26
+        and (errors.cotrained < errors.standard).all()
+        and len(matched) == 12
+        and (matched.cotrained < matched.standard_matched).all()
+    )
 
 
 def _reaches_the_paper(run):
@@ -225,7 +231,9 @@ CLAIMS = {
     "fewer than a hundred systems the JSLDS is the best on co-trained networks": (
         "synthetic", _jslds_is_the_best_of_few_systems,
     ),
-    "A co-trained network is easier to linearise by *any* method": ("synthetic", _cotrained_is_easier),
+    "easier to linearise by *any* method than one trained on its task alone, by whichever optimiser": (
+        "synthetic", _cotrained_is_easier,
+    ),
     "recipe reaches the paper's quality": ("synthetic", _reaches_the_paper),
     "by this measure it is linear in the input alone, like `taylor_at_state`": (
         "synthetic", _jslds_is_linear_in_the_input_alone,
