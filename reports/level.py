@@ -1,4 +1,4 @@
-"""How often `compare` tells equal sides apart, and sees what is 10 % worse: docs/statistics.md has the tables.
+"""How often `compare` tells equal sides apart, and sees what is 10 % worse: the tables of docs/statistics.md.
 
 ``python reports/level.py`` writes ``reports/reference/level/values.csv``, the same on every machine, and
 ``python reports/quote.py`` puts it into the page. A table of verdicts has 96 rows: 3 networks × 8 models × 4
@@ -74,7 +74,7 @@ def equal(kind: str, n: int, tables: int, stream: int = 0) -> float:
 
 
 def seen(kind: str, size: float, n: int, tables: int) -> float:
-    """The share with a verdict of the 24 of 96 rows that are 10 % up, the noise being `size` times its own."""
+    """The share with a verdict of 24 rows of 96 that are 10 % up, the noise being `size` times its own."""
     rng, found = np.random.default_rng([n, round(1000 * size)]), 0
     for _ in range(tables):
         changes = between(KINDS[kind], rng, n, size)

@@ -104,8 +104,8 @@ TABLES = {
             "systems ": ("context_integration", "n_systems_effective"),
         },
     ),
-    "chains": Quoted(
-        "chains",
+    "modes": Quoted(
+        "modes",
         {
             "3-bit free-run": ("nbit_memory", "relative_error"),
             "one-step": ("nbit_memory", "relative_error_one_step"),
@@ -131,7 +131,7 @@ TABLES = {
 }
 
 
-SHARES = {"level": "equal sides", "power": "10 % up"}
+SHARES = {"level": "equal sides", "skewed": "skewed changes", "power": "10 % up"}
 """Of what `reports/level.py` has measured: seeds × kinds."""
 
 
@@ -143,7 +143,7 @@ def shares(measured: str) -> str:
     found = values.set_index(["seeds", "kind"]).share
     lines = [["seeds", *kinds], ["---"] * (len(kinds) + 1)]
     for n in dict.fromkeys(values.seeds):
-        lines.append([str(n), *(f"{found[n, kind]:.3f}".replace("0.000", "0") for kind in kinds)])
+        lines.append([str(n), *(f"{x:.3f}" if (x := found[n, kind]) else "0" for kind in kinds)])
     return _markdown(lines)
 
 
