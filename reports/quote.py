@@ -16,7 +16,7 @@ import pandas as pd
 from jslds_bench.records.numbers import number
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("README.md", "docs/fairness.md", "docs/spikes.md")
+FILES = ("README.md", "docs/fairness.md", "docs/spikes.md", "docs/statistics.md")
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -44,9 +44,11 @@ TABLES = {
             "3-bit free-run": ("nbit_memory", "relative_error"),
             "one-step": ("nbit_memory", "relative_error_one_step"),
             "systems": ("nbit_memory", "n_systems_effective"),
+            "q": ("nbit_memory", "fixed_point_speed"),
             "context free-run": ("context_integration", "relative_error"),
             "one-step ": ("context_integration", "relative_error_one_step"),
             "systems ": ("context_integration", "n_systems_effective"),
+            "q ": ("context_integration", "fixed_point_speed"),
         },
         networks=("standard", "cotrained"),
     ),
@@ -81,6 +83,15 @@ TABLES = {
         },
         models=("lfads_at_states", "lfads_affine", "lfads_jslds", "lfads_jslds_identity", "lds", "rslds"),
     ),
+    "maze": Quoted(
+        "maze",
+        {
+            "co-smoothing, bits/spike": ("mc_maze", "co_bits_per_spike"),
+            "JSLDS branch": ("mc_maze", "co_bits_per_spike_jslds"),
+            "relative error": ("mc_maze", "relative_error"),
+        },
+        models=("lfads", "lfads_jslds", "lds", "rslds", "smoothing"),
+    ),
     "lambda_e": Quoted(
         "lambda_e",
         {
@@ -91,6 +102,17 @@ TABLES = {
             "context free-run": ("context_integration", "relative_error"),
             "q ": ("context_integration", "fixed_point_speed"),
             "systems ": ("context_integration", "n_systems_effective"),
+        },
+    ),
+    "modes": Quoted(
+        "modes",
+        {
+            "3-bit free-run": ("nbit_memory", "relative_error"),
+            "one-step": ("nbit_memory", "relative_error_one_step"),
+            "modes known": ("nbit_memory", "relative_error_oracle"),
+            "context free-run": ("context_integration", "relative_error"),
+            "one-step ": ("context_integration", "relative_error_one_step"),
+            "modes known ": ("context_integration", "relative_error_oracle"),
         },
     ),
     "first_step": Quoted(
@@ -107,6 +129,22 @@ TABLES = {
         models=("fixed_points", "fixed_points_actual", "fixed_points_start", "codebook", "jslds", "rslds"),
     ),
 }
+
+
+SHARES = {"level": "equal sides", "skewed": "skewed changes", "power": "10 % up"}
+"""Of what `reports/level.py` has measured: seeds × kinds."""
+
+
+def shares(measured: str) -> str:
+    """The table in Markdown of shares of verdicts."""
+    values = pd.read_csv(ROOT / "reports" / "reference" / "level" / "values.csv")
+    values = values[values.table == measured]
+    kinds = list(dict.fromkeys(values.kind))
+    found = values.set_index(["seeds", "kind"]).share
+    lines = [["seeds", *kinds], ["---"] * (len(kinds) + 1)]
+    for n in dict.fromkeys(values.seeds):
+        lines.append([str(n), *(f"{x:.3f}" if (x := found[n, kind]) else "0" for kind in kinds)])
+    return _markdown(lines)
 
 
 def table(quoted: Quoted) -> str:
@@ -128,12 +166,21 @@ def table(quoted: Quoted) -> str:
         found = [means.get((network, model, *column)) for column in quoted.columns.values()]
         shown = ["–" if x is None or pd.isna(x) else number(float(x), 3) for x in found]
         lines.append([f"{network} · {model}" if several else model, *shown])
+    return _markdown(lines)
+
+
+def _markdown(lines: list[list[str]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def block(name: str) -> str:
+    """The table of that name."""
+    return shares(SHARES[name]) if name in SHARES else table(TABLES[name])
 
 
 def quoted_text(text: str) -> str:
     """`text` with all of its blocks written anew."""
-    return BLOCK.sub(lambda m: m[1] + table(TABLES[m[2]]) + m[4], text)
+    return BLOCK.sub(lambda m: m[1] + block(m[2]) + m[4], text)
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ import pytest
 from jslds_bench.dynamics.jslds import co_rollout
 from jslds_bench.dynamics.linearize import jacobians
 from jslds_bench.dynamics.spectrum import eigenvalues
-from jslds_bench.metrics.complexity import NSystemsEffective
+from jslds_bench.metrics.complexity import NSystemsEffective, effective_number
 from jslds_bench.metrics.states import (
     RelativeError,
     RelativeErrorFromH1,
@@ -134,6 +134,21 @@ def test_what_a_codebook_costs(evaluated):
     )
     assert few == pytest.approx(8, abs=1)
     assert 200 < many <= 16 * 27
+
+
+def test_how_many_systems_a_jslds_has_depends_on_how_different_two_must_be(evaluated):
+    """docs/fairness.md: 8 at 0.05 and 0.1, 35 at 0.02, 1,380 at 0.01; given points do not."""
+    numbers = {}
+    for model in ("jslds", "fixed_points", "codebook"):
+        used = evaluated(model, "cotrained").in_force
+        numbers[model] = dict(zip(used.apart, map(effective_number, used.labels), strict=True))
+    print({model: {k: round(n, 2) for k, n in of.items()} for model, of in numbers.items()})
+    pair = numbers.pop("jslds")
+    assert [pair[apart] for apart in (0.1, 0.05)] == pytest.approx([8, 8], abs=0.5)
+    assert pair[0.02] == pytest.approx(35, abs=2)
+    assert pair[0.01] == pytest.approx(1380, rel=0.05)
+    for of in numbers.values():
+        assert of[0.01] == pytest.approx(of[0.02], rel=0.02)
 
 
 def test_task_errors(evaluated):

@@ -64,6 +64,7 @@ def test_spikes_takes_a_quarter_of_an_hour_and_finds_the_planted_rotations(tmp_p
     seconds, frame = timed_run("spikes", tmp_path)
     print(f"spikes, cold: {seconds / 60:.1f} min")
     assert set(frame.status) == {"ok"}
+    frame = frame[frame.task == "spiking_rotations"]
     means = frame.pivot_table(index="model", columns="metric", values="value", aggfunc="mean")
     worst = frame.pivot_table(index="model", columns="metric", values="value", aggfunc="max")
     print(means[["rate_r2", "co_bits_per_spike", "relative_error", "frequency_error", "plane_angle"]])

@@ -20,7 +20,7 @@ from jslds_bench.errors import UsageError
 EXACT_TO = 13
 """Up to so many seeds all ways to flip their signs are gone through; beyond, `DRAWS` of them."""
 
-DRAWS = 4096
+DRAWS = 2 ** (EXACT_TO - 1)
 
 
 def least_p(n: int) -> float:
@@ -91,35 +91,43 @@ def flip_p(changes: Float[Any, "R n"], margins: Float[Any, " R"], seed: int = 0)
     Args:
         changes: rows by seeds; NaN where a row lacks the seed.
         margins: of each row, ≥ 0; what swapping the sides of a seed does not alter.
-        seed: of the draws of ε, where there are more than `EXACT_TO` seeds.
+        seed: of the group of ε that is drawn where there are more than `EXACT_TO` seeds.
 
-    Reference: Westfall and Young (1993), step-down max-T; Romano and Wolf (2005); Phipson and Smyth (2010)
-    for counting the table that was seen among the draws.
+    Reference: Westfall and Young (1993), step-down max-T; Romano and Wolf (2005); Hemerik and Goeman (2018)
+    for why a group of ε, small as it may be, holds the level exactly.
     """
     d = np.asarray(changes, dtype=float)
     if not d.size:
         return np.ones(len(d))
     counts = (~np.isnan(d)).sum(axis=1)
     d = np.nan_to_num(d, nan=0.0)
-    sums = np.abs(_signs(d.shape[1], seed) @ d.T)
-    beyond = sums > counts * np.asarray(margins, dtype=float)
-    sizes = np.sqrt(counts * (d**2).sum(axis=1))
+    sums = np.abs(d @ _signs(d.shape[1], seed).T)
+    beyond = sums > counts[:, None] * np.asarray(margins, dtype=float)[:, None]
+    sizes = np.sqrt(counts * (d**2).sum(axis=1))[:, None]
     u = np.divide(sums, sizes, out=np.zeros_like(sums), where=beyond & (sizes > 0))
-    order = np.argsort(-u[0], kind="stable")
-    largest = np.maximum.accumulate(u[:, order[::-1]], axis=1)[:, ::-1]
+    order = np.argsort(-u[:, 0], kind="stable")
+    observed, largest = u[order, :1], u[order[::-1]]
+    np.maximum.accumulate(largest, axis=0, out=largest)
     p = np.empty(len(d))
-    p[order] = np.maximum.accumulate((largest >= u[0, order] - 1e-12).mean(axis=0))  # rounding parts no ties
+    shares = (largest[::-1] >= observed - 1e-12).mean(axis=1)  # rounding parts no ties
+    p[order] = np.maximum.accumulate(shares)
     return p
 
 
 def _signs(n: int, seed: int) -> Float[Any, "flips n"]:
-    """Ways to flip n signs, none flipped first. The first sign stays: statistics are the same for −ε."""
-    if n <= EXACT_TO:
-        bits = (np.arange(2 ** (n - 1))[:, None] >> np.arange(n)[::-1]) & 1
-    else:
-        bits = np.random.default_rng(seed).integers(2, size=(DRAWS, n))
-        bits[0] = 0
-    return 1.0 - 2.0 * bits
+    """Ways to flip n signs, none flipped first. The first sign stays: statistics are the same for −ε.
+
+    Of more than `EXACT_TO` seeds, a linear code: a seed flips by the parity of the bits that it shares with a
+    word, no two seeds have the same bits, and one flip after another is again one of these.
+    """
+    k = min(n, EXACT_TO) - 1
+    own = np.concatenate([[0], 2 ** np.arange(k)])
+    rest = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(2**k), own))
+    codes = np.concatenate([own, np.resize(rest, n - len(own))]).astype(np.uint16)
+    shared = np.arange(2**k, dtype=np.uint16)[:, None] & codes
+    for shift in (8, 4, 2, 1):
+        shared ^= shared >> shift
+    return 1.0 - 2.0 * (shared & 1)
 
 
 def flip_interval(

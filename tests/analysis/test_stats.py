@@ -108,13 +108,34 @@ def test_flip_p_agrees_with_one_flip_after_another(missing):
     assert stats.flip_p(scales[:, None] * d, scales * margins) == pytest.approx(p)
 
 
-def test_more_seeds_than_can_be_gone_through_are_drawn():
+def test_of_more_seeds_a_group_of_flips_is_drawn():
     d = RNG.normal(size=(3, 20)) + np.array([[2.0], [0.5], [0.0]])
     p = stats.flip_p(d, [0, 0, 0])
-    assert p[0] == 1 / stats.DRAWS  # the table that was seen is one of the draws
+    assert p[0] == 1 / stats.DRAWS  # the table that was seen is one of the flips
     assert stats.flip_p(d[2:], [0]) == pytest.approx(
         [scipy_stats.permutation_test((d[2],), np.mean, permutation_type="samples").pvalue], abs=0.05
     )
+
+
+@pytest.mark.parametrize("n", [1, 2, 6, 13, 14, 20, 40])
+def test_flips_are_a_group_in_which_no_two_seeds_go_together(n):
+    """A set that is no group holds its level on average over its draws alone (Hemerik and Goeman 2018)."""
+    signs = stats._signs(n, seed=1)
+    rows = {row.tobytes() for row in signs}
+    assert len(rows) == len(signs) == min(2 ** (n - 1), stats.DRAWS)
+    assert (signs[0] == 1).all()
+    for one in signs[:: max(len(signs) // 50, 1)]:
+        assert {row.tobytes() for row in signs * one} == rows
+    np.testing.assert_array_equal(signs.T @ signs, len(signs) * np.eye(n))
+
+
+def test_a_group_of_flips_keeps_the_level_exactly(monkeypatch):
+    """Of all tables that a group of 128 of 2¹⁴ flips makes of one, at most the share α is called."""
+    monkeypatch.setattr(stats, "EXACT_TO", 8)
+    d = np.repeat(RNG.choice([-1.0, 1.0], size=(3, 15)), 8, axis=0) + 0.1 * RNG.normal(size=(24, 15))
+    tables = d * stats._signs(15, seed=0)[:, None]
+    assert len(tables) == 128
+    assert 0 < np.mean([stats.flip_p(table, np.full(24, 0.05)).min() <= 0.05 for table in tables]) <= 0.05
 
 
 def test_flips_keep_the_level_over_rows_that_share_their_outcomes():

@@ -10,7 +10,7 @@ import pytest
 from jslds_bench.contract.compiling import compilations
 from jslds_bench.dynamics.jslds import co_rollout, expansion_point
 from jslds_bench.dynamics.rollout import free_run
-from jslds_bench.dynamics.training import train
+from jslds_bench.dynamics.training import make_recipe, train
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.metrics.states import RelativeError, RelativeErrorOneStep
 from jslds_bench.models import jslds
@@ -106,6 +106,8 @@ def test_jslds_on_a_frozen_network_trains_its_expansion_alone(make_network):
     local = model.local(a, jnp.zeros(2), jnp.zeros(2))
     np.testing.assert_allclose(local.e, expansion_point(model.phi, a), rtol=1e-6)
     np.testing.assert_array_equal(local.c, local.e)  # eq. 5: the zeroth term is e*, not F(e*)
+    # What it saw beyond the trials that it was given is said in the record.
+    assert model.fitted_to() == {"steps": 3, "trials_drawn": 3 * make_recipe("paper", MEMORY.setup).batch}
 
 
 def test_variants_of_jslds_on_a_frozen_network_train_one_expansion_network(make_network, monkeypatch):
