@@ -143,7 +143,7 @@ def test_planted_slow_downs_are_called_and_equal_pairs_are_not(tmp_path):
     assert text.count(PLANTED) == 1
     kernel.write_text(text.replace(PLANTED, PLANTED + MORE))
     here, slower = (Version(p.name, p, Path(sys.executable)) for p in (ROOT, copy))
-    benchmarks = ROOT / "suites" / "asv" / "bench_core.py"
+    benchmarks = ROOT / "suites" / "asv" / "problems.py"
 
     def called(b):
         found = compare_speeds(here, b, benchmarks, {"forward-vanilla": 1.1}, 5, 4, lambda *_: None)
