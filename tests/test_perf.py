@@ -123,13 +123,13 @@ def test_the_command_times_the_core_of_this_checkout():
     assert "unknown benchmark 'forwrd'" in wrong.stderr
 
 
-PLANTED = (
-    "    _, out = tape_scan(_co_step(cell), weights, consts, (h0, h0), (jnp.swapaxes(inputs, 0, 1), stars))\n"
-)
-MORE = """    n = round(0.3 * len(h0))
-    part = (jnp.swapaxes(inputs, 0, 1)[:, :n], stars[:, :n])
-    _, twice = tape_scan(_co_step(cell), weights, consts, (h0[:n], h0[:n]), part)
-    out = CoStates(*(x.at[:, :n].add(0 * y) for x, y in zip(out, twice)))
+MORE = """
+_whole = co_rollout
+
+def co_rollout(cell, theta, phi, h0, inputs, stars):
+    out, n = _whole(cell, theta, phi, h0, inputs, stars), round(0.3 * len(h0))
+    twice = _whole(cell, theta, phi, h0[:n], inputs[:n], stars[:n])
+    return CoStates(*(x.at[:n].add(0 * y) for x, y in zip(out, twice)))
 """
 
 
@@ -138,10 +138,8 @@ MORE = """    n = round(0.3 * len(h0))
 def test_planted_slow_downs_are_called_and_equal_pairs_are_not(tmp_path):
     copy = tmp_path / "slower"
     shutil.copytree(ROOT / "jslds_bench", copy / "jslds_bench")
-    kernel = copy / "jslds_bench" / "dynamics" / "jslds.py"
-    text = kernel.read_text()
-    assert text.count(PLANTED) == 1
-    kernel.write_text(text.replace(PLANTED, PLANTED + MORE))
+    with (copy / "jslds_bench" / "dynamics" / "jslds.py").open("a") as kernel:
+        kernel.write(MORE)
     here, slower = (Version(p.name, p, Path(sys.executable)) for p in (ROOT, copy))
     benchmarks = ROOT / "suites" / "asv" / "problems.py"
 

@@ -5,8 +5,6 @@ asv runs each benchmark in a process of its own. There is no `setup`: asv would 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from problems import KERNELS, SEARCHES, TIMED, TINY, YARDSTICKS, compiled, seconds, warm
 
@@ -16,8 +14,14 @@ CELLS = tuple(name.rsplit("-", 1)[1] for name in YARDSTICKS)
 GEMM = 64 if TINY else 1024
 
 
+def compile_seconds(kernel: str) -> float:
+    """To trace and compile it, apart from running."""
+    problem = KERNELS[kernel]()
+    return seconds(lambda: compiled(*problem), repeats=1)
+
+
 def against_gemm(name: str) -> float:
-    """Seconds of the call over those of a 1024³ float32 product in this process: no machine's own number."""
+    """Seconds of the call over those of a 1024³ float32 product, in one process."""
     call = TIMED[name]()
     gemm = 2 * GEMM**3 / gemm_rate(n=GEMM)
     return seconds(call) / gemm
@@ -37,10 +41,29 @@ class Speed:
     def peakmem_call(self, what: str) -> None:
         TIMED[what]()()
 
-    def track_of_gemm(self, what: str) -> float:
-        return against_gemm(what)
 
-    track_of_gemm.unit = "products of 1024²"  # type: ignore[attr-defined]
+class Relative:
+    """Each call in products of 1024² matrices, and what it takes to compile; all in one process."""
+
+    params = (tuple(TIMED),)
+    param_names = ("what",)
+
+    def setup_cache(self) -> dict[str, dict[str, float]]:
+        compile_seconds(next(iter(KERNELS)))  # the first also loads the compiler
+        compiling = {kernel: compile_seconds(kernel) for kernel in KERNELS}
+        return {"compile": compiling, "of_gemm": {name: against_gemm(name) for name in TIMED}}
+
+    def track_of_gemm(self, cache: dict[str, dict[str, float]], what: str) -> float:
+        return cache["of_gemm"][what]
+
+    def track_compile(self, cache: dict[str, dict[str, float]], what: str) -> float:
+        return cache["compile"].get(what, float("nan"))  # searches compile several programs
+
+    track_of_gemm.unit = "products"  # type: ignore[attr-defined]
+    track_compile.unit = "seconds"  # type: ignore[attr-defined]
+
+
+Relative.setup_cache.timeout = 900  # type: ignore[attr-defined]
 
 
 class Autodiff:
@@ -72,26 +95,6 @@ class Found:
 
     track_median_log10_q.unit = "log10 q"  # type: ignore[attr-defined]
     track_points_missed.unit = "points"  # type: ignore[attr-defined]
-
-
-class Compilation:
-    """Seconds to trace and compile, apart from running."""
-
-    params = (tuple(KERNELS),)
-    param_names = ("kernel",)
-    timeout = 600
-
-    def track_compile(self, kernel: str) -> float:
-        problem = KERNELS[kernel]()
-
-        def compile_anew() -> Any:
-            return compiled(*problem)
-
-        if not TINY:
-            compile_anew()  # the first also loads the compiler
-        return seconds(compile_anew, repeats=1 if TINY else 3)
-
-    track_compile.unit = "seconds"  # type: ignore[attr-defined]
 
 
 class Machine:
