@@ -88,13 +88,11 @@ class Found:
         q = SEARCHES[search]()().q
         return float(np.log10(max(np.median(q), 1e-40))) if len(q) else float("nan")
 
-    def track_points_missed(self, search: str) -> float:
-        """Nine points of the analytic network; eight stable ones of the trained, one a state of memory."""
-        found = SEARCHES[search]()()
-        return float(9 - len(found.points) if search == "search" else 8 - (found.n_unstable == 0).sum())
+    def track_candidates_lost(self, search: str) -> float:
+        return float(SEARCHES[search]()().n_rejected)
 
     track_median_log10_q.unit = "log10 q"  # type: ignore[attr-defined]
-    track_points_missed.unit = "points"  # type: ignore[attr-defined]
+    track_candidates_lost.unit = "of 1,600"  # type: ignore[attr-defined]
 
 
 class Machine:
