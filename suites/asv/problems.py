@@ -287,3 +287,7 @@ TIMED: dict[str, Callable[[], Callable[[], Any]]] = {
 
 THRESHOLDS = dict.fromkeys(TIMED, 1.1)
 """The ratio of seconds above which a version counts as slower."""
+
+ALONE = jax.default_backend() == "cpu" and hasattr(os, "sched_setaffinity")
+CLOCK = time.process_time if ALONE else time.perf_counter
+"""Of `perf compare`: on one core of a CPU, what others take of it does not count."""
