@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 MADE := $(VENV)/made-$(VERSION)
+N ?= 5
 
-.PHONY: env test test-slow lint synthetic smoke switching spikes maze lambda_e reference bench compiled lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze lambda_e reference compiled perf bench-here lock clean
 
 env: $(MADE)
 
@@ -58,13 +59,17 @@ reference: synthetic switching spikes lambda_e
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	$(BIN)/python reports/quote.py
 
-# One round of the asv benchmarks on the checked-out commit, without network.
 # After a change of the core that is meant: what the compiler makes of it now (baselines/compiled.json).
 compiled: env
 	$(BIN)/python suites/asv/compiled.py --update
 
-bench: env
-	$(BIN)/asv run --environment existing:$(BIN)/python --set-commit-hash $$(git rev-parse HEAD)
+# asv on the last N commits that changed the package, where they have no results, and its dashboard: reports/asv.
+perf: env
+	$(BIN)/python -m jslds_bench.perf.history --last $(N)
+
+# The kernels as they are in the working tree, against the last run here (kept in .benchmarks/).
+bench-here: env
+	$(BIN)/python suites/asv/here.py
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

@@ -123,34 +123,33 @@ def test_the_command_times_the_core_of_this_checkout():
     assert "unknown benchmark 'forwrd'" in wrong.stderr
 
 
-PLANTED = (
-    "    _, out = tape_scan(_co_step(cell), weights, consts, (h0, h0), (jnp.swapaxes(inputs, 0, 1), stars))\n"
-)
-MORE = """    n = round(0.3 * len(h0))
-    part = (jnp.swapaxes(inputs, 0, 1)[:, :n], stars[:, :n])
-    _, twice = tape_scan(_co_step(cell), weights, consts, (h0[:n], h0[:n]), part)
-    out = CoStates(*(x.at[:, :n].add(0 * y) for x, y in zip(out, twice)))
+MORE = """
+_whole = co_rollout
+
+def co_rollout(cell, theta, phi, h0, inputs, stars):
+    n = inputs.shape[1]
+    out = _whole(cell, theta, phi, h0, jnp.concatenate([inputs, inputs[:, : round(0.32 * n)]], axis=1), stars)
+    return CoStates(*(x[:, :n] for x in out))
 """
+KERNELS = ("forward-gru", "forward-vanilla")
 
 
-@pytest.mark.slow  # 40 comparisons: 20 with three tenths of the trials run twice, 20 of equal versions
+@pytest.mark.slow  # 20 comparisons of two kernels: 10 with 32 % more steps, 10 of equal versions
 @pytest.mark.timeout(3600)
 def test_planted_slow_downs_are_called_and_equal_pairs_are_not(tmp_path):
     copy = tmp_path / "slower"
     shutil.copytree(ROOT / "jslds_bench", copy / "jslds_bench")
-    kernel = copy / "jslds_bench" / "dynamics" / "jslds.py"
-    text = kernel.read_text()
-    assert text.count(PLANTED) == 1
-    kernel.write_text(text.replace(PLANTED, PLANTED + MORE))
+    with (copy / "jslds_bench" / "dynamics" / "jslds.py").open("a") as kernel:
+        kernel.write(MORE)
     here, slower = (Version(p.name, p, Path(sys.executable)) for p in (ROOT, copy))
-    benchmarks = ROOT / "suites" / "asv" / "bench_core.py"
+    benchmarks = ROOT / "suites" / "asv" / "problems.py"
 
     def called(b):
-        found = compare_speeds(here, b, benchmarks, {"forward-vanilla": 1.1}, 5, 4, lambda *_: None)
-        print(b.name, found[0])
-        return found[0].slower
+        found = compare_speeds(here, b, benchmarks, dict.fromkeys(KERNELS, 1.1), 5, 4, lambda *_: None)
+        print(b.name, *found, sep="\n  ", flush=True)
+        return sum(one.slower for one in found)
 
-    planted, equal = (sum(called(b) for _ in range(20)) for b in (slower, here))
+    planted, equal = (sum(called(b) for _ in range(10)) for b in (slower, here))
     print(f"planted: {planted} of 20 called; equal: {equal} of 20")
     assert planted >= 19
     assert equal <= 1

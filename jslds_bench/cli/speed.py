@@ -100,7 +100,7 @@ def _compare(arguments: Namespace) -> int:
     from jslds_bench.perf import compare_speeds, version
 
     repository = _repository()
-    benchmarks = repository / "suites" / "asv" / "bench_core.py"
+    benchmarks = repository / "suites" / "asv" / "problems.py"
     names = _chosen(benchmarks, arguments.only)
     if arguments.threshold is not None:
         names = dict.fromkeys(names, arguments.threshold)
@@ -129,7 +129,7 @@ def _repository() -> Path:
         ["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False
     )
     root = Path(found.stdout.strip())
-    if found.returncode != 0 or not (root / "suites" / "asv" / "bench_core.py").is_file():
+    if found.returncode != 0 or not (root / "suites" / "asv" / "problems.py").is_file():
         raise UsageError("perf compares revisions of this project: run it inside a checkout of jslds-bench")
     return root
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import subprocess
 import sys
@@ -26,7 +27,8 @@ def version(name: str, repository: Path, scratch: Path) -> Version:
     """The code of revision `name` of the repository, or of the folder `name`.
 
     A revision is unpacked under `scratch`. It runs in this interpreter's environment where its lock file is
-    the repository's own, and in one made of its lock file where not, which needs pip and takes a minute.
+    the repository's own, and in one made of its lock file where not, which needs pip and takes a minute; it
+    stays in `.asv/locks/` for the next time.
 
     Raises:
         UsageError: there is no such revision or folder, or no environment could be made.
@@ -48,13 +50,22 @@ def version(name: str, repository: Path, scratch: Path) -> Version:
     return Version(name, folder, _interpreter(name, folder, repository))
 
 
-def _interpreter(name: str, folder: Path, repository: Path) -> Path:
+def _interpreter(revision: str, folder: Path, repository: Path) -> Path:
     if (folder / LOCK).read_bytes() == (repository / LOCK).read_bytes():
         return Path(sys.executable)
+    name = hashlib.sha256((folder / LOCK).read_bytes()).hexdigest()[:12]
+    kept = repository / ".asv" / "locks" / f"{name}-{sys.version_info.major}.{sys.version_info.minor}"
+    python = kept / "bin" / "python"
+    if (kept / "complete").exists():
+        return python
     made = subprocess.run(
-        ["make", "env", f"PYTHON={sys.executable}"], cwd=folder, capture_output=True, check=False
+        ["make", "env", f"PYTHON={sys.executable}", f"VENV={kept}"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
     )
     if made.returncode != 0:
         last = made.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise UsageError(f"the environment of {name} could not be made: {' '.join(last)}")
-    return folder / ".venv" / "bin" / "python"
+        raise UsageError(f"the environment of {revision} could not be made: {' '.join(last)}")
+    (kept / "complete").touch()
+    return python

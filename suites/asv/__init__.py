@@ -1,1 +1,6 @@
-"""Benchmarks of the numerical core for airspeed velocity (asv): `asv run --environment existing:same …`."""
+"""Benchmarks for airspeed velocity (asv): `make perf`. Its files share `problems.py`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

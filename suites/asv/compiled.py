@@ -1,23 +1,32 @@
 """What the compiler makes of the core: counts that no noise touches, held to `baselines/compiled.json`.
 
-Clocks of shared machines are noisy, compiled programs are not. For each function of the core at the paper's
-sizes: floating-point operations and bytes by XLA's cost model, bytes of temporary memory, fusions and matrix
-products of the optimised program; how many programs are compiled by calls that should share them. A change
-that costs the core a product or a compilation more shows here, whatever the machine is doing.
+Clocks of shared machines are noisy, compiled programs are not. For each kernel at the paper's sizes:
+floating-point operations and bytes by XLA's cost model, bytes of temporary and of peak memory, fusions and
+matrix products of the optimised program; and how many programs are compiled by calls that should share them.
+A change that costs the core a product or a compilation more shows here, whatever the machine is doing.
 
-    python suites/asv/compiled.py            # compares, exit code 1 where something differs
+    python suites/asv/compiled.py            # compares: exit code 1 where something differs
     python suites/asv/compiled.py --update   # writes the file: `make compiled`
+    python suites/asv/compiled.py --print    # the counts, as JSON
 
-Counts belong to a version of JAX, to a kind of processor (XLA asks what it can do), and to one core: XLA
-splits programs for several. On another kind there is nothing to compare, and that is said.
+One core is used (XLA splits programs for several) and no instruction beyond AVX2, so that counts are alike on
+most machines. Where they are not the file's and the machine is not of its kind either, the counts of the
+revision that wrote the file are made here and now, by its own code, and stand in for it; where that cannot be
+(no git, or no history), exit code 2 and the reason.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import io
 import json
 import os
+import platform
+import subprocess
 import sys
+import tarfile
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,21 +34,35 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "baselines" / "compiled.json"
 COMPILED = "/jax/core/compile/backend_compile_duration"
+CELLS, PER_CELL = ("gru", "vanilla"), ("forward", "training_step", "recurrent_jacobians")
+KERNELS = (*(f"{kernel}-{cell}" for kernel in PER_CELL for cell in CELLS), "em_iteration", "lfads_step")
+CALLS = ("searches", "runs", "fits")
+COUNTS = (
+    *("flops", "bytes", "temporary_bytes", "peak_bytes", "fusions", "products"),
+    *("compilations", "compilations again"),
+)
 Counts = dict[str, int]
 
 
-def on_one_core() -> None:
-    """Before JAX is imported: one core, and XLA as it is by default."""
-    for name in ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS"):
+class Incomparable(Exception):
+    """There is nothing that this machine's counts could be held to; the text says why."""
+
+
+def alike() -> None:
+    """Before JAX is imported: one core, all of XLA's optimisations, instructions that most machines have."""
+    for name in ("JAX_DISABLE_MOST_OPTIMIZATIONS", "JAX_COMPILATION_CACHE_DIR", "JSLDS_BENCH_ASV"):
         os.environ.pop(name, None)
+    os.environ["XLA_FLAGS"] = "--xla_cpu_max_isa=AVX2" if x86() else ""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
-def kind_of_machine() -> dict[str, str]:
-    """What the counts depend on."""
-    import hashlib
+def x86() -> bool:
+    return platform.machine().lower() in ("x86_64", "amd64")
 
+
+def kind_of_machine() -> dict[str, str]:
+    """What the counts may depend on."""
     import jax
 
     try:
@@ -47,11 +70,8 @@ def kind_of_machine() -> dict[str, str]:
     except OSError:
         lines = []
     flags = sorted({word for line in lines if line.startswith("flags") for word in line.split()[2:]})
-    return {
-        "jax": jax.__version__,
-        "backend": jax.default_backend(),
-        "processor": hashlib.sha256(" ".join(flags).encode()).hexdigest()[:16],
-    }
+    processor = hashlib.sha256(" ".join(flags).encode()).hexdigest()[:16]
+    return {"jax": jax.__version__, "backend": jax.default_backend(), "processor": processor}
 
 
 def compilations(call: Callable[[], Any]) -> int:
@@ -71,23 +91,17 @@ def compilations(call: Callable[[], Any]) -> int:
     return seen.count(COMPILED)
 
 
-def measured() -> dict[str, Counts]:
-    """All counts, by function and cell."""
+def calls() -> dict[str, Callable[[], None]]:
+    """Calls of the same shapes, or shapes padded to the same: they should share what is compiled."""
     import jax
     import numpy as np
-
-    sys.path.insert(0, str(ROOT / "suites" / "asv"))
-    import bench_core as core
+    import problems
 
     from jslds_bench.dynamics.fixed_points import locate
     from jslds_bench.dynamics.rollout import trajectories
     from jslds_bench.switching import model as switching
 
-    out: dict[str, Counts] = {}
-    for cell in ("gru", "vanilla"):
-        for function in (core.forward, core.training_step, core.recurrent_jacobians):
-            out[f"{function.__name__}, {cell}"] = core.program_counts(*function(cell))
-    network = core.FixedPoints.network()
+    network = problems.analytic()
     assert network.truth is not None
     known, rng = network.truth[0], np.random.default_rng(0)
 
@@ -107,9 +121,21 @@ def measured() -> dict[str, Counts]:
             settings = switching.FitSettings(max_iterations=2, init_iterations=2)
             switching.fit(switching.Spec(2), y, key=jax.random.key(seed), settings=settings)
 
-    for call in (searches, runs, fits):
-        out[call.__name__] = {"compilations": compilations(call), "compilations again": compilations(call)}
-    return out
+    return {call.__name__: call for call in (searches, runs, fits)}
+
+
+def measured(names: list[str]) -> dict[str, Counts]:
+    """The counts of each name."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import problems
+
+    out: dict[str, Counts] = {}
+    if set(names) & set(CALLS):  # all of them and first: what is compiled before them, they need not compile
+        for name, call in calls().items():
+            out[name] = {"compilations": compilations(call), "compilations again": compilations(call)}
+    for name in set(names) & set(KERNELS):
+        out[name] = problems.program_counts(*problems.KERNELS[name]())
+    return {name: out[name] for name in names}
 
 
 def differences(found: dict[str, Counts], expected: dict[str, Counts]) -> list[str]:
@@ -125,26 +151,76 @@ def differences(found: dict[str, Counts], expected: dict[str, Counts]) -> list[s
     return lines
 
 
+def git(*words: str) -> bytes:
+    try:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", b"").decode(errors="replace").strip() or str(error)
+        raise Incomparable(f"no history to compare with: {said}") from error
+
+
+def made_here(names: list[str]) -> dict[str, Counts]:
+    """The counts, on this machine, of the revision that wrote the file."""
+    if git("rev-parse", "--is-shallow-repository").strip() == b"true":
+        raise Incomparable("the history is cut short: git fetch --unshallow")
+    commit = git("log", "-1", "--format=%H", "--", str(FILE.relative_to(ROOT))).decode().strip()
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(git("archive", commit))) as archive:
+            archive.extractall(folder, filter="data")
+        script = str(Path(folder, "suites", "asv", "compiled.py"))
+        done = subprocess.run(
+            [sys.executable, script, "--print", *names],
+            env=os.environ | {"PYTHONPATH": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise Incomparable(f"{commit[:8]}, which wrote the counts, does not run here: {done.stderr[-300:]}")
+    found: dict[str, Counts] = json.loads(done.stdout)
+    return found
+
+
+def held(found: dict[str, Counts]) -> tuple[list[str], str]:
+    """The differences, and from what: the file, or what stands in for it."""
+    known = json.loads(FILE.read_text("utf-8"))
+    lines = differences(found, {name: known["counts"].get(name, {}) for name in found})
+    if not lines or known["machine"] == kind_of_machine():
+        return lines, FILE.name
+    here = f"the revision that wrote {FILE.name}, compiled here: the file is of {known['machine']}"
+    return differences(found, made_here(list(found))), here
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Compares, or with --update writes."""
+    """Compares, prints or writes."""
     parser = argparse.ArgumentParser(
         description="counts of the compiled core against baselines/compiled.json"
     )
-    parser.add_argument("--update", action="store_true", help="write the file instead")
-    update = parser.parse_args(argv).update
-    on_one_core()
-    kind = kind_of_machine()
-    if update:
-        content = {"schema": 1, "machine": kind, "counts": measured()}
+    parser.add_argument("names", nargs="*", help=f"of these alone: {', '.join((*KERNELS, *CALLS))}")
+    act = parser.add_mutually_exclusive_group()
+    act.add_argument("--update", action="store_true", help="write the file instead")
+    act.add_argument("--print", action="store_true", help="print the counts instead")
+    arguments = parser.parse_args(argv)
+    names = arguments.names or [*KERNELS, *CALLS]
+    if unknown := set(names) - {*KERNELS, *CALLS}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if arguments.update and arguments.names:
+        parser.error("--update writes all counts")
+    alike()
+    found = measured(names)
+    if arguments.print:
+        sys.stdout.write(json.dumps(found) + "\n")
+        return 0
+    if arguments.update:
+        content = {"schema": 2, "machine": kind_of_machine(), "counts": found}
         FILE.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         return 0
-    known = json.loads(FILE.read_text("utf-8"))
-    if known["machine"] != kind:
-        sys.stdout.write(f"counts are of {known['machine']}, this is {kind}: nothing to compare\n")
-        return 0
-    found = measured()
-    lines = differences(found, known["counts"])
-    sys.stdout.write("\n".join(lines) + "\n" if lines else "the compiled core is as it was\n")
+    try:
+        lines, of = held(found)
+    except Incomparable as error:
+        sys.stdout.write(f"nothing to compare: {error}\n")
+        return 2
+    sys.stdout.write("\n".join(lines or ["the compiled core is as it was"]) + f"\n(held to {of})\n")
     return int(bool(lines))
 
 

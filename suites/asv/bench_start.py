@@ -1,0 +1,46 @@
+"""How long one waits before anything runs: a process each."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def environment() -> dict[str, str]:
+    """With the very package that this process would import."""
+    spec = importlib.util.find_spec("jslds_bench")
+    assert spec is not None
+    assert spec.origin is not None
+    return os.environ | {"PYTHONPATH": str(Path(spec.origin).parents[1])}
+
+
+def run(*words: str) -> None:
+    subprocess.run([sys.executable, *words], env=environment(), check=True, stdout=subprocess.DEVNULL)
+
+
+class StartUp:
+    """Seconds of a fresh process: its help, its import, and a worker that says that it is ready."""
+
+    sample_time, repeat, rounds = 0.0, 5, 1
+
+    def time_help(self) -> None:
+        run("-m", "jslds_bench", "--help")
+
+    def time_import(self) -> None:
+        run("-c", "import jslds_bench")
+
+    def time_worker_ready(self) -> None:
+        run("-c", WORKER)
+
+
+WORKER = """
+import os
+from jslds_bench.runner.pool import Worker
+worker = Worker(0, min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0)
+said = worker.read()
+worker.kill()
+assert said and said[0]["event"] == "ready", said
+"""
