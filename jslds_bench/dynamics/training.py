@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -27,7 +27,8 @@ from jslds_bench.types.networks import LossWeights, Setup
 CHUNK = 100
 RecipeName = Literal["fast", "paper"]
 Terms = dict[str, jax.Array]
-Loss = Callable[[Any, Trials], tuple[jax.Array, Terms]]
+Loss = Callable[..., tuple[jax.Array, Terms]]
+"""(parameters, data, what is given besides, if anything) → total and terms."""
 
 
 class Parameters(NamedTuple):
@@ -45,6 +46,7 @@ def task_error(readout: Readout, states: Float[Array, "B T N"], trials: Trials) 
     return jnp.sum(per_step * trials.mask) / jnp.sum(trials.mask)
 
 
+@lru_cache(maxsize=64)
 def network_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) -> Loss:
     """L_RNN + l2·‖θ‖²: the task alone (eq. 9 with λ_JSLDS = λ_e = λ_a = 0).
 
@@ -72,6 +74,7 @@ def co_training_terms(p: Parameters, states: CoStates, trials: Trials) -> Terms:
     }
 
 
+@lru_cache(maxsize=64)
 def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) -> Loss:
     """λ_RNN L_RNN + λ_JSLDS L_JSLDS + λ_e R_e + λ_a R_a + l2·‖θ, φ‖².
 
@@ -99,11 +102,12 @@ def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) 
     return loss
 
 
-def expansion_loss(cell: Cell, weights: LossWeights, frozen: Parameters) -> Loss:
-    """The same as `co_training_loss` with φ alone to learn; θ, h_0 and the readout stay `frozen`."""
+@lru_cache(maxsize=64)
+def expansion_loss(cell: Cell, weights: LossWeights) -> Loss:
+    """The same as `co_training_loss` with φ alone to learn; θ, h_0 and the readout are given, and stay."""
     full = co_training_loss(cell, weights._replace(rnn=0.0))
 
-    def loss(phi: ExpansionParams, trials: Trials) -> tuple[jax.Array, Terms]:
+    def loss(phi: ExpansionParams, trials: Trials, frozen: Parameters) -> tuple[jax.Array, Terms]:
         return full(frozen._replace(phi=phi), trials)
 
     return loss
@@ -152,13 +156,13 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
     if n_steps is not None and n_steps < 1:
         raise UsageError(f"n_steps is {n_steps}, expected at least 1")
     if name == "paper":
-        return Recipe(name, n_steps or setup.paper_steps, 256, lambda _: _paper_optimizer(), True)
+        return Recipe(name, n_steps or setup.paper_steps, 256, _paper_optimizer, True)
     if alone:
         return Recipe(name, n_steps or setup.fast_steps_alone, 64, _fast_optimizer_alone)
     return Recipe(name, n_steps or setup.fast_steps, 64, _fast_optimizer)
 
 
-def _paper_optimizer() -> optax.GradientTransformation:
+def _paper_optimizer(n_steps: int) -> optax.GradientTransformation:
     rate = optax.exponential_decay(0.02, transition_steps=1, decay_rate=0.9999)
     return optax.chain(optax.clip_by_global_norm(10.0), optax.adam(rate, b1=0.9, b2=0.999, eps=0.1))
 
@@ -193,27 +197,42 @@ def train(
     recipe: Recipe,
     key: PRNGKeyArray,
     progress: Progress = silent,
+    given: Any = None,
 ) -> tuple[Any, dict[str, np.ndarray]]:
     """`train_batches` on fresh trials at every step: ``sample(fold_in(key, i), recipe.batch)`` at step i."""
-    return train_batches(loss, params, lambda key, step: sample(key, recipe.batch), recipe, key, progress)
+    return train_batches(loss, params, Fresh(sample, recipe.batch), recipe, key, progress, given=given)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fresh:
+    """Fresh trials, as `train_batches` asks for them. Equal where task and size are: compiled for once."""
+
+    sample: Callable[[PRNGKeyArray, int], Trials]
+    size: int
+
+    def __call__(self, key: PRNGKeyArray, step: jax.Array) -> Trials:
+        return self.sample(key, self.size)
 
 
 def train_batches(
-    loss: Callable[[Any, Any], tuple[jax.Array, Terms]],
+    loss: Loss,
     params: Any,
     batch: Callable[[PRNGKeyArray, jax.Array], Any],
     recipe: Recipe,
     key: PRNGKeyArray,
     progress: Progress = silent,
     validate: Callable[[Any], jax.Array] | None = None,
+    given: Any = None,
 ) -> tuple[Any, dict[str, np.ndarray]]:
     """`params` after ``recipe.n_steps`` updates, and the history of the loss.
 
     Args:
-        loss: (params, batch) → (total, its terms).
+        loss: (params, batch) → (total, its terms). Trainings of one shape with equal `loss`, `batch` and
+            `recipe` run one program.
         batch: (key, step) → what the loss is computed on; step i gets fold_in(key, i).
         validate: a loss on data that is not trained on, looked at after every chunk: the parameters where it
             was least are the ones returned.
+        given: arrays that the loss reads besides, as its third argument.
 
     Returns:
         The trained parameters, and per chunk of at most `CHUNK` steps the mean of the total and of each
@@ -223,15 +242,12 @@ def train_batches(
     Raises:
         Diverged: the loss is no longer finite.
     """
-    optimizer = recipe.optimizer(recipe.n_steps)
-    update = _update(loss, batch, optimizer)
-    run_chunk = jax.jit(lambda state, steps: jax.lax.scan(partial(update, key), state, steps))
-    state = (params, jax.jit(optimizer.init)(params))
+    state = (params, _started(recipe, params))
     history: list[dict[str, float]] = []
     best = math.inf, params
     unseen = None if validate is None else jax.jit(validate)
     for steps in _chunks(recipe):
-        state, terms = run_chunk(state, steps)
+        state, terms = _run_chunk(loss, batch, recipe, given, key, state, steps)
         means = {name: float(np.mean(values)) for name, values in terms.items()}
         if (diverged := _divergence(means, steps)) is not None:
             raise diverged
@@ -263,19 +279,13 @@ def train_many(
         What `train` returns, for each; `Diverged` in place of one whose loss is no longer finite: it does not
         concern the others.
     """
-    optimizer = recipe.optimizer(recipe.n_steps)
-    update = _update(loss, lambda key, step: sample(key, recipe.batch), optimizer)
-
-    def run(key: PRNGKeyArray, state: Any, steps: jax.Array) -> tuple[Any, Terms]:
-        return jax.lax.scan(partial(update, key), state, steps)
-
-    run_chunk, many = jax.jit(jax.vmap(run, in_axes=(0, 0, None))), jnp.stack(list(keys))
+    many, fresh = jnp.stack(list(keys)), Fresh(sample, recipe.batch)
     start = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
-    state = (start, jax.jit(jax.vmap(optimizer.init))(start))
+    state = (start, jax.vmap(partial(_started, recipe))(start))
     histories: list[list[dict[str, float]]] = [[] for _ in keys]
     lost: dict[int, Diverged] = {}
     for steps in _chunks(recipe):
-        state, terms = run_chunk(many, state, steps)
+        state, terms = _run_many(loss, fresh, recipe, many, state, steps)
         with np.errstate(all="ignore"):
             rows = {name: np.mean(np.asarray(values), axis=1).tolist() for name, values in terms.items()}
         done = int(steps[-1]) + 1
@@ -296,21 +306,41 @@ def train_many(
     return [lost[i] if i in lost else (of(i), _stacked(histories[i])) for i in range(len(keys))]
 
 
-def _update(
-    loss: Callable[[Any, Any], tuple[jax.Array, Terms]],
-    batch: Callable[[PRNGKeyArray, jax.Array], Any],
-    optimizer: optax.GradientTransformation,
-) -> Callable[[PRNGKeyArray, Any, jax.Array], tuple[Any, Terms]]:
-    """(key, (parameters, optimiser's state), step) → the same after that step, and its losses."""
+@partial(jax.jit, static_argnums=0)
+def _started(recipe: Recipe, params: Any) -> Any:
+    """The optimiser's state before the first step."""
+    return recipe.optimizer(recipe.n_steps).init(params)
 
-    def update(key: PRNGKeyArray, state: Any, step: jax.Array) -> tuple[Any, Terms]:
+
+def _chunk(
+    loss: Loss,
+    batch: Callable[[PRNGKeyArray, jax.Array], Any],
+    recipe: Recipe,
+    given: Any,
+    key: PRNGKeyArray,
+    state: Any,
+    steps: jax.Array,
+) -> tuple[Any, Terms]:
+    """(parameters, optimiser's state) after some steps, and the losses at each."""
+    optimizer, besides = recipe.optimizer(recipe.n_steps), () if given is None else (given,)
+
+    def update(state: Any, step: jax.Array) -> tuple[Any, Terms]:
         params, opt = state
         data = batch(jax.random.fold_in(key, step), step)
-        (total, terms), grads = jax.value_and_grad(loss, has_aux=True)(params, data)
+        (total, terms), grads = jax.value_and_grad(loss, has_aux=True)(params, data, *besides)
         updates, opt = optimizer.update(grads, opt, params)
         return (optax.apply_updates(params, updates), opt), {"loss": total, **terms}
 
-    return update
+    return jax.lax.scan(update, state, steps)
+
+
+_run_chunk = jax.jit(_chunk, static_argnums=(0, 1, 2))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _run_many(loss: Loss, batch: Fresh, recipe: Recipe, keys: Any, states: Any, steps: jax.Array) -> Any:
+    """`_chunk` of many trainings, each with its key and state."""
+    return jax.vmap(lambda key, state: _chunk(loss, batch, recipe, None, key, state, steps))(keys, states)
 
 
 def _chunks(recipe: Recipe) -> Iterator[np.ndarray]:

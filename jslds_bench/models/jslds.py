@@ -169,8 +169,8 @@ def _trained(
     (task, name, n_steps, weights), n = settings, frozen.h0.shape[0]
     start = tuple(Layer(jnp.zeros((n, n)), jnp.zeros(n)) for _ in range(2))
     recipe = make_recipe(name, task.setup, n_steps)
-    loss = expansion_loss(cell, weights, frozen)
-    return train(loss, start, task.sample, recipe, jax.random.wrap_key_data(jnp.asarray(key)), progress)[0]
+    loss, chosen = expansion_loss(cell, weights), jax.random.wrap_key_data(jnp.asarray(key))
+    return train(loss, start, task.sample, recipe, chosen, progress, frozen)[0]
 
 
 _co_rollout = jax.jit(co_rollout, static_argnums=0)

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 import jslds_bench.networks  # noqa: F401, importing registers them
+from jslds_bench.contract.compiling import compilations
 from jslds_bench.dynamics import training
 from jslds_bench.dynamics.training import (
     Parameters,
@@ -205,8 +206,8 @@ def test_on_a_frozen_network_the_expansion_network_alone_learns(start, make_netw
     cell, trials = make_network("vanilla").cell, TASK.sample(jax.random.key(2), 3)
     weights = LossWeights(2.0, 3.0, 5.0, 7.0, 0.0)
     phi = jax.tree.map(lambda x: x + 0.1, start.phi)
-    loss = expansion_loss(cell, weights, start._replace(phi=None))
-    (total, terms), by_phi = jax.value_and_grad(loss, has_aux=True)(phi, trials)
+    loss = expansion_loss(cell, weights)
+    (total, terms), by_phi = jax.value_and_grad(loss, has_aux=True)(phi, trials, start._replace(phi=None))
     whole = co_training_loss(cell, weights)
     by_all = jax.grad(lambda p: whole(p, trials)[0])(start._replace(phi=phi))
     for got, expected in zip(jax.tree.leaves(by_phi), jax.tree.leaves(by_all.phi), strict=True):
@@ -217,6 +218,20 @@ def test_on_a_frozen_network_the_expansion_network_alone_learns(start, make_netw
 
 
 # The loop
+
+
+def test_trainings_of_one_shape_compile_once(start, recipe, make_network):
+    """Other keys, other starts, other frozen networks: a seed more costs no compilation more."""
+    cell, weights = make_network("vanilla").cell, TASK.setup.weights
+    for loss, params, given in (
+        (lambda: co_training_loss(cell, weights), start, None),
+        (lambda: expansion_loss(cell, weights), start.phi, start._replace(phi=None)),
+    ):
+        for seed in (0, 1):
+            first, other = (jax.tree.map(lambda x: x + 0.01 * seed, tree) for tree in (params, given))  # noqa: B023
+            with compilations() as seen:
+                train(loss(), first, TASK.sample, recipe, jax.random.key(seed), given=other)
+        assert seen == []
 
 
 def test_one_key_gives_the_same_bits(trained):
