@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-slow lint synthetic smoke switching spikes maze lambda_e reference compiled perf bench-here lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze lambda_e modes level reference compiled perf bench-here lock clean
 
 env: $(MADE)
 
@@ -43,6 +43,14 @@ smoke: env
 lambda_e: env
 	$(BIN)/jslds-bench run --suite lambda_e
 
+# What other numbers of modes, or more starts, would do for slds.
+modes: env
+	$(BIN)/jslds-bench run --suite modes
+
+# How often verdicts are false, and how often changes are seen.
+level: env
+	$(BIN)/python reports/level.py
+
 switching: env
 	$(BIN)/jslds-bench run --suite switching
 
@@ -54,8 +62,8 @@ maze: env
 	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
 
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic switching spikes lambda_e
-	for run in synthetic switching spikes lambda_e; do mkdir -p reports/reference/$$run && \
+reference: synthetic switching spikes lambda_e modes level
+	for run in synthetic switching spikes lambda_e modes; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	$(BIN)/python reports/quote.py
 

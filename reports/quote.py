@@ -107,12 +107,9 @@ TABLES = {
     "modes": Quoted(
         "modes",
         {
-            "3-bit free-run": ("nbit_memory", "relative_error"),
-            "one-step": ("nbit_memory", "relative_error_one_step"),
-            "modes known": ("nbit_memory", "relative_error_oracle"),
-            "context free-run": ("context_integration", "relative_error"),
-            "one-step ": ("context_integration", "relative_error_one_step"),
-            "modes known ": ("context_integration", "relative_error_oracle"),
+            "free-run": ("context_integration", "relative_error"),
+            "one-step": ("context_integration", "relative_error_one_step"),
+            "modes known": ("context_integration", "relative_error_oracle"),
         },
     ),
     "first_step": Quoted(
