@@ -16,6 +16,8 @@ import jax
 import numpy as np
 import pytest
 
+from jslds_bench.perf.page import page
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "suites" / "asv"
 
@@ -147,6 +149,26 @@ def test_bench_here_compares_with_the_run_before(tmp_path):
     assert len(list(tmp_path.glob("*/*.json"))) == 2
 
 
+def test_the_page_has_each_value_and_needs_no_network(tmp_path):
+    machine = tmp_path / "box"
+    machine.mkdir()
+    (machine / "machine.json").write_text("{}")
+    (tmp_path / "benchmarks.json").write_text(json.dumps({"b.T.track_x": {"unit": "<s>"}, "version": 2}))
+    for commit, values in (("a" * 40, [2.0, 1.0]), ("b" * 40, [3.0, None]), ("c" * 40, [9.0, 9.0])):
+        results = {"b.T.track_x": [values, [["'gru'", "'vanilla'"]]]}
+        content = {"commit_hash": commit, "result_columns": ["result", "params"], "results": results}
+        (machine / f"{commit[:8]}-env.json").write_text(json.dumps(content))
+    text = page(tmp_path, ["a" * 40, "b" * 40, "d" * 40])  # c is not of the branch
+    assert "<h1>box</h1><p>aaaaaaaa → bbbbbbbb</p>" in text
+    rows = [line for line in text.splitlines() if line.startswith("<tr><td>")]
+    assert [line.count("<circle") for line in rows] == [2, 1]
+    assert "<td>gru</td>" in rows[0]
+    assert rows[0].endswith("<td>3 &lt;s&gt;</td><td>× 1.500</td></tr>")
+    assert rows[1].endswith("<td>1 &lt;s&gt;</td><td></td></tr>")
+    assert "http" not in text
+    assert "<script" not in text
+
+
 def git(folder, *words):
     about = {"GIT_AUTHOR_NAME": "n", "GIT_AUTHOR_EMAIL": "e", "GIT_COMMITTER_NAME": "n"}
     about |= {"GIT_COMMITTER_EMAIL": "e", "GIT_CONFIG_GLOBAL": os.devnull}
@@ -198,6 +220,7 @@ def test_the_history_has_each_commit_by_its_own_code(tmp_path):
         taken[read["commit_hash"]] = result["result"][0]
     assert set(taken) == set(hashes[:2])
     assert taken[hashes[0]] > taken[hashes[1]] + 0.9
+    assert " → ".join(h[:8] for h in hashes[:2]) in (project / "reports" / "asv" / "speed.html").read_text()
     published = json.loads((project / "reports" / "asv" / "index.json").read_text())
     assert "bench_start.StartUp.time_import" in published["benchmarks"]
     assert set(published["revision_to_hash"].values()) >= set(taken)

@@ -34,11 +34,11 @@ def program_counts():
     return load(SCRIPT.with_name("problems.py")).program_counts
 
 
-def gate(*names, package=ROOT):
+def gate(*names, package=ROOT, script=SCRIPT):
     """Exit code and words of the gate, on the package of that folder."""
     environment = os.environ | {"PYTHONPATH": str(package)}
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), *names], capture_output=True, text=True, check=False, env=environment
+        [sys.executable, str(script), *names], capture_output=True, text=True, check=False, env=environment
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -167,3 +167,25 @@ def test_a_compilation_planted_in_the_core_fails_the_gate(tmp_path):
     code, said = gate("searches", package=planted(tmp_path, "dynamics/fixed_points.py", RECOMPILATION))
     assert code == 1, said
     assert "searches: compilations again 0 → 3" in said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("git") is None or not (ROOT / ".git").exists(), reason="no git checkout")
+def test_the_file_of_another_machine_gates_too(tmp_path):
+    """A clone whose file is of another processor, with other counts: its revision is compiled in place."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(tmp_path / "clone")], check=True)
+    file = tmp_path / "clone" / "baselines" / "compiled.json"
+    content = json.loads(file.read_text())
+    content["machine"]["processor"] = "another"
+    content["counts"]["forward-vanilla"]["flops"] += 1
+    file.write_text(json.dumps(content))
+    script = tmp_path / "clone" / "suites" / "asv" / "compiled.py"
+    code, said = gate("forward-vanilla", package=tmp_path / "clone", script=script)
+    assert code == 0, said
+    assert "the revision that wrote" in said
+    path, *words = PLANTS["forward-vanilla"]
+    with (tmp_path / "clone" / "jslds_bench" / path).open("a") as module:
+        module.write(PRODUCT.format(**dict(zip(("name", "words", "a"), words, strict=True))))
+    code, said = gate("forward-vanilla", package=tmp_path / "clone", script=script)
+    assert code == 1, said
+    assert "forward-vanilla: products" in said

@@ -2,8 +2,9 @@
 
     python -m jslds_bench.perf.history --last 5    # `make perf`
 
-asv builds nothing here and needs no network: it runs today's benchmarks in an environment that exists, on a
-commit's code that is unpacked and put first on the path. Commits that have results are not measured again.
+asv builds nothing here: it runs today's benchmarks in an environment that exists, on a commit's code that is
+unpacked and put first on the path. Commits that have results are not measured again. Only an environment of
+another lock file than this one's needs a network, once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import tempfile
 from pathlib import Path
 
 from jslds_bench.errors import UsageError
+from jslds_bench.perf.page import page
 from jslds_bench.perf.versions import Version, version
+from jslds_bench.records.store import write_atomic
 
 CONFIGURATION = "asv.conf.json"
 
@@ -62,7 +65,9 @@ def history(repository: Path, last: int, more: list[str]) -> int:
             if not measure(code, commit, repository, more):
                 failed.append(commit[:8])
     _run([sys.executable, "-m", "asv", "publish"], repository)
-    sys.stdout.write(f"the dashboard is {html / 'index.html'}; it wants a server:\n")
+    all_commits = _run(["git", "rev-list", "--reverse", branch], repository).split()
+    write_atomic(html / "speed.html", page(results, all_commits).encode())
+    sys.stdout.write(f"look at {html / 'speed.html'}, or with a network at asv's own dashboard:\n")
     sys.stdout.write(f"    python -m http.server --bind 127.0.0.1 --directory {html}\n")
     if failed:
         sys.stdout.write(f"some benchmarks failed in {', '.join(failed)}\n")
