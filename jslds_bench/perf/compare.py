@@ -113,18 +113,18 @@ def compare_speeds(
     logs: dict[str, list[float]] = {name: [] for name in names}
     of_a: dict[str, list[float]] = {name: [] for name in names}
     for pair in range(pairs):
-        order = (a, b) if pair % 2 == 0 else (b, a)
-        children = {id(v): _Child(v, benchmarks, cores[-1]) for v in order}
+        order = (0, 1) if pair % 2 == 0 else (1, 0)
+        children = {i: _Child((a, b)[i], benchmarks, cores[-1]) for i in order}
         try:
             for i, name in enumerate(names):
                 progress(pair * len(names) + i, pairs * len(names), name)
-                taken: dict[int, list[float]] = {id(a): [], id(b): []}
+                taken: tuple[list[float], list[float]] = ([], [])
                 for turn in range(turns):
-                    for v in order if turn % 2 == 0 else order[::-1]:
-                        taken[id(v)].append(children[id(v)].seconds(name, BUDGET))
-                ratios = [math.log(y / x) for x, y in zip(taken[id(a)], taken[id(b)], strict=True)]
+                    for which in order if turn % 2 == 0 else order[::-1]:
+                        taken[which].append(children[which].seconds(name, BUDGET))
+                ratios = [math.log(y / x) for x, y in zip(*taken, strict=True)]
                 logs[name].append(statistics.median(ratios))
-                of_a[name] += taken[id(a)]
+                of_a[name] += taken[0]
         finally:
             for child in children.values():
                 child.end()
