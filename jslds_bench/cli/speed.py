@@ -89,7 +89,6 @@ def _quality(arguments: Namespace) -> int:
     from jslds_bench.report.figures.quality import quality
     from jslds_bench.report.html import write_figure
     from jslds_bench.report.style import theme
-    from jslds_bench.runner.clock import Parts
     from jslds_bench.runner.machine import environment
 
     if arguments.seeds < 1:
@@ -98,7 +97,7 @@ def _quality(arguments: Namespace) -> int:
     rungs = {name: (task, ladder(task)) for name, task in tasks.items()}
     total = arguments.seeds * sum(len(steps) for _, steps in rungs.values())
     with _one_core(), _progress(arguments, total) as report:
-        frame, papers = measure(rungs, range(arguments.seeds), Parts, report)
+        frame, papers = measure(rungs, range(arguments.seeds), report)
         about: dict[str, Any] = {"schema": 1, "environment": environment()}
     for key, values in (("targets", PUBLISHED), ("paper", papers)):
         about[key] = {name: value._asdict() for name, value in values.items()}
@@ -120,12 +119,12 @@ def _say_quality(frame: Any, medians: list[dict[str, Any]], papers: dict[str, An
     from jslds_bench.records.numbers import number
 
     lines = [
-        [row["task"], f"{row['steps']:.0f}", f"{row['seconds']:.1f}", f"{row['compile_seconds']:.1f}"]
+        [row["task"], f"{row['steps']:.0f}", f"{row['seconds']:.1f}", f"{row['other_seconds']:.1f}"]
         + [number(row[error]) for error in Errors._fields]
         for row in medians
     ]
     say(f"medians of {frame.seed.nunique()} trainings of each length, in processor seconds of one core")
-    say(table(["task", "steps", "seconds", "compiling", *Errors._fields], lines))
+    say(table(["task", "steps", "seconds", "compiling and the rest", *Errors._fields], lines))
     head = ["the paper's figures", "from steps on", "seconds", "seeds", "the paper's recipe", "ratio"]
     say(table(head, [_soonest(row) for row in soonest(frame, papers, PUBLISHED).to_dict("records")]))
 

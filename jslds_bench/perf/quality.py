@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import pandas as pd
 
 from jslds_bench.dynamics.jslds import co_rollout
-from jslds_bench.dynamics.training import CHUNK, make_recipe, task_error
+from jslds_bench.dynamics.training import CHUNK, RecipeName, make_recipe, task_error
 from jslds_bench.metrics.states import relative_errors
 from jslds_bench.networks.cotrained import CoTrained
 from jslds_bench.settings.draws import purpose_key
@@ -24,7 +24,7 @@ from jslds_bench.settings.networks.evaluation import draw_trials
 from jslds_bench.types.core import Network, Progress, Trials
 from jslds_bench.types.networks import Task
 
-N_TRIALS = 1024
+N_TRIALS, PAPER_CHUNKS = 1024, 2
 LADDER = (0.25, 0.5, 0.75, 1.0, 1.5)
 """Lengths of training, in those of the recipe."""
 
@@ -68,56 +68,50 @@ _task_error = jax.jit(task_error)
 
 
 def ladder(task: Task) -> list[int]:
-    """Numbers of steps, whole chunks: a remainder would be compiled by itself."""
+    """Numbers of steps: whole chunks, for a remainder would be compiled by itself, and at least two."""
     whole = make_recipe("fast", task.setup).n_steps
-    return sorted({CHUNK * max(1, round(share * whole / CHUNK)) for share in LADDER})
+    return sorted({CHUNK * max(2, round(share * whole / CHUNK)) for share in LADDER})
 
 
-def paper_step(task: Task, key: jax.Array) -> float:
-    """Processor seconds of one step of the paper's recipe, over a chunk that follows one that compiled."""
-    ticks: list[float] = []
-    CoTrained("paper", n_steps=2 * CHUNK).build(task, key, lambda *_: ticks.append(time.process_time()))
-    return (ticks[1] - ticks[0]) / CHUNK
+def trained(task: Task, key: jax.Array, recipe: RecipeName, n_steps: int) -> tuple[Network, float, float]:
+    """A co-trained network, the processor seconds of one step, and those of all that is not a step.
+
+    A step's are those of the chunks that follow the first one, which compiles: at least two are needed.
+    """
+    start, ticks = time.process_time(), []
+    network = CoTrained(recipe, n_steps=n_steps).build(
+        task, key, lambda *_: ticks.append(time.process_time())
+    )
+    step = (ticks[-1] - ticks[0]) / (n_steps - CHUNK)
+    return network, step, time.process_time() - start - n_steps * step
 
 
 def measure(
-    rungs: Mapping[str, tuple[Task, Sequence[int]]],
-    seeds: Sequence[int],
-    clock: Callable[[], Any],
-    progress: Progress,
+    rungs: Mapping[str, tuple[Task, Sequence[int]]], seeds: Sequence[int], progress: Progress
 ) -> tuple[pd.DataFrame, dict[str, Paper]]:
     """One row per task, number of steps and seed; and the paper's recipe per task, in the same process.
 
-    Columns: task, seed, steps, seconds (of processor, without compilation), compile_seconds, and `Errors`.
-    The paper's step is measured before and after the ladder, and the mean is taken.
+    Columns: task, seed, steps, seconds (of the processor, for all steps), other_seconds (tracing, compiling,
+    drawing the start), and `Errors`. The paper's step is measured before and after the ladder, and the mean
+    is taken.
 
     Args:
         rungs: by name, a task and the numbers of steps that its networks are trained for.
-        clock: makes `runner.clock.Parts`, which tells compilation from the rest.
     """
     total = sum(len(steps) * len(seeds) for _, steps in rungs.values())
     rows: list[dict[str, Any]] = []
     papers = {}
     for name, (task, steps) in rungs.items():
+        first = purpose_key(seeds[0], "network")
         progress(len(rows), total, f"{name}, the paper's recipe")
-        before = paper_step(task, purpose_key(seeds[0], "network"))
+        before = trained(task, first, "paper", PAPER_CHUNKS * CHUNK)[1]
         for n, seed in ((n, seed) for n in steps for seed in seeds):
             progress(len(rows), total, f"{name}, {n} steps, seed {seed}")
-            parts = clock()
-            with parts("training"):
-                network = CoTrained(n_steps=n).build(task, purpose_key(seed, "network"))
-            spent = parts.seconds()
-            rows.append(
-                {
-                    "task": name,
-                    "seed": seed,
-                    "steps": n,
-                    "seconds": spent["training"],
-                    "compile_seconds": spent["compiling"],
-                    **errors(network, draw_trials(task, seed, "evaluation", N_TRIALS))._asdict(),
-                }
-            )
-        step = (before + paper_step(task, purpose_key(seeds[0], "network"))) / 2
+            network, step, other = trained(task, purpose_key(seed, "network"), "fast", n)
+            found = errors(network, draw_trials(task, seed, "evaluation", N_TRIALS))
+            about = {"task": name, "seed": seed, "steps": n, "seconds": n * step, "other_seconds": other}
+            rows.append(about | found._asdict())
+        step = (before + trained(task, first, "paper", PAPER_CHUNKS * CHUNK)[1]) / 2
         n_steps = make_recipe("paper", task.setup).n_steps
         papers[name] = Paper(step, n_steps, step * n_steps)
     return pd.DataFrame(rows), papers
