@@ -3,6 +3,7 @@
 Each test prints its figures, reached or not (`pytest -s`).
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from authors_search import adam_descend
 
@@ -18,6 +20,7 @@ import jslds_bench.tasks  # noqa: F401
 from jslds_bench.dynamics.fixed_points import locate
 from jslds_bench.dynamics.training import CHUNK
 from jslds_bench.models.fixed_points import visited_states
+from jslds_bench.perf.quality import PUBLISHED, Errors, Paper, soonest
 from jslds_bench.records.table import load_run
 from jslds_bench.settings.draws import purpose_key
 from jslds_bench.settings.networks.evaluation import draw_trials
@@ -179,6 +182,26 @@ def test_switching_finds_the_modes_that_made_the_data(tmp_path):
         assert errors.max() <= 0.02
     for task in bits.index.get_level_values("task").unique():
         assert (bits.loc[task, "rslds"] > bits.loc[task, "lds"]).all(), task
+
+
+@pytest.mark.timeout(3600)
+def test_the_papers_figures_are_reached_within_seconds(tmp_path):
+    """One core: 3-bit ≤ 25 s, 120 times sooner than by the paper's recipe; context ≤ 50 s, 60 times."""
+    command = ["perf", "quality", "--out", str(tmp_path), "--quiet"]
+    subprocess.run([sys.executable, "-m", "jslds_bench", *command], check=True)
+    papers = {
+        name: Paper(**paper)
+        for name, paper in json.loads((tmp_path / "machine.json").read_text())["paper"].items()
+    }
+    values = pd.read_csv(tmp_path / "values.csv")
+    found = soonest(values, papers, PUBLISHED).set_index("task")
+    print(found.to_string())
+    assert values.seed.nunique() == 5
+    for task, seconds, ratio in (("nbit_memory", 25, 120), ("context_integration", 50, 60)):
+        assert found.seconds[task] <= seconds
+        assert found.ratio[task] >= ratio
+        at_full = values[(values.task == task) & (values.steps == TASKS.make(task, {}).setup.fast_steps)]
+        assert (at_full[list(Errors._fields)] <= pd.Series(PUBLISHED[task]._asdict())).all(axis=None)
 
 
 def median_seconds(call, n: int = 5) -> float:

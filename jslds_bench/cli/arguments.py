@@ -155,14 +155,18 @@ def _perf() -> _Parser:
     p = _parser(
         "perf",
         "compare REV_A REV_B: the speed of B against A, in processes that take turns; exit code 1 if it is "
-        "slower. throughput: how fast the core is by the size of the problem, and against this machine.",
+        "slower. throughput: how fast the core is by the size of the problem, and against this machine. "
+        "quality: how soon co-training reaches the paper's figures, beside the paper's recipe on this core.",
     )
-    p.add_argument("action", metavar="compare|throughput")
+    p.add_argument("action", metavar="compare|throughput|quality")
     for side in "ab":
         p.add_argument(
             side, nargs="?", metavar=f"REV_{side.upper()}", help="a revision, or a folder with the code (.)"
         )
-    p.add_argument("--out", default="reports/throughput", metavar="DIR", help="where throughput writes")
+    p.add_argument(
+        "--out", metavar="DIR", help="where throughput and quality write (default: reports/ACTION)"
+    )
+    p.add_argument("--seeds", type=int, default=5, metavar="N", help="of each task of quality (default: 5)")
     p.add_argument(
         "--budget", type=float, default=0.5, metavar="SECONDS", help="of each figure of throughput"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import subprocess
 import tempfile
 from argparse import Namespace
@@ -19,13 +20,16 @@ from jslds_bench.errors import UsageError
 if TYPE_CHECKING:
     from jslds_bench.types.core import Progress
 
-ACTIONS = ("compare", "throughput")
+ACTIONS = ("compare", "throughput", "quality")
 
 
 def perf(arguments: Namespace) -> int:
     """Compare the speed of two versions, 1 where B is slower; or measure this one."""
-    if one_of(arguments.action, ACTIONS, "action of perf") == "throughput":
+    action = one_of(arguments.action, ACTIONS, "action of perf")
+    if action == "throughput":
         return _throughput(arguments)
+    if action == "quality":
+        return _quality(arguments)
     if arguments.b is None:
         raise UsageError("perf compare takes two versions: jslds-bench perf compare REV_A REV_B")
     return _compare(arguments)
@@ -44,15 +48,11 @@ def _throughput(arguments: Namespace) -> int:
     kept = [n for n in SWEEPS["n"] if n <= arguments.largest]
     if not kept:
         raise UsageError(f"--largest is {arguments.largest}, expected at least {min(SWEEPS['n'])}")
-    out, cells = Path(arguments.out), ("gru", "vanilla")
+    out, cells = _folder(arguments), ("gru", "vanilla")
     over = [size for size in sizes(SWEEPS | {"n": tuple(kept)}) if size.n <= arguments.largest]
     with _progress(arguments, len(cells) * len(over)) as report:
         frame, able = measure(cells, over, arguments.budget, report)
     found = slopes(frame)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
     write_atomic(out / "values.csv", frame.to_csv(index=False).encode())
     write_json(out / "machine.json", {"schema": 1, **able, "environment": environment()})
     rows: list[dict[str, Any]] = [dict(row) for _, row in frame.iterrows()]
@@ -79,6 +79,93 @@ def _throughput(arguments: Namespace) -> int:
 def _speed(row: dict[str, Any]) -> list[str]:
     share = "" if math.isnan(row["of_gemm"]) else f"{row['of_gemm']:.0%}"
     return [row["function"], row["cell"], f"{1e3 * row['seconds']:.2f}", f"{row['per_second']:.3g}", share]
+
+
+def _quality(arguments: Namespace) -> int:
+    import jslds_bench.tasks  # noqa: F401, registers them
+    from jslds_bench.entries.registry import TASKS
+    from jslds_bench.perf.quality import PUBLISHED, ladder, measure
+    from jslds_bench.records.store import write_atomic, write_json
+    from jslds_bench.report.figures.quality import quality
+    from jslds_bench.report.html import write_figure
+    from jslds_bench.report.style import theme
+    from jslds_bench.runner.machine import environment
+
+    if arguments.seeds < 1:
+        raise UsageError(f"--seeds is {arguments.seeds}, expected at least 1")
+    out, tasks = _folder(arguments), {name: TASKS.make(name, {}) for name in PUBLISHED}
+    rungs = {name: (task, ladder(task)) for name, task in tasks.items()}
+    total = arguments.seeds * sum(len(steps) for _, steps in rungs.values())
+    with _one_core(), _progress(arguments, total) as report:
+        frame, papers = measure(rungs, range(arguments.seeds), report)
+        about: dict[str, Any] = {"schema": 1, "environment": environment()}
+    for key, values in (("targets", PUBLISHED), ("paper", papers)):
+        about[key] = {name: value._asdict() for name, value in values.items()}
+    write_atomic(out / "values.csv", frame.to_csv(index=False).encode())
+    write_json(out / "machine.json", about)
+    medians = frame.groupby(["task", "steps"], sort=False).median(numeric_only=True).reset_index()
+    rows: list[list[dict[str, Any]]] = [[dict(r) for _, r in f.iterrows()] for f in (frame, medians)]
+    with theme():
+        heading = "Quality against seconds of training"
+        figure = quality(heading, rows[0], rows[1], about["targets"], about["paper"])
+        write_figure(out, figure, "quality", "Errors of co-trained networks by the seconds of training them.")
+    _say_quality(frame, rows[1], papers)
+    say(f"values and figure: {out}")
+    return 0
+
+
+def _say_quality(frame: Any, medians: list[dict[str, Any]], papers: dict[str, Any]) -> None:
+    from jslds_bench.perf.quality import PUBLISHED, Errors, soonest
+    from jslds_bench.records.numbers import number
+
+    lines = [
+        [row["task"], f"{row['steps']:.0f}", f"{row['seconds']:.1f}", f"{row['other_seconds']:.1f}"]
+        + [number(row[error]) for error in Errors._fields]
+        for row in medians
+    ]
+    say(f"medians of {frame.seed.nunique()} trainings of each length, in processor seconds of one core")
+    say(table(["task", "steps", "seconds", "compiling and the rest", *Errors._fields], lines))
+    head = ["the paper's figures", "from steps on", "seconds", "seeds", "the paper's recipe", "ratio"]
+    say(table(head, [_soonest(row) for row in soonest(frame, papers, PUBLISHED).to_dict("records")]))
+
+
+def _soonest(row: dict[Any, Any]) -> list[str]:
+    paper = f"{row['paper_seconds']:,.0f} s"
+    if math.isnan(row["ratio"]):
+        return [row["task"], "not reached", "", "", paper, ""]
+    reaching = f"{row['reaching']:.0f} of {row['seeds']}"
+    return [
+        row["task"],
+        f"{row['steps']:.0f}",
+        f"{row['seconds']:.1f}",
+        reaching,
+        paper,
+        f"{row['ratio']:.0f}",
+    ]
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """One core for this process, as each worker of a run has, where the system can say so."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def _folder(arguments: Namespace) -> Path:
+    """Where figures and values go, made: --out, or else reports/ and the action's name."""
+    out = Path(arguments.out or f"reports/{arguments.action}")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
+    return out
 
 
 @contextmanager
