@@ -38,8 +38,11 @@ class StartUp:
 
 WORKER = """
 import os
+import tempfile
 from jslds_bench.runner.pool import Worker
-worker = Worker(0, min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0)
+core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+programs = tempfile.TemporaryDirectory()
+worker = Worker(0, core, {}, programs.name)
 said = worker.read()
 worker.kill()
 assert said and said[0]["event"] == "ready", said

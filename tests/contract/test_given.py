@@ -79,7 +79,7 @@ def test_a_network_that_reads_its_own_file_is_built_for_the_task_of_that_file(lo
     load(6, 3)  # n-bit memory as it is by default, while the tiny one has other sizes
     outcome = contract.check("networks", "own_file")
     assert [str(finding) for finding in outcome.findings] == outcome.notes == []
-    assert outcome.n_rules == 4
+    assert outcome.n_rules == 5
 
 
 def test_a_file_that_fits_no_known_task_is_no_fault(load):
