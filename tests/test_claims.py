@@ -72,8 +72,9 @@ def _many_systems_have_the_least_error(run):
 
 def _codebook_is_as_near(run):
     return all(
-        errors["codebook"] < 1.1 * errors["taylor_at_state"] and 100 < systems["codebook"] < 500
-        for _, errors, systems in run.groups()
+        errors["codebook"] < 1.1 * errors["taylor_at_state"] and 100 < systems["codebook"] < 1000
+        for place, errors, systems in run.groups()
+        if place != (CONTEXT, "standard_matched")
     )
 
 
@@ -111,10 +112,12 @@ def _jslds_is_linear_in_the_input_alone(run):
 
 
 def _matched_networks_are_harder(run):
-    return all(
-        run(task, "fixed_points", network="standard_matched") > run(task, "fixed_points")
-        for task in (MEMORY, CONTEXT)
-    )
+    return run(MEMORY, "fixed_points", network="standard_matched") > run(MEMORY, "fixed_points")
+
+
+def _matched_networks_oscillate(run):
+    ahead = run(CONTEXT, "fixed_points", "relative_error_one_step", network="standard_matched")
+    return ahead > 0.9 and run(CONTEXT, "fixed_points", network="standard_matched") > 100
 
 
 def _first_step_decides(run):
@@ -133,24 +136,22 @@ def _jslds_follows_the_state(run):
     return (speeds > 1e-3).all(axis=None) and precision.max(axis=None) < 0.05
 
 
-def _rslds_ended_early(run):
-    found = run.seeds.loc[CONTEXT, "cotrained", "rslds"]
-    return (
-        found.loc["n_systems", 0] == 1
-        and found.loc["n_systems"].drop(0).min() > 1
-        and found.loc["relative_error"].round(4).tolist() == [0.1001, 0.022, 0.0165]
-    )
-
-
 def _rslds_takes_the_most_modes(run):
     used = run.seeds.xs(("rslds", "n_systems"), level=("model", "metric"))
-    return used.size == 12 and (used == 32).sum(axis=None) == 4 and used.max(axis=None) == 32
+    return used.size == 12 and (used == 32).sum(axis=None) == 5 and used.max(axis=None) == 32
 
 
 def _slds_is_lds(run):
     used = run.seeds.xs(("slds", "n_systems"), level=("model", "metric"))
     errors = [run.seeds.xs((m, "relative_error"), level=("model", "metric")) for m in ("slds", "lds")]
-    return used.size == 12 and (used == 1).all(axis=None) and (errors[0] == errors[1]).all(axis=None)
+    one = used == 1
+    return (
+        used.size == 12
+        and one.sum(axis=None) == 8
+        and (errors[0] == errors[1])[one].sum(axis=None) == 8
+        and (errors[0] < errors[1])[~one].sum(axis=None) == 4
+        and (used[~one].min(axis=None), used.max(axis=None)) == (82, 1052)
+    )
 
 
 SEVERAL = ("slds_2", "slds_4", "slds_8", "slds_8_starts")
@@ -245,9 +246,10 @@ def _few_trials(run):
 
 
 CLAIMS = {
-    "On these networks fixed points have a larger error than on those that Adam trained": (
+    "On 3-bit networks fixed points have a larger error than on those that Adam trained": (
         "synthetic", _matched_networks_are_harder,
     ),
+    "expansions about its fixed points leave for good": ("synthetic", _matched_networks_oscillate),
     "the same fixed points have less than a third of their error at u* on the standard 3-bit networks": (
         "synthetic", _actual_is_a_third,
     ),
@@ -257,7 +259,7 @@ CLAIMS = {
     "have the least error on every network trained on its task alone, with hundreds of systems": (
         "synthetic", _many_systems_have_the_least_error,
     ),
-    "has at most a tenth more error with a few hundred systems": ("synthetic", _codebook_is_as_near),
+    "has at most a tenth more error with hundreds of systems": ("synthetic", _codebook_is_as_near),
     "fewer than a hundred systems the JSLDS is the best on co-trained networks": (
         "synthetic", _jslds_is_the_best_of_few_systems,
     ),
@@ -271,17 +273,18 @@ CLAIMS = {
     "follows the state rather than fixed points": ("synthetic", _jslds_follows_the_state),
     "the points of the JSLDS follow the state rather than rest": ("synthetic", _jslds_follows_the_state),
     "so can the valid prediction time": ("synthetic", _first_step_decides),
-    "On four of the twelve networks of the table `rslds` takes 32, the most that is tried": (
+    "On five of the twelve networks of the table `rslds` takes 32, the most that is tried": (
         "synthetic", _rslds_takes_the_most_modes,
     ),
-    "On each of the twelve networks `slds` chooses K = 1, and is `lds`": ("synthetic", _slds_is_lds),
+    "On eight of the twelve networks `slds` chooses K = 1, and is `lds`; on the other four it has less": (
+        "synthetic", _slds_is_lds,
+    ),
     "Every K above 1 has a larger error than K = 1, free-running and even one step ahead": (
         "modes", _one_mode_is_the_best_of_a_chain,
     ),
     "the free run of the likeliest of five leaves for good": ("modes", _starts_do_not_help),
     "it would have less than half of the error of one system": ("modes", _modes_are_worth_half),
     "with as many modes it comes near that oracle": ("modes", _modes_are_worth_half),
-    "K = 1 was kept (0.100; the other two seeds have 0.0220 and 0.0165)": ("synthetic", _rslds_ended_early),
     "the error is least; with a large λ_e the points slow down and the error grows to that": (
         "lambda_e", _error_grows_with_lambda,
     ),
