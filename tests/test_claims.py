@@ -12,6 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jslds_bench.dynamics.training import make_recipe
+from jslds_bench.models.jslds import FAST_STEPS
+from jslds_bench.tasks.nbit_memory import NBitMemory
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("fairness", "spikes", "statistics")))
 MEMORY, CONTEXT = "nbit_memory", "context_integration"
@@ -315,6 +319,12 @@ def test_tables_are_those_of_the_reference_runs():
     for name in quote["FILES"]:
         text = (ROOT / name).read_text("utf-8")
         assert quote["quoted_text"](text) == text, f"{name}: run `python reports/quote.py`"
+
+
+def test_trials_that_a_frozen_jslds_draws_are_those_of_its_recipe():
+    recipe = make_recipe("fast", NBitMemory().setup, FAST_STEPS)
+    page = " ".join((ROOT / "docs" / "fairness.md").read_text("utf-8").split())
+    assert f"draws fresh trials for each step of training, {recipe.n_steps * recipe.batch:,} in all" in page
 
 
 @pytest.mark.parametrize("words", CLAIMS)
