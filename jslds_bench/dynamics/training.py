@@ -146,10 +146,10 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
     ``paper``: Adam (b1 0.9, b2 0.999, eps 0.1), rate 0.02·0.9999^step, global-norm clip 10, batch 256;
     l2 on all parameters, as the authors' code has it.
     ``fast``: clip 1, a short warm-up. Co-training: batch 16, rates that fall to zero in a line, Muon (peak
-    0.02, momentum 0.98) on the recurrent and expansion matrices, Adam (0.01) on the rest. Alone: batch 64,
-    Adam (0.001) and a cosine; with Muon or at higher rates the context task's network tends to a solution
-    that oscillates from step to step, which no expansion about a fixed point can follow and the paper's
-    recipe does not produce.
+    0.005, momentum 0.98) on the recurrent and expansion matrices, Adam (0.0025) on the rest. Alone: batch 32,
+    Adam (0.001) and a cosine. At higher rates both learn sooner, but the context task's network, alone, then
+    tends to a solution that oscillates from step to step, which no expansion about a fixed point can follow
+    and the paper's recipe does not produce.
 
     Raises:
         UsageError: `n_steps` below 1.
@@ -159,7 +159,7 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
     if name == "paper":
         return Recipe(name, n_steps or setup.paper_steps, 256, _paper_optimizer, True)
     if alone:
-        return Recipe(name, n_steps or setup.fast_steps_alone, 64, _fast_optimizer_alone)
+        return Recipe(name, n_steps or setup.fast_steps_alone, 32, _fast_optimizer_alone)
     return Recipe(name, n_steps or setup.fast_steps, 16, _fast_optimizer)
 
 
@@ -195,9 +195,9 @@ def _fast_optimizer(n_steps: int) -> optax.GradientTransformation:
         return optax.contrib.MuonDimensionNumbers() if x.ndim == 2 and min(x.shape) > 8 else None
 
     muon = optax.contrib.muon(
-        _line(2e-2, n_steps),
+        _line(5e-3, n_steps),
         beta=0.98,
-        adam_learning_rate=_line(1e-2, n_steps),
+        adam_learning_rate=_line(2.5e-3, n_steps),
         muon_weight_dimension_numbers=lambda params: jax.tree.map(chosen, params),
     )
     return optax.chain(optax.clip_by_global_norm(1.0), muon)

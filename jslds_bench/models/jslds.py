@@ -31,7 +31,7 @@ from jslds_bench.types.core import (
 )
 from jslds_bench.types.networks import LossWeights, Task
 
-FAST_STEPS = 1_500
+FAST_STEPS = 2_000
 """Of E by itself, with the network frozen."""
 
 

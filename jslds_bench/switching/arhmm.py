@@ -6,7 +6,6 @@ log-likelihood log p(x) + log prior never falls.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -16,6 +15,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
 from jslds_bench.switching import hmm
+from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.linear import (
     LOG_2PI,
     Links,
@@ -40,6 +40,7 @@ from jslds_bench.switching.transitions import (
     GateRows,
     expected_log_transitions,
     gate_log_prior,
+    transition_factors,
     update_gate,
 )
 
@@ -102,25 +103,44 @@ def rows(x: jax.Array) -> jax.Array:
     return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
-@jax.jit
+@compiled
 def potentials(params: Params, data: Data) -> Potentials:
     """The log potentials of the modes given known states (data.y)."""
+    log_lik, rest = _likelihoods(params, data)
+    log_trans = expected_log_transitions(params.gate, data.y[:, :-1], None, data.u[:, 1:])
+    return Potentials(log_lik, log_trans, rest)
+
+
+def _likelihoods(params: Params, data: Data) -> tuple[jax.Array, jax.Array]:
+    """`log_lik` and `rest` of `Potentials`."""
     x, (n_trials, n_steps, _) = data.y, data.y.shape
     links = Links(rows(x[:, :-1]), rows(x[:, 1:]), rows(data.u[:, 1:]))
     log_lik = expected_log_dynamics(make_forms(params.linear), links).reshape(n_trials, n_steps - 1, -1)
-    log_trans = expected_log_transitions(params.gate, x[:, :-1], None, data.u[:, 1:])
     rest = expected_log_initial(initial_form(params.initial), x[:, 0])
-    return Potentials(jnp.pad(log_lik, ((0, 0), (1, 0), (0, 0))), log_trans, rest)
+    return jnp.pad(log_lik, ((0, 0), (1, 0), (0, 0))), rest
 
 
-@jax.jit
+@compiled
 def e_step(params: Params, data: Data) -> tuple[Belief, Float[Array, " B"]]:
     """The exact posterior of the modes, and log p(x) per trial."""
-    pot = potentials(params, data)
-    post = jax.vmap(hmm.posterior, in_axes=(None, 0, 0, 0))(
-        params.initial.log_pi, pot.log_trans, pot.log_lik, data.mask
-    )
-    return Belief(post.single, post.pair), post.log_z + pot.rest
+    log_lik, rest = _likelihoods(params, data)
+    first, gate, read = params.initial.log_pi, params.gate, (data.y[:, :-1], data.u[:, 1:])
+
+    def exactly() -> hmm.Posterior:
+        log_trans = expected_log_transitions(gate, read[0], None, read[1])
+        return jax.vmap(hmm.posterior, in_axes=(None, 0, 0, 0))(first, log_trans, log_lik, data.mask)
+
+    def quickly() -> hmm.Posterior:
+        each = jax.vmap(hmm.posterior_of_soft, in_axes=(None, hmm.Factors._make((None, 0, 0)), 0, 0))
+        return each(first, trans, log_lik, data.mask)
+
+    if gate.log_p.shape[0] == 1:
+        post = exactly()
+    else:
+        trans = hmm.Factors(*transition_factors(gate, *read))
+        least = jnp.min(trans.table) * jnp.min(trans.now) / jnp.max(trans.norm)
+        post = jax.lax.cond(least > hmm.SOFT, quickly, exactly)
+    return Belief(post.single, post.pair), post.log_z + rest
 
 
 def update_initial(
@@ -145,19 +165,19 @@ def as_gated(belief: Belief, spec: Spec) -> Belief:
     return belief._replace(pair=jnp.sum(belief.pair, axis=2, keepdims=True))
 
 
-@partial(jax.jit, static_argnames=("spec",))
+@compiled(static=("spec",))
 def m_step(params: Params, belief: Belief, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
     """Dynamics and initial state exactly, the gate by Newton steps that never lower its objective."""
     x = data.y
     before, after, u = rows(x[:, :-1]), rows(x[:, 1:]), rows(data.u[:, 1:])
     linear = update_linear(rows(belief.single[:, 1:]), Links(before, after, u), prior)
     gate = update_gate(
-        params.gate, GateRows(rows(as_gated(belief, spec).pair), before, None, u), prior, spec, n_newton
+        params.gate, GateRows.of(rows(as_gated(belief, spec).pair), before, None, u), prior, spec, n_newton
     )
     return params._replace(initial=update_initial(x[:, 0], None, belief, prior), gate=gate, linear=linear)
 
 
-@jax.jit
+@compiled
 def log_prior(params: Params, prior: Prior) -> Float[Array, ""]:
     """What is added to the log-likelihood (or the ELBO): ridge, gate and count priors."""
     return (

@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+SOFT = 1e-100
+"""Transitions that are all likelier than this lose nothing by being multiplied (`posterior_of_soft`)."""
+
 
 class Posterior(NamedTuple):
     """Posteriors of one trial's modes.
@@ -99,6 +102,57 @@ def posterior(
     single = _normalised(alpha + beta, 1) * mask[:, None]
     joint = alpha[:-1, :, None] + log_trans + (log_lik + beta)[1:, None, :]
     pair = _normalised(joint, (1, 2)) * mask[1:, None, None]
+    return Posterior(log_z, single, pair)
+
+
+class Factors(NamedTuple):
+    """Transitions p(z_{t+1}=j | z_t=i) = table[i, j] now[t, j] / norm[t, i]."""
+
+    table: Float[Array, "K K"]
+    now: Float[Array, "T-1 K"]
+    norm: Float[Array, "T-1 K"]
+
+
+def posterior_of_soft(
+    log_pi: Float[Array, " K"],
+    trans: Factors,
+    log_lik: Float[Array, "T K"],
+    mask: Float[Array, " T"],
+) -> Posterior:
+    """`posterior` where all transitions are above `SOFT`: products with one table in place of exponentials.
+
+    Nothing that counts is lost: the likeliest mode leads to every other with at least `SOFT`, so none of the
+    sums that are divided by is below its square.
+    """
+    tops = jnp.max(log_lik, axis=1, keepdims=True)
+    lik = jnp.exp(log_lik - tops)
+
+    def forward_step(alpha: jax.Array, x: tuple[jax.Array, ...]) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        now, norm, lik, valid = x
+        joint = ((alpha / norm) @ trans.table) * now * lik
+        total = jnp.sum(joint)
+        alpha = jnp.where(valid > 0, joint / total, alpha)
+        return alpha, (alpha, jnp.where(valid > 0, total, 1.0))
+
+    def backward_step(beta: jax.Array, x: tuple[jax.Array, ...]) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        now, norm, lik, valid = x
+        ahead = now * lik * beta
+        before = (trans.table @ ahead) / norm
+        beta = jnp.where(valid > 0, before / jnp.max(before), beta)
+        return beta, (beta, ahead, before)
+
+    start = log_pi + log_lik[0]
+    norm = _log_sum(start, 0)
+    first = jnp.exp(start - norm)
+    along = trans.now, trans.norm, lik[1:], mask[1:]
+    _, (alphas, totals) = jax.lax.scan(forward_step, first, along)
+    _, (betas, aheads, befores) = jax.lax.scan(backward_step, jnp.ones_like(first), along, reverse=True)
+    alpha = jnp.concatenate([first[None], alphas])
+    single = alpha * jnp.concatenate([betas, jnp.ones_like(first)[None]])
+    single = single * (mask / jnp.sum(single, axis=1))[:, None]
+    scale = mask[1:] / jnp.sum(alpha[:-1] * befores, axis=1)
+    pair = (alpha[:-1] / trans.norm * scale[:, None])[:, :, None] * trans.table * aheads[:, None, :]
+    log_z = norm + jnp.sum(jnp.log(totals)) + jnp.sum(tops[1:, 0] * (mask[1:] > 0))
     return Posterior(log_z, single, pair)
 
 

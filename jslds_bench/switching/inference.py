@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +13,7 @@ from jslds_bench.errors import UsageError
 from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.checks import check_data
+from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.fitting import Fit
 from jslds_bench.switching.float64 import in_float64
 from jslds_bench.switching.parameters import Belief, Data, Emission, EmissionKind, Params
@@ -42,7 +42,7 @@ class Inference(NamedTuple):
         return float(self.elbo.sum() / self.mask.sum())
 
 
-@partial(jax.jit, static_argnames=("kind",))
+@compiled(static=("kind",))
 def _from_emissions(
     kind: EmissionKind, emission: Emission, y: Float[Array, "B T N"]
 ) -> tuple[Float[Array, "B T D"], Float[Array, "B D D"]]:
@@ -89,7 +89,7 @@ def _start(fitted: Fit, data: Data) -> tuple[Belief, Any]:
     return _modes_behind(known, Data(x, data.u, data.mask), errors), x
 
 
-@jax.jit
+@compiled
 def _modes_behind(known: Params, data: Data, errors: Float[Array, "B D D"]) -> Belief:
     """The ARHMM's modes on states with errors of their own in each trial, which so stands alone."""
 
@@ -163,7 +163,7 @@ def _settle(
     )
 
 
-_viterbi = jax.jit(jax.vmap(hmm.viterbi, in_axes=(None, 0, 0, 0)))
+_viterbi = compiled(jax.vmap(hmm.viterbi, in_axes=(None, 0, 0, 0)))
 
 
 @in_float64

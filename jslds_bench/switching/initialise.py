@@ -6,7 +6,6 @@ import dataclasses
 import warnings
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.cluster.vq
@@ -16,6 +15,7 @@ from jaxtyping import Float, Int
 from jslds_bench.dynamics.once import once
 from jslds_bench.switching import arhmm
 from jslds_bench.switching import laplace_em as em
+from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.emissions import Views, update_emission
 from jslds_bench.switching.parameters import Belief, Data, Emission, Params, Prior, Spec
 
@@ -111,7 +111,7 @@ def _poisson_start(spec: Spec, data: Data, d: int, n_iterations: int) -> tuple[A
     return np.asarray(q.moments.mean) * data.mask[..., None], params.emission
 
 
-_update_poisson = jax.jit(lambda emission, views, prior: update_emission("poisson", emission, views, prior))
+_update_poisson = compiled(lambda emission, views, prior: update_emission("poisson", emission, views, prior))
 
 
 def start_states(spec: Spec, data: Data, n_iterations: int = 15) -> Start:

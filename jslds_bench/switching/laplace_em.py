@@ -13,7 +13,6 @@ Reference: Zoltowski, Pillow and Linderman (2020), section 3; Khan and Lin (2017
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +22,7 @@ from jaxtyping import Array, Float
 from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching import gaussian_chain as gc
 from jslds_bench.switching.arhmm import rows
+from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.emissions import (
     Views,
     emission_log_prior,
@@ -155,7 +155,7 @@ def _laplace_trial(
     return chain, gc.moments(chain)
 
 
-@partial(jax.jit, static_argnames=("spec", "n_newton"))
+@compiled(static=("spec", "n_newton"))
 def laplace(
     params: Params, belief: Belief, mean: Float[Array, "B T D"], data: Data, spec: Spec, n_newton: int = 30
 ) -> Variational:
@@ -207,7 +207,7 @@ def _update_z(
     return belief, elbo + jnp.sum(data.mask * log_base(spec.emissions, data.y), axis=1)
 
 
-@partial(jax.jit, static_argnames=("spec",))
+@compiled(static=("spec",))
 def e_step(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Variational, Float[Array, " B"]]:
     """q(x), then q(z), at fixed parameters; the ELBO per trial of the result."""
     ready = _prepare(params)
@@ -218,13 +218,13 @@ def e_step(params: Params, q: Variational, data: Data, spec: Spec) -> tuple[Vari
     return Variational(belief, chain, moments), elbo
 
 
-@partial(jax.jit, static_argnames=("spec",))
+@compiled(static=("spec",))
 def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
     """Exact for dynamics, initial state and Gaussian emissions; ascending for the gate and Poisson ones."""
     m, u = q.moments, rows(data.u[:, 1:])
     before, cov_before = rows(m.mean[:, :-1]), rows(m.cov[:, :-1])
     links = Links(before, rows(m.mean[:, 1:]), u, cov_before, rows(m.cov[:, 1:]), rows(m.cross))
-    gate_rows = GateRows(rows(q.belief.pair), before, cov_before if spec.recurrent else None, u)
+    gate_rows = GateRows.of(rows(q.belief.pair), before, cov_before if spec.recurrent else None, u)
     views = Views(rows(data.y), rows(data.mask), rows(m.mean), rows(m.cov))
     return Params(
         arhmm.update_initial(m.mean[:, 0], m.cov[:, 0], q.belief, prior),
@@ -234,7 +234,7 @@ def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec,
     )
 
 
-@partial(jax.jit, static_argnames=("spec",))
+@compiled(static=("spec",))
 def log_prior(params: Params, prior: Prior, spec: Spec) -> Float[Array, ""]:
     """What is added to the ELBO in the objective."""
     emission = emission_log_prior(spec.emissions, params.emission, prior)

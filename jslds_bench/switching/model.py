@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import UsageError
 from jslds_bench.switching import rollout
+from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.emissions import expectation
 from jslds_bench.switching.fitting import DEFAULT_SETTINGS, Fit, FitSettings, fit
 from jslds_bench.switching.float64 import in_float64
@@ -101,8 +102,8 @@ def follow(
     return np.asarray(_follow(fitted.params, np.asarray(states, np.float64), inputs, np.asarray(modes)))
 
 
-_follow = jax.jit(jax.vmap(rollout.follow_trial, in_axes=(None, 0, 0, 0)))
-_forecast = jax.jit(jax.vmap(rollout.forecast_trial, in_axes=(None, 0, 0, 0)))
+_follow = compiled(jax.vmap(rollout.follow_trial, in_axes=(None, 0, 0, 0)))
+_forecast = compiled(jax.vmap(rollout.forecast_trial, in_axes=(None, 0, 0, 0)))
 
 
 def expected_observations(

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.linear import predict
 from jslds_bench.switching.parameters import Emission, EmissionKind, Linear, Params
 from jslds_bench.switching.transitions import gate_logits
@@ -131,7 +132,7 @@ def simulate(key: PRNGKeyArray, kind: EmissionKind, params: Params, inputs: Floa
     return Paths(modes, states, observe(k_y, kind, params.emission, states))
 
 
-@jax.jit
+@compiled
 @partial(jax.vmap, in_axes=(None, 0, 0, 0))
 def _run(
     params: Params, inputs: Float[Array, "T U"], gumbel: Float[Array, "T K"], normal: Float[Array, "T D"]

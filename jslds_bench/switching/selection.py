@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from jslds_bench.analysis.choice import WITHIN, least_adequate
+from jslds_bench.analysis.choice import ROUNDING, WITHIN, least_adequate
 from jslds_bench.errors import UsageError
 from jslds_bench.switching.fitting import DEFAULT_SETTINGS, Fit, FitSettings, fit, refine
 from jslds_bench.switching.parameters import Spec
@@ -49,6 +49,7 @@ def select_modes(
     error: Callable[[Fit], float],
     *,
     key: PRNGKeyArray,
+    error_of_whole: Callable[[Fit], float] | None = None,
     within: float = WITHIN,
     settings: FitSettings = DEFAULT_SETTINGS,
     progress: Progress = silent,
@@ -57,11 +58,15 @@ def select_modes(
 
     K rises until `PATIENCE` of them in a row, no better, have followed the best. One that diverged, or all
     but did (its error is above that of the mean), says nothing of larger ones and does not count. Chosen is
-    the least K whose error is within 5 % (`within`) of the best.
+    the least K whose error is within 5 % (`within`) of the best. More trials raise the likelihood of the next
+    step; where the free run is lost by that, as one mode that leads trials away can do, the fit to the part
+    stays.
 
     Args:
         part, whole: (observations, inputs or None); the part leaves out the trials that `error` is of.
         error: of a fit on trials that it has not seen, as the model will be scored.
+        error_of_whole: of a fit on the whole; where it is worse after the fit to all than before, by the
+            same factor, that fit is not taken. None: it always is.
         within: as in `least_adequate`.
     """
     if not n_modes:
@@ -85,6 +90,10 @@ def select_modes(
         progress(len(ladder) * total + done, (len(ladder) + 1) * total, f"all trials, {text}")
 
     fitted = refine(fits[chosen], *whole, settings=settings, progress=last)
+    kept = fits[chosen]
+    if error_of_whole is not None and error_of_whole(fitted) > within * error_of_whole(kept) + ROUNDING:
+        lost = "fitted to all trials its free run followed them worse: the fit to three quarters is kept"
+        fitted = dataclasses.replace(kept, notes=(*kept.notes, lost))
     return fitted, Curve(np.array(ladder[: len(errors)]), np.array(errors), chosen)
 
 

@@ -52,20 +52,53 @@ def expected_log_transitions(
     return m - jax.nn.logsumexp(m + 0.5 * spread(a), axis=-1, keepdims=True)
 
 
+def transition_factors(
+    gate: Gate, x: Float[Array, "*batch D"], u: Float[Array, "*batch U"]
+) -> tuple[Float[Array, "I K"], Float[Array, "*batch K"], Float[Array, "*batch I"]]:
+    """P, e and z with p(z_t = k | z_{t−1} = i, x, u) = P[i, k] e[k] / z[i]: no exponential for each pair."""
+    read = _read(gate, x, u)
+    return jnp.exp(gate.log_p), read.e, read.z
+
+
+class _Read(NamedTuple):
+    """softmax(log_p[i] + g)[k] = exp(log_p[i, k]) e[k] / z[i], where g[k] = r[k]·x + w[k]·u."""
+
+    g: Float[Array, "*batch K"]
+    shift: Float[Array, "*batch 1"]  # the largest of g
+    e: Float[Array, "*batch K"]  # exp(g − shift)
+    z: Float[Array, "*batch I"]
+
+
+def _read(gate: Gate, x: jax.Array, u: jax.Array) -> _Read:
+    g = x @ gate.r.T + u @ gate.w.T
+    shift = jnp.max(g, axis=-1, keepdims=True)
+    e = jnp.exp(g - shift)
+    return _Read(g, shift, e, e @ jnp.exp(gate.log_p).T)
+
+
 class GateRows(NamedTuple):
     """What the gate's M-step sees, trials and steps flattened to R rows.
 
     Attributes:
-        pair: p(z_{t−1} = i, z_t = k), summed over i where I = 1; zero at padded rows, [R, I, K].
+        before: p(z_{t−1} = i), one column where I = 1; zero at padded rows, [R, I].
+        now: p(z_t = k); zero at padded rows, [R, K].
+        pairs: p(z_{t−1} = i, z_t = k) summed over the rows, [I, K].
         x: E x_{t−1}, [R, D].
-        cov: Cov(x_{t−1}), [R, D, D], or None where the states are known.
+        cov: Cov(x_{t−1}), [R, D, D], or None where the states are known, or no gate reads them.
         u: u_t, [R, U].
     """
 
-    pair: Float[Array, "R I K"]
+    before: Float[Array, "R I"]
+    now: Float[Array, "R K"]
+    pairs: Float[Array, "I K"]
     x: Float[Array, "R D"]
     cov: Float[Array, "R D D"] | None
     u: Float[Array, "R U"]
+
+    @classmethod
+    def of(cls, pair: Float[Array, "R I K"], x: Any, cov: Any, u: Any) -> GateRows:
+        """From p(z_{t−1} = i, z_t = k) of every row."""
+        return cls(jnp.sum(pair, axis=2), jnp.sum(pair, axis=1), jnp.sum(pair, axis=0), x, cov, u)
 
 
 def gate_log_prior(gate: Gate, prior: Prior) -> Float[Array, ""]:
@@ -77,8 +110,13 @@ def gate_log_prior(gate: Gate, prior: Prior) -> Float[Array, ""]:
 
 
 def _objective(gate: Gate, rows: GateRows, prior: Prior) -> jax.Array:
-    expected = expected_log_transitions(gate, rows.x, rows.cov, rows.u)
-    return jnp.sum(rows.pair * expected) + gate_log_prior(gate, prior)
+    if rows.cov is not None and gate.log_p.shape[0] == 1:  # chains do not read x
+        expected = expected_log_transitions(gate, rows.x, rows.cov, rows.u)[:, 0]
+        return jnp.sum(rows.now * expected) + gate_log_prior(gate, prior)
+    read = _read(gate, rows.x, rows.u)
+    log_z = read.shift + jnp.log(read.z)
+    gained = jnp.sum(rows.pairs * gate.log_p) + jnp.sum(rows.now * read.g)
+    return gained - jnp.sum(rows.before * log_z) + gate_log_prior(gate, prior)
 
 
 def _curvature(gate: Gate, rows: GateRows, prior: Prior) -> jax.Array:
@@ -88,21 +126,20 @@ def _curvature(gate: Gate, rows: GateRows, prior: Prior) -> jax.Array:
     """
     phi = jnp.concatenate([rows.x, rows.u], axis=1)
     n_phi, (n_from, n_modes) = phi.shape[1], gate.log_p.shape
-    p = jax.nn.softmax(gate_logits(gate, rows.x, rows.u), axis=-1)
-    weight = jnp.sum(rows.pair, axis=2)
-    wp = weight[..., None] * p
     if n_from == 1:  # the bias is one more thing that is read, always 1
-        full = _squares(wp[:, 0], p[:, 0], jnp.pad(phi, ((0, 0), (0, 1)), constant_values=1.0))
+        p = jax.nn.softmax(gate_logits(gate, rows.x, rows.u), axis=-1)[:, 0]
+        wp = rows.before * p
+        full = _squares(wp, p, jnp.pad(phi, ((0, 0), (0, 1)), constant_values=1.0))
         top, side, corner = full[:, :-1, :, :-1], full[:, :-1, None, :, -1], full[None, :, -1, :, -1]
+        if rows.cov is not None:
+            n = rows.x.shape[1]
+            h = wp[:, :, None] * jnp.eye(n_modes) - wp[:, :, None] * p[:, None, :]
+            spread = h.reshape(len(h), -1).T @ rows.cov.reshape(len(h), -1)
+            spread = spread.reshape(n_modes, n_modes, n, n).swapaxes(1, 2)
+            beside = (0, n_phi - n)
+            top = top + jnp.pad(spread, ((0, 0), beside, (0, 0), beside))
     else:
-        top, side, corner = _blocks(wp, p, phi)
-    if rows.cov is not None:
-        n = rows.x.shape[1]
-        h = jnp.sum(wp, axis=1)[:, :, None] * jnp.eye(n_modes) - jnp.einsum("rik,ril->rkl", wp, p)
-        spread = h.reshape(len(h), -1).T @ rows.cov.reshape(len(h), -1)
-        spread = spread.reshape(n_modes, n_modes, n, n).swapaxes(1, 2)
-        beside = (0, n_phi - n)
-        top = top + jnp.pad(spread, ((0, 0), beside, (0, 0), beside))
+        top, side, corner = _blocks(gate, rows, phi)
     top = top.reshape(n_modes * n_phi, n_modes * n_phi)
     top = top + jnp.diag(jnp.tile(prior.gate, n_modes))
     rows_p = jax.nn.softmax(gate.log_p, axis=-1)
@@ -146,28 +183,36 @@ def _squares(wp: jax.Array, p: jax.Array, phi: jax.Array) -> jax.Array:
     return jnp.eye(n_modes)[:, None, :, None] * own.reshape(n_modes, n_phi, 1, n_phi) - whole
 
 
-def _blocks(wp: jax.Array, p: jax.Array, phi: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The same of φ summed over previous modes i, and with their biases: [K, P, I, K] and [I, K, K].
+def _blocks(gate: Gate, rows: GateRows, phi: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Σ w (diag p − p pᵀ) ⊗ φ φᵀ over rows and previous modes i, and with the biases of each i.
 
-    Blocks (k, j) equal (j, k): half of them, each one matrix product.
+    [K, P, K, P], [K, P, I, K] and [I, K, K]. No p is made: it is P[i, k] e[k] / z[i] (`_Read`), so that all
+    sums over rows are products of matrices, of pairs k ≥ l alone.
     """
-    n_modes, eye = p.shape[2], jnp.eye(p.shape[2])
-    h = jnp.sum(wp, axis=1)[:, :, None] * eye - jnp.einsum("rik,ril->rkl", wp, p)
+    n_modes, n_phi = gate.log_p.shape[1], phi.shape[1]
+    read, p_from, eye = _read(gate, rows.x, rows.u), jnp.exp(gate.log_p), jnp.eye(n_modes)
     k, j = np.tril_indices(n_modes)
-    pairs = jnp.swapaxes(h[:, k, j], 0, 1)
-    blocks = jax.lax.map(lambda h_kj: (phi * h_kj[:, None]).T @ phi, pairs)
     which = np.zeros((n_modes, n_modes), int)
     which[k, j] = which[j, k] = np.arange(len(k))
-    top = jnp.swapaxes(blocks[which], 1, 2)
+    once, twice = rows.before / read.z, rows.before / read.z**2
+    e_pairs, p_pairs = read.e[:, k] * read.e[:, j], p_from[:, k] * p_from[:, j]
+
+    squares = (phi[:, :, None] * phi[:, None]).reshape(-1, n_phi**2)
+    own = (squares.T @ (read.e * (once @ p_from))).reshape(n_phi, n_phi, n_modes)
+    both = (squares.T @ (e_pairs * (twice @ p_pairs))).reshape(n_phi, n_phi, -1)[..., which]
+    top = jnp.transpose(own[..., None] * eye - both, (2, 0, 3, 1))
 
     ones = jnp.pad(phi, ((0, 0), (0, 1)), constant_values=1.0)
 
-    def biases(wp_i: jax.Array, p_i: jax.Array) -> jax.Array:
-        read = wp_i.T[:, None] * ones.T
-        return jnp.sum(read, axis=2)[:, :, None] * eye[:, None] - read @ p_i
+    def with_ones(x: jax.Array, of: jax.Array) -> jax.Array:
+        """Σ_r of[r, i] ones[r, a] x[r, c], [I, P + 1, C]."""
+        each = (of[:, :, None] * ones[:, None]).reshape(len(of), -1)
+        return (each.T @ x).reshape(of.shape[1], n_phi + 1, -1)
 
-    along = jax.lax.map(lambda x: biases(*x), (jnp.swapaxes(wp, 0, 1), jnp.swapaxes(p, 0, 1)))
-    return top, jnp.transpose(along[:, :, :-1], (1, 2, 0, 3)), along[:, :, -1]
+    own = p_from[:, None] * with_ones(read.e, once)
+    both = (p_pairs[:, None] * with_ones(e_pairs, twice))[..., which]
+    along = own[..., None] * eye - both  # [I, P + 1, K, K]
+    return top, jnp.transpose(along[:, :-1], (2, 1, 0, 3)), along[:, -1]
 
 
 def _flat(gate: Gate) -> jax.Array:
@@ -196,7 +241,7 @@ def update_gate(gate: Gate, rows: GateRows, prior: Prior, spec: Spec, n_newton: 
     weighted multinomial logistic regression, from the present gate. Reference: Böhning (1992), eq. 2.4.
     """
     if not spec.learned_gate:
-        counts = jnp.sum(rows.pair, axis=0) + prior.counts
+        counts = rows.pairs + prior.counts
         total = jnp.sum(counts, axis=1, keepdims=True)
         rows_p = jnp.where(total > 0, counts / jnp.where(total > 0, total, 1.0), 1.0 / counts.shape[1])
         return gate._replace(log_p=jnp.log(rows_p))

@@ -56,7 +56,7 @@ class ContextIntegration:
     @property
     def setup(self) -> Setup:
         weights = LossWeights(rnn=1, jslds=1, e=100, a=10, l2=1e-5)
-        return Setup("vanilla", 128, weights, paper_steps=50_000, fast_steps=2_500, fast_steps_alone=12_000)
+        return Setup("vanilla", 128, weights, paper_steps=50_000, fast_steps=2_500, fast_steps_alone=10_000)
 
     def sample(self, key: PRNGKeyArray, n_trials: int) -> Trials:
         key_bias, key_noise, key_context = jax.random.split(key, 3)

@@ -59,7 +59,7 @@ class Perturbations:
     def setup(self) -> Setup:
         # Analytic networks do not put out the levels, and a JSLDS is to follow its network, not the task.
         weights = LossWeights(rnn=3, jslds=0, e=100, a=10, l2=0)
-        return Setup("gru", 64, weights, paper_steps=20_000, fast_steps=1_000, fast_steps_alone=4_000)
+        return Setup("gru", 64, weights, paper_steps=20_000, fast_steps=3_000, fast_steps_alone=4_000)
 
     def sample(self, key: PRNGKeyArray, n_trials: int) -> Trials:
         key_jump, key_level, key_context = jax.random.split(key, 3)

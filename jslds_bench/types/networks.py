@@ -34,7 +34,7 @@ class LossWeights(NamedTuple):
 class Setup(NamedTuple):
     """A task's reference set-up: cell, N and λ of the paper, and the lengths of the training recipes.
 
-    `fast_steps` are for co-training, `fast_steps_alone` for a network by itself, whose steps cost a fifth.
+    `fast_steps` are for co-training, `fast_steps_alone` for a network by itself, whose steps cost less.
     """
 
     cell: str

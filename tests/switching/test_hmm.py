@@ -56,6 +56,24 @@ def test_posterior_equals_enumeration(seed, hard):
     np.testing.assert_allclose(got.pair, pair, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("mask", [np.ones(T), np.array([1.0, 1, 1, 1, 0, 0])], ids=["whole", "padded"])
+@pytest.mark.parametrize("sharp", [1.0, 1e3])
+@pytest.mark.parametrize("least", [1e-3, 1e-90])
+def test_soft_transitions_are_multiplied_to_the_same_posterior(least, sharp, mask):
+    rng = np.random.default_rng(7)
+    table, now = np.maximum(rng.dirichlet(np.ones(K), size=K), 0) + least, rng.uniform(0.1, 1, (T - 1, K))
+    table[0, 1], table[1, :2] = least, least
+    norm = now @ table.T
+    trans = table * now[:, None] / norm[..., None]
+    log_lik = sharp * 3 * rng.normal(size=(T, K))  # thousands of nats apart, as states with little noise have
+    log_pi = np.log(rng.dirichlet(np.ones(K)))
+    exact = posterior(log_pi, np.log(trans), log_lik, mask)
+    soft = jax.jit(hmm.posterior_of_soft)(log_pi, hmm.Factors(table, now, norm), log_lik, mask)
+    np.testing.assert_allclose(soft.log_z, exact.log_z, rtol=1e-13)
+    np.testing.assert_allclose(soft.single, exact.single, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(soft.pair, exact.pair, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("hard", [False, True])
 def test_viterbi_is_the_best_path(hard):
     log_pi, log_trans, log_lik = problem(7, hard)

@@ -1,5 +1,7 @@
 """The choice of K."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -84,3 +86,23 @@ def test_the_ladder_ends_where_finite_errors_no_longer_fall(known, errors, tried
 def test_nothing_to_try_is_refused():
     with pytest.raises(UsageError, match="n_modes is empty"):
         selection.select_modes(Spec(1), [], (None, None), (None, None), lambda _: 0.0, key=jax.random.key(0))
+
+
+@pytest.mark.parametrize(("after", "taken"), [(0.104, True), (0.11, False), (np.inf, False)])
+def test_a_fit_to_all_that_follows_worse_is_not_taken(known, after, taken, monkeypatch):
+    system, given = known
+    refit = dataclasses.replace(given, elbo=given.elbo + 1)
+    monkeypatch.setattr(selection, "fit", lambda spec, *_, **__: given)
+    monkeypatch.setattr(selection, "refine", lambda fitted, *_, **__: refit)
+    data = system.observations, system.inputs
+    got, _ = selection.select_modes(
+        Spec(1),
+        [1, 2],
+        data,
+        data,
+        lambda _: 0.1,
+        error_of_whole=lambda fitted: after if fitted.elbo == refit.elbo else 0.1,
+        key=jax.random.key(0),
+    )
+    assert (got.elbo == refit.elbo) == taken
+    assert taken or "three quarters" in got.notes[-1]

@@ -24,11 +24,14 @@ def problem(n_from, seed=0, with_cov=True):
     gate = Gate(rng.normal(size=(n_from, K)), rng.normal(size=(K, D)), rng.normal(size=(K, U)))
     root = 0.7 * rng.normal(size=(R, D, D))
     cov = root @ np.swapaxes(root, 1, 2) if with_cov else None
-    pair = rng.dirichlet(np.ones(n_from * K), size=R).reshape(R, n_from, K)
-    rows = tr.GateRows(pair, rng.normal(size=(R, D)), cov, rng.normal(size=(R, U)))
+    rows = tr.GateRows.of(pairs(n_from, seed), rng.normal(size=(R, D)), cov, rng.normal(size=(R, U)))
     prior = Prior(**dict.fromkeys(Prior._fields, np.zeros(1)))
     prior = prior._replace(gate=np.full(D + U, 0.3), counts=np.full((n_from, K), 0.2))
     return gate, rows, prior
+
+
+def pairs(n_from, seed=0):
+    return np.random.default_rng(1000 + seed).dirichlet(np.ones(n_from * K), size=R).reshape(R, n_from, K)
 
 
 @pytest.mark.parametrize("n_from", [1, K])
@@ -67,7 +70,7 @@ def test_curvature_is_the_hessian_where_states_are_known(n_from):
         log_p = theta[K * (D + U) :].reshape(n_from, K)
         g = Gate(log_p, weights[:, :D], weights[:, D:])
         expected = tr.expected_log_transitions(g, rows.x, None, rows.u)
-        return jnp.sum(rows.pair * expected) + tr.gate_log_prior(g, prior)
+        return jnp.sum(pairs(n_from) * expected) + tr.gate_log_prior(g, prior)
 
     theta = np.concatenate([np.concatenate([gate.r, gate.w], axis=1).ravel(), gate.log_p.ravel()])
     hessian = -jax.jit(jax.hessian(value))(theta)
@@ -89,7 +92,7 @@ def test_curvature_adds_the_covariance_of_x():
     curvature = jax.jit(tr._curvature)
     extra = curvature(gate, rows, prior) - curvature(gate, rows._replace(cov=None), prior)
     p = np.asarray(jax.nn.softmax(tr.gate_logits(gate, rows.x, rows.u)[:, 0], axis=-1))
-    weight = rows.pair.sum((1, 2))
+    weight = rows.before[:, 0]
     h = weight[:, None, None] * (p[:, :, None] * np.eye(K) - p[:, :, None] * p[:, None, :])
     expected = np.zeros((K, D + U, K, D + U))
     expected[:, :D, :, :D] = np.einsum("rkl,rij->kilj", h, rows.cov)
@@ -99,9 +102,19 @@ def test_curvature_adds_the_covariance_of_x():
     assert not np.any(extra[K * (D + U) :])
 
 
+@pytest.mark.parametrize("n_from", [1, K])
+def test_factors_are_the_transitions_and_sums_are_the_objective(n_from):
+    gate, rows, prior = problem(n_from, with_cov=False)
+    log_trans = tr.expected_log_transitions(gate, rows.x, None, rows.u)
+    table, now, norm = tr.transition_factors(gate, rows.x, rows.u)
+    np.testing.assert_allclose(table * now[:, None] / norm[..., None], np.exp(log_trans), rtol=1e-12)
+    plain = jnp.sum(pairs(n_from) * log_trans) + tr.gate_log_prior(gate, prior)
+    np.testing.assert_allclose(tr._objective(gate, rows, prior), plain, rtol=1e-12)
+
+
 @pytest.mark.parametrize(("kind", "n_from", "reads_x"), [("recurrent_only", 1, 1), ("sticky", K, 0)])
 def test_newton_climbs_to_a_stationary_gate(kind, n_from, reads_x):
-    gate, rows, prior = problem(n_from)
+    gate, rows, prior = problem(n_from, with_cov=bool(reads_x))
     gate, spec = gate._replace(r=reads_x * gate.r), Spec(n_modes=K, transitions=kind)
 
     def value(g):
@@ -125,7 +138,7 @@ def test_plain_chains_count():
     gate = Gate(gate.log_p, np.zeros((K, D)), np.zeros((K, 0)))
     spec = Spec(n_modes=K, transitions="standard", gate_inputs=False)
     got = tr.update_gate(gate, rows._replace(u=np.zeros((R, 0))), prior, spec, 1)
-    counts = rows.pair.sum(0) + 0.2
+    counts = pairs(K).sum(0) + 0.2
     np.testing.assert_allclose(np.exp(got.log_p), counts / counts.sum(1, keepdims=True), rtol=1e-13)
 
 
