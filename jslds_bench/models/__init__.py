@@ -1,7 +1,9 @@
 """The benchmarked models: one file and one import line each."""
 
+import jslds_bench.models.clds
 import jslds_bench.models.codebook
 import jslds_bench.models.dmdc
+import jslds_bench.models.edmd
 import jslds_bench.models.fixed_points
 import jslds_bench.models.jslds
 import jslds_bench.models.lfads
