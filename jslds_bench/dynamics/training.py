@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jslds_bench.dynamics.jslds import CoStates, co_errors
+from jslds_bench.dynamics.jslds import co_errors
 from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.errors import Diverged, UsageError
 from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Progress, Readout, Trials, silent
@@ -61,23 +61,12 @@ def network_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) -> L
     return loss
 
 
-def co_training_terms(p: Parameters, states: CoStates, trials: Trials) -> Terms:
-    """The terms of eq. 9: task errors of network and JSLDS, R_e (eq. 7) and R_a (eq. 8).
-
-    R_e and R_a are means over trials, steps and units, not the paper's sums: the published λ go with means.
-    """
-    return {
-        "rnn": task_error(p.readout, states.h, trials),
-        "jslds": task_error(p.readout, states.a, trials),
-        "e": jnp.mean((states.e - states.f_e) ** 2),
-        "a": jnp.mean((states.a - states.h) ** 2),
-    }
-
-
 @lru_cache(maxsize=64)
 def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) -> Loss:
-    """λ_RNN L_RNN + λ_JSLDS L_JSLDS + λ_e R_e + λ_a R_a + l2·‖θ, φ‖².
+    """λ_RNN L_RNN + λ_JSLDS L_JSLDS + λ_e R_e + λ_a R_a + l2·‖θ, φ‖²: the task errors of network and JSLDS
+    (`task_error`), R_e (eq. 7) and R_a (eq. 8).
 
+    R_e and R_a are means over trials, steps and units, not the paper's sums: the published λ go with means.
     `l2_on_all`: the penalty is on h_0 and the readout too.
 
     Reference: Smith et al. (2021), eq. 9.

@@ -27,7 +27,7 @@ from jslds_bench.dynamics.fixed_points import find_fixed_points
 from jslds_bench.dynamics.jslds import CoStates, co_rollout, expansion_point, jslds_step
 from jslds_bench.dynamics.linearize import jacobians
 from jslds_bench.dynamics.rollout import trajectories
-from jslds_bench.dynamics.training import Parameters, co_training_loss, co_training_terms
+from jslds_bench.dynamics.training import Parameters, co_training_loss, task_error
 from jslds_bench.networks._shared.modules import as_network, initial_parameters
 from jslds_bench.networks.analytic import Analytic
 from jslds_bench.networks.standard import Standard
@@ -104,7 +104,12 @@ def plain_training_step(cell: str) -> Problem:
 
     def loss(params: Parameters, trials: Trials) -> jax.Array:
         states = jax.vmap(trial, (None, 0, 0))(params, trials.inputs, trials.u_star)
-        terms = co_training_terms(params, states, trials)
+        terms = {
+            "rnn": task_error(params.readout, states.h, trials),
+            "jslds": task_error(params.readout, states.a, trials),
+            "e": jnp.mean((states.e - states.f_e) ** 2),
+            "a": jnp.mean((states.a - states.h) ** 2),
+        }
         return sum(getattr(weights, name) * value for name, value in terms.items())
 
     return jax.value_and_grad(loss), (p.params, p.trials)

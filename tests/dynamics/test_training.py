@@ -14,7 +14,6 @@ from jslds_bench.dynamics import training
 from jslds_bench.dynamics.training import (
     Parameters,
     co_training_loss,
-    co_training_terms,
     expansion_loss,
     make_recipe,
     network_loss,
@@ -141,17 +140,6 @@ def test_task_error_counts_scored_steps_only():
     states = jnp.stack([jnp.array([[1.0, 9], [2, 9], [3, 9]]), jnp.array([[0.0, 9], [0, 9], [5, 9]])])
     trials = Trials(jnp.zeros((2, 3, 1)), jnp.zeros((2, 3, 1)), jnp.array([0.0, 1, 1]), jnp.zeros((2, 1)))
     assert float(task_error(readout, states, trials)) == pytest.approx((4 + 9 + 0 + 25) / 4)
-
-
-def test_the_regularisers_are_means_over_trials_steps_and_units():
-    from jslds_bench.dynamics.jslds import CoStates
-
-    shape = (2, 3, 4)
-    states = CoStates(jnp.zeros(shape), jnp.full(shape, 0.5), jnp.full(shape, 2.0), jnp.full(shape, -1.0))
-    p = Parameters((), jnp.zeros(4), Readout(jnp.zeros((4, 1)), jnp.zeros(1)), None)
-    trials = Trials(jnp.zeros((2, 3, 1)), jnp.ones((2, 3, 1)), jnp.ones(3), jnp.zeros((2, 1)))
-    terms = co_training_terms(p, states, trials)
-    assert {k: float(v) for k, v in terms.items()} == pytest.approx({"rnn": 1, "jslds": 1, "e": 9, "a": 0.25})
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms(start, make_network):
