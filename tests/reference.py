@@ -34,8 +34,22 @@ def gru_gates(theta, h, u):
     return r, s, c
 
 
+def leak(cell, theta, h, u):
+    """α, f(z) and f'(z) of a leaky cell, z = Wᵀ h + Vᵀ u + b."""
+    ((w, v, b),) = theta
+    z, alpha = w.T @ h + v.T @ u + b, float(cell.split("alpha=")[1].split(",")[0])
+    if "relu" in cell:
+        return alpha, np.where(z.real > 0, z, 0), (z.real > 0) * 1.0
+    if "softplus" in cell:
+        return alpha, np.log(1 + np.exp(z)), sigmoid(z)
+    return alpha, np.tanh(z), 1 - np.tanh(z) ** 2
+
+
 def update(cell, theta, h, u):
     """h_t = F(h_{t−1}, u_t; θ), the left half of eq. 3."""
+    if cell.startswith("leaky"):
+        alpha, f, _ = leak(cell, theta, h, u)
+        return (1 - alpha) * h + alpha * f
     if cell == "vanilla":
         ((w, v, b),) = theta
         return np.tanh(w.T @ h + v.T @ u + b)
@@ -45,6 +59,9 @@ def update(cell, theta, h, u):
 
 def recurrent_jacobian(cell, theta, h, u):
     """∂F/∂h by hand."""
+    if cell.startswith("leaky"):
+        alpha, _, slope = leak(cell, theta, h, u)
+        return (1 - alpha) * np.eye(len(h)) + alpha * np.diag(slope) @ theta[0][0].T
     if cell == "vanilla":
         ((w, _, _),) = theta
         return np.diag(1 - update(cell, theta, h, u) ** 2) @ w.T
@@ -59,6 +76,9 @@ def recurrent_jacobian(cell, theta, h, u):
 
 def input_jacobian(cell, theta, h, u):
     """∂F/∂u by hand."""
+    if cell.startswith("leaky"):
+        alpha, _, slope = leak(cell, theta, h, u)
+        return alpha * np.diag(slope) @ theta[0][1].T
     if cell == "vanilla":
         ((_, v, _),) = theta
         return np.diag(1 - update(cell, theta, h, u) ** 2) @ v.T

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -11,6 +15,9 @@ from jslds_bench.types.core import Activation, Cell
 
 TANH = Activation(jnp.tanh, lambda y: 1 - y**2)
 SIGMOID = Activation(jax.nn.sigmoid, lambda y: y * (1 - y))
+RELU = Activation(jax.nn.relu, lambda y: jnp.where(y > 0, 1.0, 0.0).astype(y.dtype))
+SOFTPLUS = Activation(jax.nn.softplus, lambda y: -jnp.expm1(-y))
+FUNCTIONS = {"tanh": TANH, "relu": RELU, "softplus": SOFTPLUS}
 
 
 def _value(h: jax.Array, zs: list[jax.Array]) -> jax.Array:
@@ -68,8 +75,54 @@ networks are made of.
 CELLS = {cell.name: cell for cell in (VANILLA, GRU, AFFINE, CUBIC)}
 
 
+def leaky(alpha: float = 0.2, f: str = "tanh") -> Cell:
+    """h' = (1 − α) h + α f(h W + u V + b): the Euler step of τ dh/dt = −h + f(h W + u V + b), α = Δt/τ.
+
+    The rate network of most models in neuroscience; f of tanh, relu, softplus.
+
+    Raises:
+        UsageError: α outside (0, 1], or an unknown f.
+    """
+    if not 0 < alpha <= 1 or f not in FUNCTIONS:
+        raise UsageError(f"leaky needs 0 < alpha ≤ 1 and f of {', '.join(FUNCTIONS)}, got {alpha:g} and {f}")
+    return _leaky(float(alpha), f)
+
+
+@functools.lru_cache(maxsize=64)
+def _leaky(alpha: float, f: str) -> Cell:
+    """One object for each, as a static argument of what is compiled for it."""
+    return Cell(
+        name=f"leaky(alpha={alpha!r}, f={f})",
+        widths=(1,),
+        lefts=(lambda h, zs: h,),
+        output=lambda h, zs: (1 - alpha) * h + alpha * zs[0],
+        activations=(FUNCTIONS[f],),
+    )
+
+
+MAKERS = {"leaky": leaky}
+"""Cells that take parameters, "leaky(alpha=0.1, f=relu)"; what is left out has its default."""
+
+
 def get_cell(name: str) -> Cell:
-    """The cell called `name`; raises UsageError with the nearest name."""
-    if name not in CELLS:
-        raise UsageError(f"unknown cell {name!r}{nearest(name, list(CELLS))} (known: {', '.join(CELLS)})")
-    return CELLS[name]
+    """The cell called `name`, its parameters in brackets; raises UsageError with the nearest name."""
+    if name in CELLS:
+        return CELLS[name]
+    found = re.fullmatch(r"(\w+)\s*(?:\((.*)\))?", name)
+    if found is None or found[1] not in MAKERS:
+        known = [*CELLS, *(f"{maker}(…)" for maker in MAKERS)]
+        near = nearest(found[1] if found else name, [*CELLS, *MAKERS])
+        raise UsageError(f"unknown cell {name!r}{near} (known: {', '.join(known)})")
+    parameters: dict[str, Any] = {}
+    for item in filter(None, (found[2] or "").replace(" ", "").split(",")):
+        key, _, value = item.partition("=")
+        try:
+            parameters[key] = float(value) if key == "alpha" else value
+        except ValueError:
+            raise UsageError(f"cell {name!r}: {key} is {value!r}, expected a number") from None
+    try:
+        return MAKERS[found[1]](**parameters)
+    except TypeError:
+        raise UsageError(
+            f"cell {name!r} has parameters {', '.join(parameters)}; {found[1]} takes alpha and f"
+        ) from None

@@ -35,11 +35,11 @@ class LiftedLinear:
     lift: Lift
     degree: int
     bilinear: bool
-    mean: jax.Array  # [N]
-    basis: jax.Array  # of the coordinates that are lifted, in units of their standard deviation, [N, D]
-    centres: jax.Array  # of the radial functions, [M, D]
-    width: jax.Array  # of each, [M]
-    weights: jax.Array  # [F, N]
+    mean: Any  # arrays all: of NumPy's float64 in a fit, [N]
+    basis: Any  # of the coordinates that are lifted, in units of their standard deviation, [N, D]
+    centres: Any  # of the radial functions, [M, D]
+    width: Any  # of each, [M]
+    weights: Any  # [F, N]
 
     def _features(self, h: Any, u: Any) -> jax.Array:
         return features(jnp, self, h, u)
@@ -56,7 +56,8 @@ class LiftedLinear:
         def ahead(h: Any, u: Any) -> Any:
             return self.step((), h, u, u_star)[1]
 
-        return LocalLinear(h, u, *jax.jacfwd(ahead, argnums=(0, 1))(h, u), ahead(h, u))
+        by_h, by_u = jax.jacfwd(ahead, argnums=(0, 1))(h, u)
+        return LocalLinear(h, u, by_h, by_u, ahead(h, u))
 
     def n_numbers(self) -> int:
         """The weights, and what the lift is made of."""

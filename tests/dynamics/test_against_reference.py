@@ -17,7 +17,14 @@ from jslds_bench.types import LossWeights
 WEIGHTS = LossWeights(rnn=0.7, jslds=1.3, e=11.0, a=5.0, l2=0.01)
 SIZES = [(1, 1, 1, 1, 1), (7, 3, 5, 2, 3)]  # T, B, N, U, O
 cases = pytest.mark.parametrize("size", SIZES, ids=["ones", "odd"])
-cells = pytest.mark.parametrize("cell", ["vanilla", "gru"])
+CELLS = [
+    "vanilla",
+    "gru",
+    "leaky(alpha=0.3, f=tanh)",
+    "leaky(alpha=0.5, f=relu)",
+    "leaky(alpha=1.0, f=softplus)",
+]
+cells = pytest.mark.parametrize("cell", CELLS)
 precisions = pytest.mark.parametrize("x64", [False, True], ids=["float32", "float64"])
 
 

@@ -18,7 +18,7 @@ from jslds_bench.dynamics.linearize import (
 )
 from jslds_bench.dynamics.spectrum import eigenvalues, leading, matched_distance
 
-cells = pytest.mark.parametrize("cell", ["vanilla", "gru"])
+cells = pytest.mark.parametrize("cell", ["vanilla", "gru", "leaky(alpha=0.3, f=softplus)"])
 
 
 def central_differences(function, x, step=1e-5):
