@@ -8,7 +8,7 @@ from typing import Any
 
 from jslds_bench.version import __version__
 
-__all__ = ["__version__", "load_run", "run_suite"]
+__all__ = ["__version__", "import_network", "load_run", "run_suite"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from jslds_bench.records.table import load_run
 
         return load_run
+    if name == "import_network":
+        from jslds_bench.networks._shared.foreign import import_network
+
+        return import_network
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

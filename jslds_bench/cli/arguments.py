@@ -22,6 +22,7 @@ Benchmark of methods that explain recurrent neural networks by local linear dyna
   export    the values of a run as csv, json or parquet, one row per value
   new       write a working file for a model, task, network or metric of your own, and its test
   check     say in words where an entry breaks its contract
+  import    make a checkpoint of the weights of a PyTorch, Keras or Flax layer
   perf      the speed of two versions of this code, interleaved on this machine
   doctor    versions, device, threads, speed and disk of this machine
 
@@ -179,6 +180,14 @@ def _perf() -> _Parser:
     return p
 
 
+def _import() -> _Parser:
+    p = _parser("import", "Make a checkpoint of the weights of a PyTorch, Keras or Flax layer.")
+    p.add_argument("weights", metavar="WEIGHTS", help="an .npz of arrays by the library's own names")
+    p.add_argument("--layer", required=True, metavar="NAME", help="as torch.GRU; a wrong one lists all")
+    p.add_argument("--out", default="network.npz", metavar="FILE", help="default: network.npz")
+    return p
+
+
 def _doctor() -> _Parser:
     p = _parser("doctor", "Versions, device, threads, speed and disk of this machine.")
     p.add_argument(
@@ -197,6 +206,7 @@ _PARSERS = {
     "export": _export,
     "new": _new,
     "check": _check,
+    "import": _import,
     "perf": _perf,
     "doctor": _doctor,
 }

@@ -269,6 +269,28 @@ def check(arguments: Namespace) -> int:
     return OK if sound else FINDING
 
 
+def import_(arguments: Namespace) -> int:
+    """Write another library's recurrent layer as a checkpoint."""
+    from jslds_bench.networks._shared.foreign import import_file
+    from jslds_bench.networks._shared.format import network_bytes
+    from jslds_bench.records.store import write_atomic
+
+    network, checked = import_file(arguments.layer, Path(arguments.weights))
+    out = Path(arguments.out)
+    write_atomic(out, network_bytes(network))
+    size = f"{network.n_state} units, {network.n_inputs} inputs, {len(network.readout.b)} outputs"
+    say(f"{out}: cell {network.cell.name}, {size}")
+    if checked:
+        say(f"its next states are those of the {checked} steps in {arguments.weights}")
+    else:
+        say(
+            "not checked: a square matrix that is transposed fits too. Put steps of the library beside the "
+            "weights (check.u, check.h, check.next_h)"
+        )
+    say(f'in a suite:\n\n[[networks]]\nname = "checkpoint"\npath = "{out}"')
+    return OK
+
+
 def doctor(arguments: Namespace) -> int:
     """Print what this machine is; 3 where something has to be mended first."""
     from jslds_bench.cli.doctor import examine
@@ -295,6 +317,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "export": export,
     "new": new,
     "check": check,
+    "import": import_,
     "perf": perf,
     "doctor": doctor,
 }

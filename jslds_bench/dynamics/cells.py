@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
-from jslds_bench.types.core import Activation, Cell
+from jslds_bench.types.core import IDENTITY, Activation, Cell
 
 TANH = Activation(jnp.tanh, lambda y: 1 - y**2)
 SIGMOID = Activation(jax.nn.sigmoid, lambda y: y * (1 - y))
@@ -72,7 +72,46 @@ Normal forms of bifurcations in a frame of their own: what the ring and the limi
 networks are made of.
 """
 
-CELLS = {cell.name: cell for cell in (VANILLA, GRU, AFFINE, CUBIC)}
+_IMPORTED = "its matrices hold zeros and repeated columns, which training would not keep"
+
+GRU_AFTER = Cell(
+    name="gru_after",
+    widths=(2, 1, 1),
+    lefts=(lambda h, zs: h, lambda h, zs: h, lambda h, zs: zs[0] * zs[2]),
+    output=lambda h, zs: zs[1] * h + (1 - zs[1]) * zs[3],
+    activations=(SIGMOID, IDENTITY, TANH),
+    frozen=_IMPORTED,
+)
+"""r, s = σ(h W_rs + u V_rs + b_rs);  n = h W_n + b_n;  c = tanh(r∘n + u V_c + b_c);  h' = s∘h + (1−s)∘c.
+
+The reset gate multiplies the *product* with the state, as in PyTorch, Flax and Keras by default. As stages:
+n has no V, and the product of c's stage is with the unit matrix.
+"""
+
+
+def _lstm_output(s: jax.Array, zs: list[jax.Array]) -> jax.Array:
+    i, f, o, g, c_before = zs
+    n = s.shape[-1]
+    c = f * c_before + i * g
+    return jnp.where(jnp.arange(n) < n // 2, c, o * jnp.tanh(c))
+
+
+LSTM = Cell(
+    name="lstm",
+    widths=(3, 1, 1),
+    lefts=(lambda s, zs: s, lambda s, zs: s, lambda s, zs: s),
+    output=_lstm_output,
+    activations=(SIGMOID, TANH, IDENTITY),
+    frozen=_IMPORTED,
+)
+"""i, f, o = σ(·), g = tanh(·) of h W + u V + b;  c' = f∘c + i∘g;  h' = o∘tanh(c').
+
+The state is (c, h), 2M units, of which h alone is read out. So that everything between products acts unit by
+unit each gate stands twice, above c and above h, and the last stage copies c to both places.
+Reference: Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000).
+"""
+
+CELLS = {cell.name: cell for cell in (VANILLA, GRU, AFFINE, CUBIC, GRU_AFTER, LSTM)}
 
 
 def leaky(alpha: float = 0.2, f: str = "tanh") -> Cell:

@@ -82,9 +82,9 @@ class Standard:
 
 
 def check_size(cell: str | None, n_state: int | None, n_steps: int | None) -> None:
-    """Raises UsageError for an unknown cell, or a size or number of steps below 1."""
-    if cell is not None:
-        get_cell(cell)
+    """Raises UsageError for a cell that is unknown or not to be trained, or sizes below 1."""
+    if cell is not None and (why := get_cell(cell).frozen):
+        raise UsageError(f"networks of cell {cell!r} are not trained here: {why}")
     for name, value in (("n_state", n_state), ("n_steps", n_steps)):
         if value is not None and value < 1:
             raise UsageError(f"{name} is {value}, expected at least 1")

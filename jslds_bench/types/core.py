@@ -87,6 +87,8 @@ class Cell:
         output: function (h, zs) → h', [*, N], of all blocks.
         activations: f_i per stage; the identity for all if left out. What f_i computes is not computed again
             in the reverse pass, as what `lefts` and `output` compute is.
+        frozen: why networks of this cell cannot be trained here, if they cannot: their matrices have a
+            structure (zeros, repeated columns) that training would not keep.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Cell:
     lefts: tuple[Callable[..., Any], ...]
     output: Callable[..., Any]
     activations: tuple[Activation, ...] = ()
+    frozen: str | None = None
 
     def activation(self, stage: int) -> Activation:
         """f of a stage."""

@@ -206,7 +206,7 @@ def rewritten(path, about=None, **arrays):
         ({"schema": 2}, "with schema 2; this version reads 'jslds-bench network' with schema 1"),
         ({"format": "other"}, "holds 'other'"),
         ([1], "holds None with schema None"),
-        ({"cell": "lstm"}, "unknown cell 'lstm'"),
+        ({"cell": "lstn"}, "unknown cell 'lstn'; did you mean 'lstm'?"),
         ({"cell": ["gru"]}, "cell"),
         ({"cell": None}, "cell"),
         ({"n_expansion": 3}, "lacks the array 'expansion2.w'"),

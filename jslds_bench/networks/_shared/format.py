@@ -83,7 +83,7 @@ def read_network(path: Path) -> Network:
         UsageError: missing, truncated, not such a file, of another schema, or with arrays that do not fit.
     """
     try:
-        arrays = _arrays(path)
+        arrays = read_arrays(path)
         about = json.loads(str(arrays.pop("about")))
     except FileNotFoundError:
         raise UsageError(f"no checkpoint at {path}") from None
@@ -137,7 +137,8 @@ def known_points(points: np.ndarray, eigenvalues: np.ndarray, u_star: Any) -> Fi
     return FixedPoints(points, np.zeros(len(points)), eigenvalues, unstable, u_star, 0, 0, 1.0)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All members of an npz, none unpickled; raises OSError or one of `DAMAGE`."""
     with path.open("rb") as stream:
         with zipfile.ZipFile(stream) as archive:
             if (member := archive.testzip()) is not None:

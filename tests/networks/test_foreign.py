@@ -1,0 +1,169 @@
+"""Layers of PyTorch, Keras and Flax: the same next states, and words for what does not fit."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import jslds_bench
+from jslds_bench.dynamics.cells import CELLS, MAKERS
+from jslds_bench.dynamics.linearize import recurrent_jacobian
+from jslds_bench.dynamics.rollout import rollout
+from jslds_bench.errors import UsageError
+from jslds_bench.networks._shared.foreign import KINDS, import_network
+from jslds_bench.networks._shared.format import network_bytes, read_network
+
+FOLDER = Path(__file__).parent / "foreign"
+STORED = sorted(path.stem for path in FOLDER.glob("*.npz"))
+FLAX = {kind: getattr(nnx, kind.removeprefix("flax.")) for kind in KINDS if kind.startswith("flax.")}
+N, U = 4, 3
+
+
+def stored(kind):
+    with np.load(FOLDER / f"{kind}.npz", allow_pickle=False) as file:
+        return dict(file)
+
+
+def of_flax(kind):
+    """A Flax layer with random weights, and a thousand of its steps."""
+    rng = np.random.default_rng(1)
+
+    def numbers(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+
+    layer = FLAX[kind](U, N, rngs=nnx.Rngs(0))
+    arrays = {}
+    for path, variable in nnx.to_flat_state(nnx.state(layer, nnx.Param)):
+        variable[...] = jnp.asarray(numbers(*variable.shape))
+        arrays[".".join(map(str, path))] = np.asarray(variable[...])
+        part = layer
+        for word in path[:-1]:
+            part = getattr(part, str(word))
+        setattr(part, str(path[-1]), variable)
+    u, h, c = (numbers(1000, k) for k in (U, N, N))
+    carry = (jnp.asarray(c), jnp.asarray(h)) if "LSTM" in kind else jnp.asarray(h)
+    after = layer(carry, jnp.asarray(u))[0]
+    steps = {"u": u, "h": h, "next_h": after[1] if "LSTM" in kind else after}
+    steps |= {"c": c, "next_c": after[0]} if "LSTM" in kind else {}
+    readout = {"readout.kernel": numbers(N, 2), "readout.bias": numbers(2)}
+    return arrays | readout | {f"check.{k}": np.asarray(x) for k, x in steps.items()}
+
+
+def given(kind):
+    return of_flax(kind) if kind in FLAX else stored(kind)
+
+
+def test_every_layer_is_tested_and_described():
+    assert {*STORED, *FLAX} == set(KINDS)
+    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text("utf-8")
+    assert [kind for kind in KINDS if f"`{kind}`" not in page] == []
+    assert [cell for cell in (*CELLS, *MAKERS) if not re.search(rf"`{cell}[`(]", page)] == []
+    assert jslds_bench.import_network is import_network
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_layer_s_own_steps_are_the_network_s(kind):
+    arrays = given(kind)
+    network = import_network(kind, arrays)  # which itself refuses steps that differ
+    parts = ("c", "h") if "LSTM" in kind else ("h",)
+    before, after = (
+        np.concatenate([arrays[f"check.{prefix}{k}"] for k in parts], axis=1) for prefix in ("", "next_")
+    )
+    assert len(before) == 1000
+    np.testing.assert_allclose(network.step(before, arrays["check.u"]), after, atol=1e-5)
+    out = network.readout(jnp.asarray(after))
+    w = arrays["readout.weight"].T if "readout.weight" in arrays else arrays["readout.kernel"]
+    np.testing.assert_allclose(out, after[:, -N:] @ w + arrays["readout.bias"], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["torch.GRU", "torch.LSTM"])
+def test_imported_cells_have_the_fast_path_and_the_jacobian(kind):
+    network = import_network(kind, given(kind))
+    rng = np.random.default_rng(0)
+    h0 = jnp.asarray(rng.normal(size=(3, network.n_state)), jnp.float32)
+    inputs = jnp.asarray(rng.normal(size=(3, 5, U)), jnp.float32)
+    h, states = h0, []
+    for t in range(5):
+        h = network.step(h, inputs[:, t])
+        states.append(h)
+    fast = jax.jit(rollout, static_argnums=0)(network.cell, network.params, h0, inputs)
+    np.testing.assert_allclose(fast, np.stack(states, axis=1), atol=1e-5)
+    by_autodiff = jax.jacobian(lambda h: network.step(h, inputs[0, 0]))(h0[0])
+    got = recurrent_jacobian(network.cell, network.params, h0[0], inputs[0, 0])
+    np.testing.assert_allclose(got, by_autodiff, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_imported_network_is_read_back_from_its_file(kind, tmp_path):
+    network = import_network(kind, given(kind))
+    (tmp_path / "net.npz").write_bytes(network_bytes(network))
+    back = read_network(tmp_path / "net.npz")
+    assert back.cell is network.cell
+    jax.tree.map(np.testing.assert_array_equal, back.params, network.params)
+
+
+def without_check(arrays):
+    return {k: a for k, a in arrays.items() if not k.startswith("check.")}
+
+
+def test_a_transposed_matrix_is_told_by_steps_alone():
+    arrays = stored("torch.GRU")
+    n = arrays["weight_hh_l0"].shape[1]
+    arrays["weight_hh_l0"] = np.concatenate([arrays["weight_hh_l0"][k * n : (k + 1) * n].T for k in range(3)])
+    with pytest.raises(UsageError, match="is a matrix transposed, or the layer of another kind"):
+        import_network("torch.GRU", arrays)
+    import_network("torch.GRU", without_check(arrays))  # it fits: that is why there are steps
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        ("torch.gru", {}, "unknown layer 'torch.gru'"),
+        ("torch.GRU", {"weight_hh_l0": None}, "no array 'weight_hh_l0'"),
+        ("torch.GRU", {"bias_hh_l0": None}, "no array 'bias_hh_l0'"),
+        ("torch.GRU", {"weight_ih_l1": np.zeros((12, 4))}, "nothing is known of the array 'weight_ih_l1'"),
+        (
+            "torch.LSTM",
+            {"weight_hh_l0": np.zeros((12, 4))},
+            "recurrent matrix is [4, 12] with rows as inputs",
+        ),
+        ("torch.RNN", {"weight_ih_l0": np.array([["x"]])}, "expected real numbers"),
+        ("torch.RNN", {"readout.bias": np.full(2, np.nan)}, "not finite"),
+        ("keras.GRU", {"bias": np.zeros(12)}, "reset_after=False: keras.GRU_before"),
+        ("torch.RNN", {"check.h": np.zeros((9, 4))}, "expected as many steps of 4 units and 3 inputs"),
+    ],
+)
+def test_what_does_not_fit_is_said(kind, change, words):
+    arrays = stored(kind if kind in KINDS else "torch.GRU") | change
+    with pytest.raises(UsageError) as error:
+        import_network(kind, {k: a for k, a in arrays.items() if a is not None})
+    assert words in str(error.value)
+
+
+def test_the_verb_writes_a_checkpoint_that_runs(tmp_path):
+    def verb(*words):
+        command = [sys.executable, "-m", "jslds_bench", "import", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    done = verb(FOLDER / "keras.LSTM.npz", "--layer", "keras.LSTM", "--out", "mine.npz")
+    assert done.returncode == 0, done.stderr
+    assert "cell lstm, 8 units, 3 inputs, 2 outputs" in done.stdout
+    assert "those of the 1000 steps" in done.stdout
+    assert read_network(tmp_path / "mine.npz").cell.name == "lstm"
+    np.savez(tmp_path / "bare.npz", **without_check(stored("torch.GRU")))
+    assert "not checked" in verb("bare.npz", "--layer", "torch.GRU").stdout
+    (tmp_path / "torn.npz").write_bytes((FOLDER / "torch.GRU.npz").read_bytes()[:9000])
+    for words, said in (
+        (("none.npz", "--layer", "torch.GRU"), "no file at none.npz"),
+        (("torn.npz", "--layer", "torch.GRU"), "no npz file of plain arrays, or is damaged"),
+        (("bare.npz", "--layer", "torch.LSTM"), "recurrent matrix"),
+    ):
+        done = verb(*words)
+        assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
+        assert said in done.stderr
