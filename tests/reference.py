@@ -45,11 +45,20 @@ def leak(cell, theta, h, u):
     return alpha, np.tanh(z), 1 - np.tanh(z) ** 2
 
 
+def on(cell, h):
+    """1 for units that pass on what they hold: all but those of the last P that are negative."""
+    last = np.arange(len(h)) >= len(h) - int(cell.split("p=")[1][:-1])
+    return np.where(last & (h.real <= 0), 0.0, 1.0)
+
+
 def update(cell, theta, h, u):
     """h_t = F(h_{t−1}, u_t; θ), the left half of eq. 3."""
     if cell.startswith("leaky"):
         alpha, f, _ = leak(cell, theta, h, u)
         return (1 - alpha) * h + alpha * f
+    if cell.startswith("al_rnn"):
+        (w, v, b), (a, _, _) = theta
+        return a * h + w.T @ (on(cell, h) * h) + v.T @ u + b
     if cell == "vanilla":
         ((w, v, b),) = theta
         return np.tanh(w.T @ h + v.T @ u + b)
@@ -62,6 +71,8 @@ def recurrent_jacobian(cell, theta, h, u):
     if cell.startswith("leaky"):
         alpha, _, slope = leak(cell, theta, h, u)
         return (1 - alpha) * np.eye(len(h)) + alpha * np.diag(slope) @ theta[0][0].T
+    if cell.startswith("al_rnn"):
+        return np.diag(theta[1][0]) + theta[0][0].T @ np.diag(on(cell, h))
     if cell == "vanilla":
         ((w, _, _),) = theta
         return np.diag(1 - update(cell, theta, h, u) ** 2) @ w.T
@@ -79,6 +90,8 @@ def input_jacobian(cell, theta, h, u):
     if cell.startswith("leaky"):
         alpha, _, slope = leak(cell, theta, h, u)
         return alpha * np.diag(slope) @ theta[0][1].T
+    if cell.startswith("al_rnn"):
+        return theta[0][1].T
     if cell == "vanilla":
         ((_, v, _),) = theta
         return np.diag(1 - update(cell, theta, h, u) ** 2) @ v.T

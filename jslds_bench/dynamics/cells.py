@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jslds_bench.dynamics.piecewise import fixed_points
 from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
 from jslds_bench.types.core import IDENTITY, Activation, Cell
@@ -139,7 +142,38 @@ def _leaky(alpha: float, f: str) -> Cell:
     )
 
 
-MAKERS = {"leaky": leaky}
+def al_rnn(p: int = 8) -> Cell:
+    """h' = a∘h + φ(h) W + u V + b, φ the identity but max(0, ·) on the last P units (the almost-linear RNN).
+
+    Piecewise linear with 2^P regions, in each of which its dynamics are a linear system exactly: all of its
+    fixed points are known, trained or not (`piecewise.fixed_points`).
+    Reference: Brenner, Hemmer, Monfared and Durstewitz (2024), arXiv 2410.14240, eq. 3.
+
+    Raises:
+        UsageError: P below 1.
+    """
+    if p < 1:
+        raise UsageError(f"al_rnn needs p ≥ 1, got {p}")
+    return _al_rnn(int(p))
+
+
+@functools.lru_cache(maxsize=64)
+def _al_rnn(p: int) -> Cell:
+    def rectified(h: jax.Array, zs: list[jax.Array]) -> jax.Array:
+        n = h.shape[-1]
+        return jnp.where(jnp.arange(n) < n - p, h, jax.nn.relu(h))
+
+    return Cell(
+        name=f"al_rnn(p={p})",
+        widths=(1, 1),
+        lefts=(rectified, lambda h, zs: h),
+        output=lambda h, zs: zs[0] + zs[1],
+        gains=(1,),
+        points=functools.partial(fixed_points, p),
+    )
+
+
+MAKERS: dict[str, Callable[..., Cell]] = {"leaky": leaky, "al_rnn": al_rnn}
 """Cells that take parameters, "leaky(alpha=0.1, f=relu)"; what is left out has its default."""
 
 
@@ -152,16 +186,14 @@ def get_cell(name: str) -> Cell:
         known = [*CELLS, *(f"{maker}(…)" for maker in MAKERS)]
         near = nearest(found[1] if found else name, [*CELLS, *MAKERS])
         raise UsageError(f"unknown cell {name!r}{near} (known: {', '.join(known)})")
+    takes = inspect.signature(MAKERS[found[1]]).parameters
     parameters: dict[str, Any] = {}
     for item in filter(None, (found[2] or "").replace(" ", "").split(",")):
         key, _, value = item.partition("=")
+        if key not in takes:
+            raise UsageError(f"cell {name!r}: {found[1]} takes {' and '.join(takes)}, not {key!r}")
         try:
-            parameters[key] = float(value) if key == "alpha" else value
+            parameters[key] = type(takes[key].default)(value)
         except ValueError:
             raise UsageError(f"cell {name!r}: {key} is {value!r}, expected a number") from None
-    try:
-        return MAKERS[found[1]](**parameters)
-    except TypeError:
-        raise UsageError(
-            f"cell {name!r} has parameters {', '.join(parameters)}; {found[1]} takes alpha and f"
-        ) from None
+    return MAKERS[found[1]](**parameters)

@@ -10,7 +10,14 @@ from jaxtyping import Array, Float
 
 from jslds_bench.dynamics.cells import TANH
 from jslds_bench.dynamics.linearize import expansion_step
-from jslds_bench.dynamics.rollout import cell_biases, cell_weights, network_step, project, stage_blocks
+from jslds_bench.dynamics.rollout import (
+    cell_biases,
+    cell_weights,
+    gain_of,
+    network_step,
+    project,
+    stage_blocks,
+)
 from jslds_bench.dynamics.tape import MatMul, tape_scan
 from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Readout, Trials
 
@@ -72,6 +79,10 @@ def _co_step(cell: Cell, n_layers: int) -> Any:
         for i, left in enumerate(cell.lefts):
             f = cell.activation(i)
             left_e, left_d = jax.jvp(left, (e, zs), (tangent, dzs))
+            if i in cell.gains:
+                z = f.value(left_e * from_star[gain_of(i)])
+                zs, dzs = [*zs, z], [*dzs, f.slope(z) * left_d * from_star[gain_of(i)]]
+                continue
             for w, v in stage_blocks(cell, i):
                 z = matmul(w, left_e, from_star[v], f)
                 dz = matmul(w, left_d, from_u[v] - from_star[v])
@@ -96,15 +107,15 @@ def co_rollout(
     Fast in value and gradient: agrees with ``jslds_step`` and ``cell.step`` under `lax.scan` to float32
     rounding.
     """
-    weights, consts = _co_arguments(params, phi, u_star)
+    weights, consts = _co_arguments(cell, params, phi, u_star)
     _, out = tape_scan(_co_step(cell, len(phi)), weights, consts, (h0, h0), jnp.swapaxes(inputs, 0, 1))
     return CoStates(*(jnp.swapaxes(x, 0, 1) for x in out))
 
 
-def _co_arguments(params: CellParams, phi: ExpansionParams, u_star: Float[Array, "B U"]) -> Any:
+def _co_arguments(cell: Cell, params: CellParams, phi: ExpansionParams, u_star: Float[Array, "B U"]) -> Any:
     """Weights and constants of `_co_step`."""
-    weights, biases = cell_weights(params), cell_biases(params, len(u_star))
-    from_star = {name: u_star @ weights[name] + bias for name, bias in biases.items()}
+    weights, biases = cell_weights(cell, params), cell_biases(cell, params, len(u_star))
+    from_star = {name: u_star @ weights[name] + x if name in weights else x for name, x in biases.items()}
     # x + x W is one product with W + 1.
     layers = {f"e{i}": layer.w + jnp.eye(len(layer.w), dtype=layer.w.dtype) for i, layer in enumerate(phi)}
     layer_biases = [jnp.broadcast_to(layer.b, (len(u_star), len(layer.b))) for layer in phi]
@@ -136,7 +147,7 @@ def co_errors(
 ) -> CoErrors:
     """The squares of `co_rollout`'s states, summed where they arise: no state is kept for it."""
     inner = _co_step(cell, len(phi))
-    weights, consts = _co_arguments(params, phi, trials.u_star)
+    weights, consts = _co_arguments(cell, params, phi, trials.u_star)
 
     def step(matmul: MatMul, consts: Any, carry: Any, x: Any) -> tuple[Any, Any]:
         carry, s = inner(matmul, consts[0], carry, x[0])

@@ -32,6 +32,12 @@ def recurrent_jacobian(
     for i, (left, p, width) in enumerate(zip(cell.lefts, params, cell.widths, strict=True)):
         by_h, by_zs = _unitwise(cell, i, left, h, zs, slopes)
         f = cell.activation(i)
+        if i in cell.gains:
+            z, dz = f.value(left(h, zs) * p.w), jnp.diag(p.w * by_h)
+            for k, by_z in by_zs.items():
+                dz = dz + (p.w * by_z)[:, None] * dzs[k]
+            zs, slopes, dzs = [*zs, z], [*slopes, f.slope(z)], [*dzs, dz]
+            continue
         made = f.value(left(h, zs) @ p.w + u @ p.v + p.b)
         for z, w in zip(jnp.split(made, width), jnp.split(p.w, width, axis=1), strict=True):
             dz = w.T * by_h

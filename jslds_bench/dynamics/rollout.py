@@ -13,23 +13,32 @@ from jslds_bench.dynamics.tape import MatMul, tape_scan
 from jslds_bench.types.core import Cell, CellParams, Linearization, Network, Trials
 
 
-def cell_weights(params: CellParams) -> dict[str, jax.Array]:
+def cell_weights(cell: Cell, params: CellParams) -> dict[str, jax.Array]:
     """θ's matrices in blocks of N columns, w and v, by the names that a tape's step multiplies with."""
     return {
         f"{part}{i}.{j}": block
         for i, p in enumerate(params)
+        if i not in cell.gains
         for part in "wv"
         for j, block in enumerate(_blocks(getattr(p, part), params))
     }
 
 
-def cell_biases(params: CellParams, rows: int) -> dict[str, jax.Array]:
-    """θ's biases in the same blocks, by the names of their matrices v, for `rows` trials."""
-    return {
-        f"v{i}.{j}": jnp.broadcast_to(block, (rows, len(block)))
+def cell_biases(cell: Cell, params: CellParams, rows: int) -> dict[str, jax.Array]:
+    """θ's biases in the same blocks, by the names of their matrices v, for `rows` trials; and its gains."""
+    vectors = {
+        f"v{i}.{j}": block
         for i, p in enumerate(params)
+        if i not in cell.gains
         for j, block in enumerate(_blocks(p.b, params))
     }
+    vectors |= {gain_of(i): params[i].w for i in cell.gains}
+    return {name: jnp.broadcast_to(x, (rows, len(x))) for name, x in vectors.items()}
+
+
+def gain_of(stage: int) -> str:
+    """The name of a gain among the biases: it is not multiplied with the input, but passed on."""
+    return f"gain{stage}"
 
 
 def _blocks(x: jax.Array, params: CellParams) -> list[jax.Array]:
@@ -37,8 +46,8 @@ def _blocks(x: jax.Array, params: CellParams) -> list[jax.Array]:
 
 
 def project(matmul: MatMul, u: Float[Array, "B U"], biases: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """u V + b of all blocks."""
-    return {name: matmul(name, u, bias) for name, bias in biases.items()}
+    """u V + b of all blocks, and the gains as they are."""
+    return {name: x if name.startswith("gain") else matmul(name, u, x) for name, x in biases.items()}
 
 
 def stage_blocks(cell: Cell, stage: int) -> list[tuple[str, str]]:
@@ -51,7 +60,10 @@ def network_step(cell: Cell, matmul: MatMul, h: Float[Array, "B N"], from_u: dic
     zs: list[jax.Array] = []
     for i, left in enumerate(cell.lefts):
         x, f = left(h, zs), cell.activation(i)
-        zs += [matmul(w, x, from_u[v], f) for w, v in stage_blocks(cell, i)]
+        if i in cell.gains:
+            zs.append(f.value(x * from_u[gain_of(i)]))
+        else:
+            zs += [matmul(w, x, from_u[v], f) for w, v in stage_blocks(cell, i)]
     return cell.output(h, zs)
 
 
@@ -64,8 +76,8 @@ def rollout(
         h = network_step(cell, matmul, h, project(matmul, u, biases))
         return h, h
 
-    biases = cell_biases(params, h0.shape[0])
-    _, states = tape_scan(step, cell_weights(params), biases, h0, jnp.swapaxes(inputs, 0, 1))
+    biases = cell_biases(cell, params, h0.shape[0])
+    _, states = tape_scan(step, cell_weights(cell, params), biases, h0, jnp.swapaxes(inputs, 0, 1))
     return jnp.swapaxes(states, 0, 1)
 
 

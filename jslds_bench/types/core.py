@@ -25,7 +25,10 @@ Carry = Any  # whatever pytree a linearisation carries from step to step
 
 
 class Affine(NamedTuple):
-    """The map ``left @ w + u @ v + b`` of one stage of a cell (rows are inputs, as in Flax kernels)."""
+    """The map ``left @ w + u @ v + b`` of one stage of a cell (rows are inputs, as in Flax kernels).
+
+    Of a stage in `Cell.gains` it is ``left * w``, w [N], and v and b are empty: [U, 0] and [0].
+    """
 
     w: Float[Array, "L M"]
     v: Float[Array, "U M"]
@@ -87,6 +90,9 @@ class Cell:
         output: function (h, zs) → h', [*, N], of all blocks.
         activations: f_i per stage; the identity for all if left out. What f_i computes is not computed again
             in the reverse pass, as what `lefts` and `output` compute is.
+        gains: stages whose matrix is diagonal, w∘left without input and bias, of one block; not the first.
+        points: (θ, u*) → all solutions of F(h, u*) = h, [P, N], float64, where they can be had in closed
+            form; None in place of them where they are too many to try, or not isolated.
         frozen: why networks of this cell cannot be trained here, if they cannot: their matrices have a
             structure (zeros, repeated columns) that training would not keep.
     """
@@ -96,6 +102,8 @@ class Cell:
     lefts: tuple[Callable[..., Any], ...]
     output: Callable[..., Any]
     activations: tuple[Activation, ...] = ()
+    gains: tuple[int, ...] = ()
+    points: Callable[..., Any] | None = None
     frozen: str | None = None
 
     def activation(self, stage: int) -> Activation:
@@ -108,8 +116,8 @@ class Cell:
         """F(h, u; θ), the plain way: any batch shape, differentiable to any order."""
         zs: list[jax.Array] = []
         for i, (left, p) in enumerate(zip(self.lefts, params, strict=True)):
-            z = self.activation(i).value(left(h, zs) @ p.w + u @ p.v + p.b)
-            zs.extend(jnp.split(z, self.widths[i], axis=-1))
+            z = left(h, zs) * p.w if i in self.gains else left(h, zs) @ p.w + u @ p.v + p.b
+            zs.extend(jnp.split(self.activation(i).value(z), self.widths[i], axis=-1))
         return self.output(h, zs)
 
 

@@ -23,6 +23,7 @@ CELLS = [
     "leaky(alpha=0.3, f=tanh)",
     "leaky(alpha=0.5, f=relu)",
     "leaky(alpha=1.0, f=softplus)",
+    "al_rnn(p=2)",
 ]
 cells = pytest.mark.parametrize("cell", CELLS)
 precisions = pytest.mark.parametrize("x64", [False, True], ids=["float32", "float64"])
@@ -62,7 +63,7 @@ def assert_close(got, expected, x64):
         g, e = np.asarray(g), np.asarray(e)
         assert g.shape == e.shape
         assert g.dtype == (np.float64 if x64 else np.float32)
-        np.testing.assert_allclose(g, e, rtol=0, atol=tolerance * max(1, np.abs(e).max()))
+        np.testing.assert_allclose(g, e, rtol=0, atol=tolerance * max(1, np.abs(e).max(initial=0)))
 
 
 @cells

@@ -32,7 +32,7 @@ def test_without_a_leak_it_is_vanilla(make_network):
         ("leaky(alpha=0)", "leaky needs 0 < alpha ≤ 1 and f of tanh, relu, softplus, got 0 and tanh"),
         ("leaky(alpha=nan)", "leaky needs 0 < alpha"),
         ("leaky(f=exp)", "got 0.2 and exp"),
-        ("leaky(tau=3)", "leaky takes alpha and f"),
+        ("leaky(tau=3)", "leaky takes alpha and f, not 'tau'"),
         ("leaky(alpha=0.1", "unknown cell"),
     ],
 )

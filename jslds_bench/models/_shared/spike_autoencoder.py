@@ -133,7 +133,10 @@ class SpikeAutoencoder(abc.ABC):
     }
 
     def __post_init__(self) -> None:
-        get_cell(self.cell)
+        if (cell := get_cell(self.cell)).frozen or cell.gains:
+            raise UsageError(
+                f"{self.name}: cell {self.cell!r} is not for its generator (try: gru, vanilla, leaky)"
+            )
         whole = ("n_encoder", "n_generator", "n_factors", "n_steps", "batch", "n_samples")
         for field in whole:
             if getattr(self, field) < 1:

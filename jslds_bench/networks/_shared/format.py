@@ -186,7 +186,9 @@ def check_shapes(network: Network, what: str) -> None:
         ("readout bias", network.readout.b, (o,)),
     ]
     for i, (stage, width) in enumerate(zip(network.params, network.cell.widths, strict=True)):
-        shapes = ((n, width * n), (u, width * n), (width * n,))
+        shapes: tuple[tuple[int, ...], ...] = ((n, width * n), (u, width * n), (width * n,))
+        if i in network.cell.gains:
+            shapes = ((n,), (u, 0), (0,))
         expected += [(f"stage {i} {p}", getattr(stage, p), s) for p, s in zip("wvb", shapes, strict=True)]
     for i, layer in enumerate(network.expansion or ()):
         expected += [(f"expansion layer {i} w", layer.w, (n, n)), (f"expansion layer {i} b", layer.b, (n,))]

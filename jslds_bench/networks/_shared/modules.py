@@ -24,22 +24,31 @@ from jslds_bench.types.core import Affine, Cell, CellParams, ExpansionParams, La
 class RecurrentCell(nnx.Module):
     """F(h, u; θ) for a cell by name ("vanilla", "gru").
 
-    Recurrent weights are drawn from N(0, 1)·0.9/√N, input weights from N(0, 1)/√U, biases are 0, and the
-    initial state h_0 is drawn from N(0, 0.1²). Reference: Smith et al. (2021), the authors' code.
+    Recurrent weights are drawn from N(0, 1)·0.9/√N, input weights from N(0, 1)/√U, biases and gains are 0,
+    and the initial state h_0 is drawn from N(0, 0.1²). Reference: Smith et al. (2021), the authors' code.
     """
 
     def __init__(self, cell: str, n_inputs: int, n_state: int, *, rngs: nnx.Rngs) -> None:
         self.cell = get_cell(cell)
         scale_w, scale_v = 0.9 / n_state**0.5, 1 / n_inputs**0.5
-        widths = [n * n_state for n in self.cell.widths]
+        dense = [i for i in range(len(self.cell.widths)) if i not in self.cell.gains]
+        widths = [self.cell.widths[i] * n_state for i in dense]
         # One draw for all: each shape drawn by itself would be compiled by itself, at half a second each.
         rows, all_units = n_state + n_inputs, sum(widths)
         draws = jax.random.normal(rngs.params(), (rows * all_units + n_state,))
         matrix = draws[n_state:].reshape(rows, all_units)
         stages = jnp.split(matrix, [sum(widths[: i + 1]) for i in range(len(widths) - 1)], axis=1)
-        self.w = nnx.List(nnx.Param(scale_w * m[:n_state]) for m in stages)
-        self.v = nnx.List(nnx.Param(scale_v * m[n_state:]) for m in stages)
-        self.b = nnx.List(nnx.Param(jnp.zeros(m)) for m in widths)
+        made = {
+            i: Affine(scale_w * m[:n_state], scale_v * m[n_state:], jnp.zeros(m.shape[1]))
+            for i, m in zip(dense, stages, strict=True)
+        }
+        made |= {
+            i: Affine(jnp.zeros(n_state), jnp.zeros((n_inputs, 0)), jnp.zeros(0)) for i in self.cell.gains
+        }
+        self.w, self.v, self.b = (
+            nnx.List(nnx.Param(x) for x in part)
+            for part in zip(*(made[i] for i in sorted(made)), strict=True)
+        )
         self.h0 = nnx.Param(0.1 * draws[:n_state])
 
     @property

@@ -15,6 +15,8 @@ from jslds_bench.dynamics.fixed_points import padded_to_class
 from jslds_bench.dynamics.linearize import jacobians, speeds
 from jslds_bench.dynamics.reference import N_STARTS, search
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
+from jslds_bench.dynamics.spectrum import eigenvalues
+from jslds_bench.networks._shared.format import known_points
 from jslds_bench.settings.draws import purpose_key, read_only
 from jslds_bench.settings.networks.calls import local_at, on_model
 from jslds_bench.settings.networks.systems import in_force
@@ -42,6 +44,7 @@ def context_of(u_stars: Any, u_star: Any) -> np.ndarray:
 def reference_points(task: Task, network: Network, seed: int) -> list[FixedPoints]:
     """The network's fixed and slow points per distinct u*: its truth, where it has one, or else a search.
 
+    Truth is what a network brings along, or what its cell can solve for (`Cell.points`).
     The search (`dynamics.reference`) shares neither starts nor algorithm with that of the models, and no draw
     either: visited states of trials of its own say in which region it starts. Its starts are divided among
     the u*, so that a network of many takes no longer, and `completeness` says what that costs.
@@ -49,6 +52,8 @@ def reference_points(task: Task, network: Network, seed: int) -> list[FixedPoint
     known = network.truth or ()
     if known and np.array_equal([points.u_star for points in known], task.expansion_inputs()):
         return list(known)
+    if (solved := _solved(task, network)) is not None:
+        return solved
     trials = draw_trials(task, seed, "reference", N_REFERENCE_TRIALS * len(task.expansion_inputs()))
     states = trajectories(network, trials.inputs)[:, 1:]
     contexts = context_of(task.expansion_inputs(), trials.u_star)
@@ -64,6 +69,22 @@ def reference_points(task: Task, network: Network, seed: int) -> list[FixedPoint
         )
         for k, u_star in enumerate(task.expansion_inputs())
     ]
+
+
+def _solved(task: Task, network: Network) -> list[FixedPoints] | None:
+    """All fixed points in closed form, without slow ones; None where the cell has none for some u*."""
+    if network.cell.points is None:
+        return None
+    out = []
+    for u_star in np.asarray(task.expansion_inputs()):
+        points = network.cell.points(network.params, u_star)
+        if points is None:
+            return None
+        hs = jnp.asarray(points, jnp.float32).reshape(-1, network.n_state)
+        us = jnp.broadcast_to(jnp.asarray(u_star), (len(hs), len(u_star)))
+        values = eigenvalues(jacobians(network.cell, network.params, hs, us))
+        out.append(known_points(points, values, u_star))
+    return out
 
 
 def evaluate(

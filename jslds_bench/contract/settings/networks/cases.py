@@ -65,10 +65,12 @@ def random_network(
 
     n, recurrent = n_state, gain / n_state**0.5
     theta = tuple(
-        Affine(
+        Affine(normal(n, scale=0.3), jnp.zeros((n_inputs, 0)), jnp.zeros(0))
+        if i in cell.gains
+        else Affine(
             normal(n, m * n, scale=recurrent), normal(n_inputs, m * n, scale=0.5), normal(m * n, scale=0.2)
         )
-        for m in cell.widths
+        for i, m in enumerate(cell.widths)
     )
     phi = tuple(Layer(normal(n, n, scale=0.3 / n**0.5), normal(n, scale=0.2)) for _ in range(n_layers))
     readout = Readout(normal(n, n_outputs), normal(n_outputs))
