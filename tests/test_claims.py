@@ -63,7 +63,7 @@ def _actual_helps_little_elsewhere(run):
     points, pairs = (
         [run(CONTEXT, model + suffix) for suffix in ("", "_actual")] for model in ("fixed_points", "jslds")
     )
-    return 0.9 * points[0] < points[1] < points[0] and pairs[1] > 2 * pairs[0]
+    return 0.9 * points[0] < points[1] < points[0] and 1.7 * pairs[0] < pairs[1] < 2 * pairs[0]
 
 
 def _many_systems_have_the_least_error(run):
@@ -78,7 +78,6 @@ def _codebook_is_as_near(run):
     return all(
         errors["codebook"] < 1.1 * errors["taylor_at_state"] and 100 < systems["codebook"] < 1000
         for place, errors, systems in run.groups()
-        if place != (CONTEXT, "standard_matched")
     )
 
 
@@ -119,9 +118,17 @@ def _matched_networks_are_harder(run):
     return run(MEMORY, "fixed_points", network="standard_matched") > run(MEMORY, "fixed_points")
 
 
-def _matched_networks_oscillate(run):
-    ahead = run(CONTEXT, "fixed_points", "relative_error_one_step", network="standard_matched")
-    return ahead > 0.9 and run(CONTEXT, "fixed_points", network="standard_matched") > 100
+def _matched_networks_are_half_as_hard(run):
+    ratio = run(CONTEXT, "fixed_points", network="standard_matched") / run(CONTEXT, "fixed_points")
+    return 0.4 < ratio < 0.6
+
+
+def _cotrained_halves_the_error(run):
+    return all(
+        run(task, model, network="cotrained") < 0.5 * run(task, model, network="standard_matched")
+        for task in (MEMORY, CONTEXT)
+        for model in ("fixed_points", "fixed_points_actual", "jslds")
+    )
 
 
 def _first_step_decides(run):
@@ -137,12 +144,12 @@ def _jslds_follows_the_state(run):
     alone = run.seeds.index.get_level_values("network") != "cotrained"
     points = run.seeds[alone].xs("jslds", level="model")
     speeds, precision = (points.xs(f"fixed_point_{name}", level="metric") for name in ("speed", "precision"))
-    return (speeds > 1e-3).all(axis=None) and precision.max(axis=None) < 0.05
+    return (speeds > 50 * 1e-5).all(axis=None) and precision.max(axis=None) < 0.05
 
 
 def _rslds_takes_the_most_modes(run):
     used = run.seeds.xs(("rslds", "n_systems"), level=("model", "metric"))
-    return used.size == 12 and (used == 32).sum(axis=None) == 5 and used.max(axis=None) == 32
+    return used.size == 20 and (used == 32).sum(axis=None) == 5 and used.max(axis=None) == 32
 
 
 def _slds_is_lds(run):
@@ -150,11 +157,12 @@ def _slds_is_lds(run):
     errors = [run.seeds.xs((m, "relative_error"), level=("model", "metric")) for m in ("slds", "lds")]
     one = used == 1
     return (
-        used.size == 12
-        and one.sum(axis=None) == 8
-        and (errors[0] == errors[1])[one].sum(axis=None) == 8
-        and (errors[0] < errors[1])[~one].sum(axis=None) == 4
-        and (used[~one].min(axis=None), used.max(axis=None)) == (82, 1052)
+        used.size == 20
+        and one.sum(axis=None) == 15
+        and one.xs(CONTEXT).xs("cotrained").sum(axis=None) == 0
+        and (errors[0] == errors[1])[one].sum(axis=None) == 15
+        and (errors[0] < 0.5 * errors[1])[~one].sum(axis=None) == 5
+        and (used[~one].min(axis=None), used.max(axis=None)) == (156, 558)
     )
 
 
@@ -253,11 +261,14 @@ CLAIMS = {
     "On 3-bit networks fixed points have a larger error than on those that Adam trained": (
         "synthetic", _matched_networks_are_harder,
     ),
-    "expansions about its fixed points leave for good": ("synthetic", _matched_networks_oscillate),
+    "On context integration they have about half of it": ("synthetic", _matched_networks_are_half_as_hard),
+    "co-trained ones have less than half of the error under fixed points, about either input, and under": (
+        "synthetic", _cotrained_halves_the_error,
+    ),
     "the same fixed points have less than a third of their error at u* on the standard 3-bit networks": (
         "synthetic", _actual_is_a_third,
     ),
-    "it is worth a few percent to fixed points, and more than doubles the error of the JSLDS on standard": (
+    "it is worth a few percent to fixed points, and nearly doubles the error of the JSLDS on standard": (
         "synthetic", _actual_helps_little_elsewhere,
     ),
     "have the least error on every network trained on its task alone, with hundreds of systems": (
@@ -277,10 +288,10 @@ CLAIMS = {
     "follows the state rather than fixed points": ("synthetic", _jslds_follows_the_state),
     "the points of the JSLDS follow the state rather than rest": ("synthetic", _jslds_follows_the_state),
     "so can the valid prediction time": ("synthetic", _first_step_decides),
-    "On five of the twelve networks of the table `rslds` takes 32, the most that is tried": (
+    "On five of the twenty networks of the table `rslds` takes 32, the most that is tried": (
         "synthetic", _rslds_takes_the_most_modes,
     ),
-    "On eight of the twelve networks `slds` chooses K = 1, and is `lds`; on the other four it has less": (
+    "On fifteen of the twenty networks `slds` chooses K = 1, and is `lds`; on the other five, co-trained": (
         "synthetic", _slds_is_lds,
     ),
     "Every K above 1 has a larger error than K = 1, free-running and even one step ahead": (
