@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-slow lint synthetic smoke switching spikes maze lambda_e modes level reference compiled perf bench-here lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods_quick lambda_e modes level reference compiled perf bench-here lock clean
 
 env: $(MADE)
 
@@ -38,6 +38,10 @@ synthetic: env
 
 smoke: env
 	$(BIN)/jslds-bench run --suite smoke --check baselines/smoke
+
+# Every kind of method, once, on every task.
+methods_quick: env
+	$(BIN)/jslds-bench run --suite methods_quick
 
 # What the weight of λ_e does to a JSLDS on a frozen network.
 lambda_e: env

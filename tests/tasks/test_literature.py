@@ -4,7 +4,10 @@ import jax
 import numpy as np
 import pytest
 
+from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.errors import UsageError
+from jslds_bench.networks.standard import Standard
+from jslds_bench.settings.networks.evaluation import draw_trials
 from jslds_bench.tasks.delayed_match import DelayedMatch
 from jslds_bench.tasks.path_integration import PathIntegration
 from jslds_bench.tasks.poisson_clicks import PoissonClicks
@@ -97,3 +100,31 @@ def test_the_ramp_takes_as_long_as_the_interval():
 def test_parameters_that_mean_nothing_are_refused(task, wrong, words):
     with pytest.raises(UsageError, match=words):
         task(**wrong)
+
+
+LEARNED = {
+    SineGenerator: 0.99,
+    PathIntegration: 0.99,
+    PoissonClicks: 0.95,
+    DelayedMatch: 0.95,
+    ReadySetGo: 0.99,
+}
+"""What a standard network has to reach by recipe `fast`: R² of the output, or the share of right answers."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("task", LEARNED)
+def test_standard_networks_learn_the_task(task):
+    made = task()
+    network = Standard().build(made, jax.random.key(0))
+    trials = draw_trials(made, 0, "evaluation", 512)
+    told = np.asarray(network.readout(trajectories(network, trials.inputs)[:, 1:]))
+    wanted = np.asarray(trials.targets)
+    if task in (PoissonClicks, DelayedMatch):
+        asked = wanted[:, -1, 0] != 0
+        reached = np.mean(np.sign(told[asked, -1, 0]) == wanted[asked, -1, 0])
+    else:
+        reached = 1 - np.mean((told - wanted) ** 2) / wanted.var()
+    print(f"{task.__name__}: {reached:.4f}")
+    assert reached >= LEARNED[task]
