@@ -203,8 +203,8 @@ def before(resolved) -> dict:
 def test_another_bias_in_a_cell_s_step_makes_networks_and_their_results_anew(copy, resolved, before):
     core = copy / "types" / "core.py"
     text = core.read_text()
-    assert text.count("@ p.v + p.b)") == 1
-    core.write_text(text.replace("@ p.v + p.b)", "@ p.v + 2 * p.b)"))
+    assert text.count("@ p.v + p.b\n") == 1
+    core.write_text(text.replace("@ p.v + p.b\n", "@ p.v + 2 * p.b\n"))
     after = resolved()
     core.write_text(text)
     for old, new in zip(before["networks"], after["networks"], strict=True):

@@ -15,8 +15,9 @@ def test_every_model_of_the_package_is_in_the_suites_of_its_kind():
     ours = {name for name in models if models.get(name).__module__.startswith("jslds_bench.models.")}
     of_networks = {name for name in ours if hasattr(models.get(name), "fit")}
     assert of_networks >= {"fixed_points", "jslds", "persistence", "taylor_at_state"}
-    for suite in ("smoke", "synthetic"):
-        assert {model.name for model in load_suite(suite).models} == of_networks
+    # of `synthetic` those that are compared in the paper's own terms; slds takes too long to be quick
+    for suite, left_out in (("smoke", set()), ("synthetic", {"clds", "edmd"}), ("methods_quick", {"slds"})):
+        assert {model.name for model in load_suite(suite).models} == of_networks - left_out, suite
     of_spikes = {name for name in ours if hasattr(models.get(name), "fit_spikes")} - {"slds"}
     for suite in ("spikes", "maze"):
         assert {model.name for model in load_suite(suite).models} == of_spikes

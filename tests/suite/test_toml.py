@@ -47,7 +47,7 @@ def test_the_packaged_suites_load_under_their_own_names():
 
 
 def test_the_issue_s_sizes_of_the_packaged_suites():
-    assert len(load_suite("synthetic").seeds) == 3
+    assert len(load_suite("synthetic").seeds) == 5
     paper = load_suite("paper")
     assert (paper.seeds, paper.recipe) == (tuple(range(10)), "paper")
 
