@@ -94,7 +94,7 @@ class JSLDS:
 
     Attributes:
         recipe: training recipe of E on a frozen network.
-        n_steps: training steps of E on a frozen network, in place of the recipe's: 1,500 for "fast", and
+        n_steps: training steps of E on a frozen network, in place of the recipe's: 2,000 for "fast", and
             for "paper" as many as the paper trains the task's network with.
         merge: expansion points closer than this, in RMS radii of the states, count as one.
         weight_e: λ_e on a frozen network, in place of the task's: the larger, the more E is held to points
