@@ -147,7 +147,7 @@ def al_rnn(p: int = 8) -> Cell:
 
     Piecewise linear with 2^P regions, in each of which its dynamics are a linear system exactly: all of its
     fixed points are known, trained or not (`piecewise.fixed_points`).
-    Reference: Brenner, Hemmer, Monfared and Durstewitz (2024), arXiv 2410.14240, eq. 3.
+    Reference: Brenner, Hemmer, Monfared and Durstewitz (2024), arXiv 2410.14240.
 
     Raises:
         UsageError: P below 1.

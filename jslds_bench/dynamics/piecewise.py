@@ -18,7 +18,7 @@ def fixed_points(p: int, params: Any, u_star: Float[Any, " U"]) -> Float[np.ndar
     """All solutions of h = a∘h + φ(h) W + u* V + b, φ rectifying the last `p` units, in float64.
 
     Where d says which of these are positive, h (I − diag(a) − D W) = u* V + b with D = diag(1, d); h is a
-    fixed point if its own signs are d. Reference: Brenner et al. (2024), section 3.
+    fixed point if its own signs are d. Reference: Brenner et al. (2024).
 
     Returns:
         The points; None where there are more regions than `MOST_REGIONS`, or a region is singular.

@@ -136,9 +136,9 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
     l2 on all parameters, as the authors' code has it.
     ``fast``: clip 1, a short warm-up. Co-training: batch 16, rates that fall to zero in a line, Muon (peak
     0.005, momentum 0.98) on the recurrent and expansion matrices, Adam (0.0025) on the rest. Alone: batch 32,
-    Adam (0.001) and a cosine. At higher rates both learn sooner, but the context task's network, alone, then
-    tends to a solution that oscillates from step to step, which no expansion about a fixed point can follow
-    and the paper's recipe does not produce.
+    Adam (0.001) and a cosine. At four times the rates of co-training it learns sooner, but the context task's
+    network, trained alone by them, tends to a solution that oscillates from step to step, which no expansion
+    about a fixed point can follow and the paper's recipe does not produce.
 
     Raises:
         UsageError: `n_steps` below 1.

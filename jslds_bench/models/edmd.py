@@ -17,6 +17,7 @@ from scipy.linalg import solve
 from jslds_bench.dynamics.rollout import free_run_error, trajectories
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
+from jslds_bench.switching.initialise import pca
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
 
@@ -136,12 +137,11 @@ class EDMD:
 
     def _lift(self, rows: np.ndarray, key: jax.Array) -> LiftedLinear:
         """The model without its weights, in float64."""
-        mean = rows.mean(axis=0)
-        values, vectors = np.linalg.eigh(np.cov(rows.T, bias=True).reshape(rows.shape[1], -1))
-        keep = np.argsort(values)[::-1][: self.n_latent]
-        keep = keep[values[keep] > 1e-10 * values.max()]
-        basis = vectors[:, keep] / np.sqrt(values[keep])
-        centres, width = np.zeros((0, len(keep))), np.zeros(0)
+        mean, loadings, variances = pca(rows, self.n_latent)
+        kept = variances[: loadings.shape[1]]
+        varies = kept > 1e-10 * variances.max()
+        basis = loadings[:, varies] / np.sqrt(kept[varies])
+        centres, width = np.zeros((0, basis.shape[1])), np.zeros(0)
         if self.lift == "radial":
             seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
             x = np.unique(np.round((rows - mean) @ basis, 12), axis=0)

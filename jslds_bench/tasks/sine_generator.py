@@ -22,7 +22,7 @@ class SineGenerator:
 
     The input of frequency k = 0 … K − 1 is 0.25 + k/K throughout, the target sin(2π f_k t), the f_k evenly
     spaced. u* is the trial's input, so there are K, and trials of one u* differ in nothing: what is to be
-    explained is how a cycle depends on the input. Reference: Sussillo and Barak (2013), section 3.3.
+    explained is how a cycle depends on the input. Reference: Sussillo and Barak (2013), Neural Comput. 25.
 
     Attributes:
         n_frequencies: K.
