@@ -15,6 +15,7 @@ from nwb_files import write_nwb
 
 from jslds_bench.contract.settings.networks.cases import random_network
 from jslds_bench.dynamics.cells import AFFINE
+from jslds_bench.runner.programs import shed
 from jslds_bench.types import Affine, Network, Readout, Trials
 
 hypothesis.settings.register_profile("same", derandomize=True)  # the same cases from run to run
@@ -74,6 +75,13 @@ def shared_compilations(tmp_path_factory):
     for name, value in options.items():
         jax.config.update(name, value)
         os.environ[name.upper()] = str(value)  # of the processes that tests start
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """A process that ran all tests would hold more compiled programs than Linux allows: see `shed`."""
+    yield
+    shed()
 
 
 @pytest.fixture(scope="session")

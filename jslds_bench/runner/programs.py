@@ -1,4 +1,5 @@
-"""What one worker of a run has compiled the others read, where that is proven to change nothing.
+"""What one worker of a run has compiled the others read, where that is proven to change nothing; and no
+worker keeps more programs than it can.
 
 The folder lives as long as the run: no program of another machine, version or run is ever met, and times are
 those of a run that started with nothing.
@@ -7,6 +8,7 @@ those of a run that started with nothing.
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,12 @@ from jax.experimental.compilation_cache import compilation_cache
 
 LEAST_SECONDS = 0.2
 """Programs that compile faster are not worth a file."""
+MOST_MAPPINGS = 0.25
+"""Of the memory mappings that Linux allows a process (65,530 as a rule), the share that programs may take.
+
+Every compiled program holds about ten for as long as JAX keeps it, and the compiler that is refused one ends
+the process with a segmentation fault. A quarter comes to about 2 GB of memory.
+"""
 _HIT = "/jax/compilation_cache/cache_hits"
 _hits = 0
 
@@ -53,6 +61,19 @@ def share(folder: str) -> bool:
         compilation_cache.reset_cache()
         return False
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
+    return True
+
+
+def shed() -> bool:
+    """Has JAX forget what is compiled, where that has come near to what the system allows; whether it did."""
+    try:
+        allowed = int(Path("/proc/sys/vm/max_map_count").read_text())
+        held = Path("/proc/self/maps").read_bytes().count(b"\n")
+    except OSError:  # not Linux: no such limit is known
+        return False
+    if held <= MOST_MAPPINGS * allowed:
+        return False
+    jax.clear_caches()
     return True
 
 

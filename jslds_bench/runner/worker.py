@@ -114,6 +114,7 @@ def _run_seed(
     from jslds_bench.runner.clock import Parts, timed
     from jslds_bench.runner.job import Made, prepare, run_job
     from jslds_bench.runner.outcome import blank_record, outcome
+    from jslds_bench.runner.programs import shed
 
     first, out = group[0], Path(command["out"])
     setting = settings.of(first.setting)
@@ -153,6 +154,7 @@ def _run_seed(
         channel.send("begin", keys=[job.key])
         finish(job, *run_job(job, prepared, environment, channel.quiet, parts, channel.stage))
         parts = Parts()
+        shed()
 
 
 def die_with(runner: int) -> None:

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import jax
 import pytest
+
+from jslds_bench.runner import programs
 
 SCRIPT = """
 import sys, time
@@ -61,3 +64,15 @@ def test_programs_that_cannot_be_read_are_compiled(first, folder):
     for path in folder.glob("*-cache"):
         path.write_bytes(path.read_bytes()[:-9])
     assert process(folder) == [first, "False 0"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux's")
+def test_programs_are_forgotten_before_the_system_refuses_more(monkeypatch):
+    twice = jax.jit(lambda x: 2 * x)
+    assert twice(3.0) == 6.0
+    assert twice._cache_size() == 1
+    assert not programs.shed()
+    monkeypatch.setattr(programs, "MOST_MAPPINGS", 1e-3)  # a process with JAX in it holds some hundreds
+    assert programs.shed()
+    assert twice._cache_size() == 0
+    assert twice(3.0) == 6.0
