@@ -51,6 +51,19 @@ def on(cell, h):
     return np.where(last & (h.real <= 0), 0.0, 1.0)
 
 
+def of_rank(cell, kappa):
+    """The first `rank` units; the others are nothing."""
+    rank = int(cell.split("rank=")[1].split(",")[0].rstrip(")"))
+    return np.where(np.arange(len(kappa)) < rank, kappa, 0.0)
+
+
+def latent(cell, theta, h, u):
+    """α, and what of the state lies in the recurrence's few dimensions."""
+    (w, v, b), _ = theta
+    alpha = float(cell.split("alpha=")[1][:-1]) if "alpha=" in cell else 0.2
+    return alpha, of_rank(cell, w.T @ np.tanh(h) + v.T @ u + b)
+
+
 def update(cell, theta, h, u):
     """h_t = F(h_{t−1}, u_t; θ), the left half of eq. 3."""
     if cell.startswith("leaky"):
@@ -59,6 +72,10 @@ def update(cell, theta, h, u):
     if cell.startswith("al_rnn"):
         (w, v, b), (a, _, _) = theta
         return a * h + w.T @ (on(cell, h) * h) + v.T @ u + b
+    if cell.startswith("low_rank"):
+        (_, _, _), (w, v, b) = theta
+        alpha, kappa = latent(cell, theta, h, u)
+        return (1 - alpha) * h + alpha * (w.T @ kappa + v.T @ u + b)
     if cell == "vanilla":
         ((w, v, b),) = theta
         return np.tanh(w.T @ h + v.T @ u + b)
@@ -73,6 +90,11 @@ def recurrent_jacobian(cell, theta, h, u):
         return (1 - alpha) * np.eye(len(h)) + alpha * np.diag(slope) @ theta[0][0].T
     if cell.startswith("al_rnn"):
         return np.diag(theta[1][0]) + theta[0][0].T @ np.diag(on(cell, h))
+    if cell.startswith("low_rank"):
+        alpha, _ = latent(cell, theta, h, u)
+        slopes = np.diag(1 - np.tanh(h) ** 2)
+        within = np.diag(of_rank(cell, np.ones(len(h))))
+        return (1 - alpha) * np.eye(len(h)) + alpha * theta[1][0].T @ within @ theta[0][0].T @ slopes
     if cell == "vanilla":
         ((w, _, _),) = theta
         return np.diag(1 - update(cell, theta, h, u) ** 2) @ w.T
@@ -92,6 +114,10 @@ def input_jacobian(cell, theta, h, u):
         return alpha * np.diag(slope) @ theta[0][1].T
     if cell.startswith("al_rnn"):
         return theta[0][1].T
+    if cell.startswith("low_rank"):
+        alpha, _ = latent(cell, theta, h, u)
+        within = np.diag(of_rank(cell, np.ones(len(h))))
+        return alpha * (theta[1][0].T @ within @ theta[0][1].T + theta[1][1].T)
     if cell == "vanilla":
         ((_, v, _),) = theta
         return np.diag(1 - update(cell, theta, h, u) ** 2) @ v.T
@@ -114,10 +140,10 @@ def expansion(cell, theta, h_star, u_star, h, u, zeroth):
     )
 
 
-def expansion_network(phi, a):
-    """e*_t = E(a_{t−1}; φ), eq. 6: each layer x ← tanh(x + W x + b)."""
-    for w, b in phi:
-        a = np.tanh(a + w.T @ a + b)
+def expansion_network(phi, a, away):
+    """e*_t = E(a_{t−1}; φ), eq. 6: each layer x ← tanh(x + W x + b), or with V(u − u*) in it."""
+    for w, b, v in phi:
+        a = np.tanh(a + w.T @ a + b + (0.0 if v is None else v.T @ away))
     return a
 
 
@@ -127,7 +153,7 @@ def run(cell, theta, phi, h_0, inputs, u_star):
     h = a = h_0
     for u in inputs:
         h = update(cell, theta, h, u)
-        e = expansion_network(phi, a)
+        e = expansion_network(phi, a, u - u_star)
         a = expansion(cell, theta, e, u_star, a, u, "point")
         for rows, row in zip(out, (h, a, e, update(cell, theta, e, u_star)), strict=True):
             rows.append(row)
@@ -175,7 +201,7 @@ def co_training_loss(cell, weights, theta, phi, h_0, readout, trials):
     terms = co_training_terms(cell, theta, phi, h_0, readout, trials)
     lambdas = {"rnn": weights.rnn, "jslds": weights.jslds, "e": weights.e, "a": weights.a}
     l2 = weights.l2 * squared_norm(
-        *(x for affine in theta for x in affine), *(x for layer in phi for x in layer)
+        *(x for affine in theta for x in affine), *(x for layer in phi for x in layer if x is not None)
     )
     return sum(lambdas[name] * terms[name] for name in lambdas) + l2
 

@@ -173,7 +173,36 @@ def _al_rnn(p: int) -> Cell:
     )
 
 
-MAKERS: dict[str, Callable[..., Cell]] = {"leaky": leaky, "al_rnn": al_rnn}
+def low_rank(rank: int = 2, alpha: float = 0.2) -> Cell:
+    """κ = tanh(h) W_1 + u V_1 + b_1, its first `rank` units alone;  h' = (1 − α) h + α (κ W_2 + u V_2 + b_2).
+
+    The rank-R network τ dh/dt = −h + M Nᵀ tanh(h) + …, N the first R columns of W_1 and M the first R rows of
+    W_2: what the recurrence does lies in R dimensions. That κ reads the input too makes no other network (it
+    is V_2 moved along M).
+    References: Mastrogiuseppe and Ostojic (2018), Neuron 99; Dubreuil et al. (2022), Nat. Neurosci. 25.
+
+    Raises:
+        UsageError: rank below 1, or α outside (0, 1].
+    """
+    if rank < 1 or not 0 < alpha <= 1:
+        raise UsageError(f"low_rank needs rank ≥ 1 and 0 < alpha ≤ 1, got {rank} and {alpha:g}")
+    return _low_rank(int(rank), float(alpha))
+
+
+@functools.lru_cache(maxsize=64)
+def _low_rank(rank: int, alpha: float) -> Cell:
+    def kappa(h: jax.Array, zs: list[jax.Array]) -> jax.Array:
+        return jnp.where(jnp.arange(h.shape[-1]) < rank, zs[0], 0.0)
+
+    return Cell(
+        name=f"low_rank(rank={rank}, alpha={alpha!r})",
+        widths=(1, 1),
+        lefts=(lambda h, zs: jnp.tanh(h), kappa),
+        output=lambda h, zs: (1 - alpha) * h + alpha * zs[1],
+    )
+
+
+MAKERS: dict[str, Callable[..., Cell]] = {"leaky": leaky, "al_rnn": al_rnn, "low_rank": low_rank}
 """Cells that take parameters, "leaky(alpha=0.1, f=relu)"; what is left out has its default."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,9 @@ from jslds_bench.dynamics.rollout import (
 from jslds_bench.dynamics.tape import MatMul, tape_scan
 from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Readout, Trials
 
+ExpansionSees = Literal["state", "input"]
+"""What an expansion network reads: the state (the paper's), or the input too."""
+
 
 class CoStates(NamedTuple):
     """Both systems along a batch of trials, t = 1 … T.
@@ -38,10 +41,17 @@ class CoStates(NamedTuple):
     f_e: Float[Array, "B T N"]
 
 
-def expansion_point(phi: ExpansionParams, a: Float[Array, "*batch N"]) -> Float[Array, "*batch N"]:
-    """e* = E(a; φ): layers of x ← tanh(x + x W + b) (eq. 6, in the residual form of the paper's code)."""
+def expansion_point(
+    phi: ExpansionParams, a: Float[Array, "*batch N"], away: Float[Array, "*batch U"] | None = None
+) -> Float[Array, "*batch N"]:
+    """e* = E(a; φ): layers of x ← tanh(x + x W + b) (eq. 6, in the residual form of the paper's code).
+
+    A layer with V adds (u − u*) V, where `away` is u − u*, or 0 if left out: an E that sees the input, which
+    the paper's does not.
+    """
     for layer in phi:
-        a = jnp.tanh(a + a @ layer.w + layer.b)
+        z = a + a @ layer.w + layer.b
+        a = jnp.tanh(z if layer.v is None or away is None else z + away @ layer.v)
     return a
 
 
@@ -57,10 +67,15 @@ def jslds_step(
 
     One Jacobian-vector product; no Jacobian is formed. Reference: Smith et al. (2021), eqs. 5–6.
     """
-    return expansion_step(cell, params, expansion_point(phi, a), u_star, a, u, "point")
+    return expansion_step(cell, params, expansion_point(phi, a, u - u_star), u_star, a, u, "point")
 
 
-def _co_step(cell: Cell, n_layers: int) -> Any:
+def _see_input(phi: ExpansionParams) -> tuple[bool, ...]:
+    """Which layers do."""
+    return tuple(layer.v is not None for layer in phi)
+
+
+def _co_step(cell: Cell, see_input: tuple[bool, ...]) -> Any:
     """One step of network and JSLDS: h, and e* with the tangent along a − e* and u − u*.
 
     Their products are not stacked: at these sizes three are as fast as one, and what is between them stays
@@ -71,8 +86,9 @@ def _co_step(cell: Cell, n_layers: int) -> Any:
         (from_star, biases, layer_biases), (h, a) = consts, carry
         from_u = project(matmul, u, biases)
         e = a
-        for i in range(n_layers):
-            e = matmul(f"e{i}", e, layer_biases[i], TANH)
+        for i, sees in enumerate(see_input):
+            add = matmul(f"x{i}", u, layer_biases[i]) if sees else layer_biases[i]
+            e = matmul(f"e{i}", e, add, TANH)
         tangent = a - e
         zs: list[jax.Array] = []
         dzs: list[jax.Array] = []
@@ -108,7 +124,7 @@ def co_rollout(
     rounding.
     """
     weights, consts = _co_arguments(cell, params, phi, u_star)
-    _, out = tape_scan(_co_step(cell, len(phi)), weights, consts, (h0, h0), jnp.swapaxes(inputs, 0, 1))
+    _, out = tape_scan(_co_step(cell, _see_input(phi)), weights, consts, (h0, h0), jnp.swapaxes(inputs, 0, 1))
     return CoStates(*(jnp.swapaxes(x, 0, 1) for x in out))
 
 
@@ -118,7 +134,12 @@ def _co_arguments(cell: Cell, params: CellParams, phi: ExpansionParams, u_star: 
     from_star = {name: u_star @ weights[name] + x if name in weights else x for name, x in biases.items()}
     # x + x W is one product with W + 1.
     layers = {f"e{i}": layer.w + jnp.eye(len(layer.w), dtype=layer.w.dtype) for i, layer in enumerate(phi)}
-    layer_biases = [jnp.broadcast_to(layer.b, (len(u_star), len(layer.b))) for layer in phi]
+    layers |= {f"x{i}": layer.v for i, layer in enumerate(phi) if layer.v is not None}
+    layer_biases = [
+        jnp.broadcast_to(layer.b, (len(u_star), len(layer.b)))
+        - (0.0 if layer.v is None else u_star @ layer.v)
+        for layer in phi
+    ]
     return weights | layers, (from_star, biases, layer_biases)
 
 
@@ -146,7 +167,7 @@ def co_errors(
     trials: Trials,
 ) -> CoErrors:
     """The squares of `co_rollout`'s states, summed where they arise: no state is kept for it."""
-    inner = _co_step(cell, len(phi))
+    inner = _co_step(cell, _see_input(phi))
     weights, consts = _co_arguments(cell, params, phi, trials.u_star)
 
     def step(matmul: MatMul, consts: Any, carry: Any, x: Any) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.dynamics.fixed_points import groups_within, rms_radius
-from jslds_bench.dynamics.jslds import co_rollout, expansion_point
+from jslds_bench.dynamics.jslds import ExpansionSees, co_rollout, expansion_point
 from jslds_bench.dynamics.linearize import ExpandInput, expand, expansion_step
 from jslds_bench.dynamics.once import once
 from jslds_bench.dynamics.training import Parameters, Recipe, RecipeName, expansion_loss, make_recipe, train
@@ -62,7 +62,7 @@ class JacobianSwitching:
 
     def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
         at, zeroth = self.about(u, u_star)
-        e = expansion_point(self.phi, h)
+        e = expansion_point(self.phi, h, u - u_star)
         return carry, expansion_step(self.cell, self.params, e, at, h, u, zeroth)
 
     def about(self, u: Any, u_star: Any) -> tuple[Any, Literal["value", "point"]]:
@@ -70,7 +70,9 @@ class JacobianSwitching:
         return (u, "value") if self.expand_input == "actual" else (u_star, "point")
 
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
-        return expand(self.cell, self.params, expansion_point(self.phi, h), *self.about(u, u_star))
+        return expand(
+            self.cell, self.params, expansion_point(self.phi, h, u - u_star), *self.about(u, u_star)
+        )
 
     def fitted_to(self) -> dict[str, int]:
         """The steps that E was trained for on a frozen network, and the fresh trials drawn for them."""
@@ -100,6 +102,8 @@ class JSLDS:
         weight_e: λ_e on a frozen network, in place of the task's: the larger, the more E is held to points
             that rest, rather than to follow the state.
         expand_input: the input to expand about: "star", u* (eqs. 5–6, as E is trained), or "actual", u_t.
+        expansion: what E sees, "state" or "input" (u − u* too). An E of the network's own that sees something
+            else is not taken: another is trained, from it. None: the network's own, or "state".
     """
 
     recipe: RecipeName = "fast"
@@ -107,6 +111,7 @@ class JSLDS:
     merge: float = 5e-2
     weight_e: float | None = None
     expand_input: ExpandInput = "star"
+    expansion: ExpansionSees | None = None
 
     SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_steps": 3}
 
@@ -120,7 +125,7 @@ class JSLDS:
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> JacobianSwitching:
         phi, trained = network.expansion, {}
-        if phi is None:
+        if phi is None or self.expansion not in (None, _sees(phi)):
             phi, recipe = self._train_expansion(task, network, key, progress)
             trained = {"steps": recipe.n_steps, "trials_drawn": recipe.n_steps * recipe.batch}
         h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], network.n_state))
@@ -142,6 +147,14 @@ class JSLDS:
             tuple(trained.items()),
         )
 
+    def _start(self, network: Network) -> ExpansionParams:
+        """Where E's training starts: at the network's own E, or at zero."""
+        n = network.n_state
+        zero = tuple(Layer(jnp.zeros((n, n)), jnp.zeros(n)) for _ in range(2))
+        first, *later = network.expansion or zero
+        v = jnp.zeros((network.n_inputs, n)) if self.expansion == "input" else None
+        return (first._replace(v=v), *later)
+
     def _train_expansion(
         self, task: Task, network: Network, key: jax.Array, progress: Progress
     ) -> tuple[ExpansionParams, Recipe]:
@@ -149,7 +162,7 @@ class JSLDS:
         if self.weight_e is not None:
             weights = weights._replace(e=self.weight_e)
         n_steps = FAST_STEPS if self.n_steps is None and self.recipe == "fast" else self.n_steps
-        frozen = Parameters(network.params, network.h0, network.readout, None)
+        frozen = Parameters(network.params, network.h0, network.readout, self._start(network))
         settings = (task, self.recipe, n_steps, weights)
         # Variants differ in how they expand about e*: E is one.
         phi = once(
@@ -165,12 +178,15 @@ def _trained(
     key: np.ndarray,
     progress: Progress,
 ) -> ExpansionParams:
-    """E of a network that stays as it is."""
-    (task, name, n_steps, weights), n = settings, frozen.h0.shape[0]
-    start = tuple(Layer(jnp.zeros((n, n)), jnp.zeros(n)) for _ in range(2))
+    """E of a network that stays as it is, from the one in `frozen`."""
+    task, name, n_steps, weights = settings
     recipe = make_recipe(name, task.setup, n_steps)
     loss, chosen = expansion_loss(cell, weights), jax.random.wrap_key_data(jnp.asarray(key))
-    return train(loss, start, task.sample, recipe, chosen, progress, frozen)[0]
+    return train(loss, frozen.phi, task.sample, recipe, chosen, progress, frozen)[0]
+
+
+def _sees(phi: ExpansionParams) -> ExpansionSees:
+    return "state" if all(layer.v is None for layer in phi) else "input"
 
 
 _co_rollout = jax.jit(co_rollout, static_argnums=0)

@@ -10,6 +10,7 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.dynamics.jslds import ExpansionSees
 from jslds_bench.dynamics.training import (
     Loss,
     Parameters,
@@ -44,6 +45,8 @@ class CoTrained:
             on the task alone with the same recipe (paper, section 4.1).
         cell, n_state: in place of the task's reference cell and size.
         n_steps: in place of the recipe's number of training steps.
+        expansion: what E sees: "state", a alone (the paper's), or "input", u − u* too, so that it can expand
+            about where an input leads instead of where the state comes from.
     """
 
     recipe: RecipeName = "fast"
@@ -51,6 +54,7 @@ class CoTrained:
     cell: str | None = None
     n_state: int | None = None
     n_steps: int | None = None
+    expansion: ExpansionSees = "state"
 
     SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_state": 6, "n_steps": 3}
 
@@ -96,11 +100,12 @@ class CoTrained:
         """Where training starts, from the network `first` if there is one, and the key of its trials."""
         key_init, key_train = jax.random.split(key)
         cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state
+        sees_input = self.expansion == "input"
         if first is not None:
-            phi = ExpansionNetwork(n_state).parameters
+            phi = ExpansionNetwork(n_state, n_inputs=task.n_inputs if sees_input else None).parameters
             return Parameters(first.params, first.h0, first.readout, phi), key_train
-        start = initial_parameters(cell, task.n_inputs, n_state, task.n_outputs, key_init, expansion=True)
-        return start, key_train
+        sizes = task.n_inputs, n_state, task.n_outputs
+        return initial_parameters(cell, *sizes, key_init, True, sees_input), key_train
 
     def sources(self) -> dict[str, Any]:
         return {}

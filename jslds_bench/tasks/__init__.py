@@ -4,6 +4,7 @@ import jslds_bench.tasks.context_integration
 import jslds_bench.tasks.delayed_match
 import jslds_bench.tasks.known_systems
 import jslds_bench.tasks.mc_maze
+import jslds_bench.tasks.multitask
 import jslds_bench.tasks.nbit_memory
 import jslds_bench.tasks.path_integration
 import jslds_bench.tasks.perturbations

@@ -40,10 +40,11 @@ CellParams = tuple[Affine, ...]
 
 
 class Layer(NamedTuple):
-    """One layer of the expansion network, h ← tanh(h + h W + b)."""
+    """One layer of the expansion network, h ← tanh(h + h W + b); with V, h ← tanh(h + h W + (u − u*) V + b)."""
 
     w: Float[Array, "N N"]
     b: Float[Array, " N"]
+    v: Float[Array, "U N"] | None = None
 
 
 ExpansionParams = tuple[Layer, ...]

@@ -24,15 +24,27 @@ CELLS = [
     "leaky(alpha=0.5, f=relu)",
     "leaky(alpha=1.0, f=softplus)",
     "al_rnn(p=2)",
+    "low_rank(rank=2, alpha=0.4)",
 ]
 cells = pytest.mark.parametrize("cell", CELLS)
+with_expansion = pytest.mark.parametrize(
+    ("cell", "sees"),
+    [*((cell, False) for cell in CELLS), ("vanilla", True), ("gru", True)],
+    indirect=["sees"],
+)
 precisions = pytest.mark.parametrize("x64", [False, True], ids=["float32", "float64"])
 
 
 @pytest.fixture
-def network(cell, size, make_network):
+def sees(request):
+    """Whether E sees the input, where a test asks for it."""
+    return getattr(request, "param", False)
+
+
+@pytest.fixture
+def network(cell, sees, size, make_network):
     _, _, n, u, o = size
-    return make_network(cell, n, u, o, seed=n)
+    return make_network(cell, n, u, o, seed=n, sees_input=sees)
 
 
 @pytest.fixture
@@ -66,7 +78,7 @@ def assert_close(got, expected, x64):
         np.testing.assert_allclose(g, e, rtol=0, atol=tolerance * max(1, np.abs(e).max(initial=0)))
 
 
-@cells
+@with_expansion
 @cases
 @precisions
 def test_both_systems_follow_equations_3_5_and_6(cell, size, x64, network, trials):
@@ -86,14 +98,14 @@ def test_both_systems_follow_equations_3_5_and_6(cell, size, x64, network, trial
     assert_close(alone, expected[0], x64)
 
 
-@cells
+@with_expansion
 @pytest.mark.parametrize("size", SIZES[1:], ids=["odd"])
 @precisions
 def test_one_step_and_the_expansions(cell, size, x64, network, trials):
     points = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5)), jnp.float32)
     where = (network.params, network.expansion, points, trials.inputs[0, 0], trials.u_star[0])
     theta, phi, (h, e), u, star = plain(where)
-    point = reference.expansion_network(phi, h)
+    point = reference.expansion_network(phi, h, u - star)
     value = reference.update(cell, theta, e, star)
     expected = (
         reference.update(cell, theta, h, u),
@@ -111,7 +123,7 @@ def test_one_step_and_the_expansions(cell, size, x64, network, trials):
         f = network.cell
         got = (
             f.step(params, h, u),
-            expansion_point(phi, h),
+            expansion_point(phi, h, u - star),
             jslds_step(f, params, phi, h, u, star),
             expansion_step(f, params, e, star, h, u, "value"),
             expansion_step(f, params, e, star, h, u, "point"),
@@ -134,7 +146,7 @@ def assert_loss_and_gradient_agree(loss, slow, params, trials):
     return terms
 
 
-@cells
+@with_expansion
 @cases
 def test_the_co_training_loss_is_equation_9_in_value_and_gradient(cell, size, network, trials):
     params = Parameters(network.params, network.h0, network.readout, network.expansion)

@@ -18,7 +18,8 @@ from jslds_bench.dynamics.linearize import (
 )
 from jslds_bench.dynamics.spectrum import eigenvalues, leading, matched_distance
 
-cells = pytest.mark.parametrize("cell", ["vanilla", "gru", "leaky(alpha=0.3, f=softplus)", "al_rnn(p=4)"])
+CELLS = ["vanilla", "gru", "leaky(alpha=0.3, f=softplus)", "al_rnn(p=4)", "low_rank(rank=3)"]
+cells = pytest.mark.parametrize("cell", CELLS)
 
 
 def central_differences(function, x, step=1e-5):

@@ -110,6 +110,24 @@ def test_jslds_on_a_frozen_network_trains_its_expansion_alone(make_network):
     assert model.fitted_to() == {"steps": 3, "trials_drawn": 3 * make_recipe("paper", MEMORY.setup).batch}
 
 
+def test_another_expansion_network_than_the_network_s_own_is_trained_from_it(make_network):
+    own, seeing = (make_network("gru", 5, MEMORY.n_inputs, 1, sees_input=sees) for sees in (False, True))
+    settings = {"recipe": "paper", "n_steps": 2}
+    for network, expansion in ((own, None), (own, "state"), (seeing, None), (seeing, "input")):
+        model = fit(JSLDS(**settings, expansion=expansion), MEMORY, network)
+        assert model.fitted_to() == {}
+        jax.tree.map(np.testing.assert_array_equal, model.phi, network.expansion)
+    model = fit(JSLDS(**settings, expansion="input"), MEMORY, own)
+    assert model.fitted_to()["steps"] == 2
+    assert 0 < np.abs(model.phi[0].v).max() < 0.1
+    assert np.abs(model.phi[0].w - own.expansion[0].w).max() < 0.1
+    h, u, u_star = jnp.ones(5) / 3, jnp.array([1.0, -1.0]), jnp.array([0.5, 0.0])
+    away = expansion_point(model.phi, h, u - u_star)
+    np.testing.assert_allclose(model.local(h, u, u_star).e, away, rtol=1e-6)
+    assert np.abs(away - expansion_point(model.phi, h)).max() > 1e-4
+    assert fit(JSLDS(**settings, expansion="state"), MEMORY, seeing).phi[0].v is None
+
+
 def test_variants_of_jslds_on_a_frozen_network_train_one_expansion_network(make_network, monkeypatch):
     network, trained = make_network("vanilla", 5, MEMORY.n_inputs, MEMORY.n_outputs, n_layers=0), []
     monkeypatch.setattr(jslds, "train", lambda *args: trained.append(args) or train(*args))

@@ -55,7 +55,7 @@ def test_initial_parameters_have_the_paper_s_statistics(cell):
     assert np.std(p.readout.w) == pytest.approx(1 / n**0.5, rel=0.05)
     assert not p.readout.b.any()
     assert len(p.phi) == 2
-    assert not any(x.any() for layer in p.phi for x in layer)
+    assert not any(x.any() for x in jax.tree.leaves(p.phi))
 
 
 @cells
@@ -65,6 +65,11 @@ def test_a_network_starts_from_the_same_draw_with_or_without_expansion(cell):
     both = initial_parameters(cell, 4, 6, 2, key, expansion=True)
     assert plain.phi is None
     assert_same(plain, both._replace(phi=None))
+    seeing = initial_parameters(cell, 4, 6, 2, key, expansion=True, sees_input=True)
+    assert_same(plain, seeing._replace(phi=None))
+    assert seeing.phi[0].v.shape == (4, 6)
+    assert not seeing.phi[0].v.any()
+    assert seeing.phi[1].v is None
     other = initial_parameters(cell, 4, 6, 2, jax.random.key(6), expansion=False)
     assert not np.array_equal(plain.h0, other.h0)
 
@@ -94,6 +99,7 @@ def built():
         "standard": Standard("paper", cell="vanilla", n_state=4, n_steps=2),
         "cotrained": CoTrained("paper", cell="vanilla", n_state=4, n_steps=2),
         "from standard": CoTrained("paper", cell="vanilla", n_state=4, n_steps=2, initial="standard"),
+        "seeing": CoTrained("paper", cell="vanilla", n_state=4, n_steps=2, expansion="input"),
     }
     made = {}
     for name, source in sources.items():
@@ -103,7 +109,7 @@ def built():
     return made
 
 
-@pytest.mark.parametrize("name", ["standard", "cotrained", "from standard"])
+@pytest.mark.parametrize("name", ["standard", "cotrained", "from standard", "seeing"])
 def test_trained_networks(name, built):
     source, network, seen = built[name]
     assert network.cell.name == "vanilla"
@@ -114,6 +120,13 @@ def test_trained_networks(name, built):
     check_shapes(network, name)
     assert source.sources() == {}
     assert seen == ([(2, 4), (4, 4)] if name == "from standard" else [(2, 2)])
+
+
+def test_an_expansion_network_that_sees_the_input_learns_from_it(built):
+    phi = built["seeing"][1].expansion
+    assert phi[0].v.shape == (2, 4)
+    assert phi[0].v.any()
+    assert phi[1].v is built["cotrained"][1].expansion[0].v is None
 
 
 def test_one_key_gives_one_network(built):
@@ -158,6 +171,14 @@ def test_a_network_comes_back_bit_for_bit(network, file):
     assert (back.cell, back.kind) == (network.cell, network.kind)
     assert_same(network.history, back.history)
     assert network_bytes(back) == network_bytes(network)
+    first, *later = network.expansion
+    seeing = dataclasses.replace(network, expansion=(first._replace(v=jnp.ones((2, 3))), *later))
+    file.write_bytes(network_bytes(seeing))
+    assert_same(arrays_of(seeing), arrays_of(read_network(file)))
+    wide = dataclasses.replace(network, expansion=(first._replace(v=jnp.ones((3, 3))), *later))
+    file.write_bytes(network_bytes(wide))
+    with pytest.raises(UsageError, match=r"expansion layer 0 v has shape \(3, 3\), expected \(2, 3\)"):
+        read_network(file)
     plain = dataclasses.replace(network, expansion=None, history={})
     file.write_bytes(network_bytes(plain))
     assert read_network(file).expansion is None

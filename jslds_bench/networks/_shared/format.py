@@ -32,7 +32,7 @@ def network_bytes(network: Network) -> bytes:
     for i, stage in enumerate(network.params):
         arrays |= {f"stage{i}.{part}": getattr(stage, part) for part in "wvb"}
     for i, layer in enumerate(network.expansion or ()):
-        arrays |= {f"expansion{i}.{part}": getattr(layer, part) for part in "wb"}
+        arrays |= {f"expansion{i}.{part}": x for part, x in layer._asdict().items() if x is not None}
     arrays |= {f"history.{name}": values for name, values in network.history.items()}
     for i, known in enumerate(network.truth or ()):
         arrays |= {f"truth{i}.{part}": getattr(known, part) for part in _TRUTH}
@@ -96,12 +96,16 @@ def read_network(path: Path) -> Network:
             raise UsageError(f"checkpoint {path} lacks the array {name!r}")
         return real(arrays[name], f"{path}: {name}")
 
+    def layer(i: int) -> Layer:
+        sees = f"expansion{i}.v" in arrays
+        return Layer(*(take(f"expansion{i}.{p}") for p in ("wbv" if sees else "wb")))
+
     network = Network(
         cell,
         tuple(Affine(*(take(f"stage{i}.{p}") for p in "wvb")) for i in range(len(cell.widths))),
         take("h0"),
         Readout(take("readout.w"), take("readout.b")),
-        tuple(Layer(*(take(f"expansion{i}.{p}") for p in "wb")) for i in range(n_expansion)) or None,
+        tuple(layer(i) for i in range(n_expansion)) or None,
         kind,
         {k.removeprefix("history."): a for k, a in arrays.items() if k.startswith("history.")},
         _truth(arrays, about, path),
@@ -192,6 +196,8 @@ def check_shapes(network: Network, what: str) -> None:
         expected += [(f"stage {i} {p}", getattr(stage, p), s) for p, s in zip("wvb", shapes, strict=True)]
     for i, layer in enumerate(network.expansion or ()):
         expected += [(f"expansion layer {i} w", layer.w, (n, n)), (f"expansion layer {i} b", layer.b, (n,))]
+        if layer.v is not None:
+            expected.append((f"expansion layer {i} v", layer.v, (u, n)))
     for i, known in enumerate(network.truth or ()):
         p = len(known.points)
         of_truth = zip(_TRUTH, ((p, n), (p, n), (u,)), strict=True)

@@ -60,18 +60,25 @@ class RecurrentCell(nnx.Module):
 
 
 class ExpansionNetwork(nnx.Module):
-    """E(a; φ): `n_layers` layers of x ← tanh(x + x W + b), W and b starting at 0 (eq. 6)."""
+    """E(a; φ): `n_layers` layers of x ← tanh(x + x W + b), W and b starting at 0 (eq. 6).
 
-    def __init__(self, n_state: int, n_layers: int = 2) -> None:
+    With `n_inputs` the first layer sees u − u* too, by a V that starts at 0.
+    """
+
+    def __init__(self, n_state: int, n_layers: int = 2, n_inputs: int | None = None) -> None:
         self.w = nnx.List(nnx.Param(jnp.zeros((n_state, n_state))) for _ in range(n_layers))
         self.b = nnx.List(nnx.Param(jnp.zeros(n_state)) for _ in range(n_layers))
+        self.v = None if n_inputs is None else nnx.Param(jnp.zeros((n_inputs, n_state)))
 
     @property
     def parameters(self) -> ExpansionParams:
-        return tuple(Layer(w[...], b[...]) for w, b in zip(self.w, self.b, strict=True))
+        first, *later = (Layer(w[...], b[...]) for w, b in zip(self.w, self.b, strict=True))
+        return (first if self.v is None else first._replace(v=self.v[...]), *later)
 
-    def __call__(self, a: Float[Array, "*batch N"]) -> Float[Array, "*batch N"]:
-        return expansion_point(self.parameters, a)
+    def __call__(
+        self, a: Float[Array, "*batch N"], away: Float[Array, "*batch U"] | None = None
+    ) -> Float[Array, "*batch N"]:
+        return expansion_point(self.parameters, a, away)
 
 
 class LinearReadout(nnx.Module):
@@ -89,15 +96,22 @@ class LinearReadout(nnx.Module):
         return self.parameters(h)
 
 
-@partial(jax.jit, static_argnames=("cell", "n_inputs", "n_state", "n_outputs", "expansion"))
+@partial(jax.jit, static_argnames=("cell", "n_inputs", "n_state", "n_outputs", "expansion", "sees_input"))
 def initial_parameters(
-    cell: str, n_inputs: int, n_state: int, n_outputs: int, key: PRNGKeyArray, expansion: bool
+    cell: str,
+    n_inputs: int,
+    n_state: int,
+    n_outputs: int,
+    key: PRNGKeyArray,
+    expansion: bool,
+    sees_input: bool = False,
 ) -> Parameters:
-    """Fresh parameters; with or without an expansion network the others are the same draw."""
+    """Fresh parameters; with an expansion network of either kind or none the others are the same draw."""
     rngs = nnx.Rngs(key)
     recurrent = RecurrentCell(cell, n_inputs, n_state, rngs=rngs)
     readout = LinearReadout(n_state, n_outputs, rngs=rngs)
-    phi = ExpansionNetwork(n_state).parameters if expansion else None
+    sees = n_inputs if sees_input else None
+    phi = ExpansionNetwork(n_state, n_inputs=sees).parameters if expansion else None
     return Parameters(recurrent.parameters, recurrent.h0[...], readout.parameters, phi)
 
 

@@ -55,6 +55,7 @@ def random_network(
     n_layers: int = 2,
     gain: float = 0.8,
     seed: int = 0,
+    sees_input: bool = False,
 ) -> Network:
     """A network of unremarkable random parameters, biases and expansion layers included (float32)."""
     rng = np.random.default_rng(seed)
@@ -73,6 +74,8 @@ def random_network(
         for i, m in enumerate(cell.widths)
     )
     phi = tuple(Layer(normal(n, n, scale=0.3 / n**0.5), normal(n, scale=0.2)) for _ in range(n_layers))
+    if sees_input:
+        phi = (phi[0]._replace(v=normal(n_inputs, n, scale=0.5)), *phi[1:])
     readout = Readout(normal(n, n_outputs), normal(n_outputs))
     return Network(cell, theta, normal(n, scale=0.5), readout, phi or None, "analytic")
 
