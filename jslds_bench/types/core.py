@@ -40,7 +40,7 @@ CellParams = tuple[Affine, ...]
 
 
 class Layer(NamedTuple):
-    """One layer of the expansion network, h ← tanh(h + h W + b); with V, h ← tanh(h + h W + (u − u*) V + b)."""
+    """One layer of the expansion network, h ← tanh(h + h W + b), with (u − u*) V in it where there is a V."""
 
     w: Float[Array, "N N"]
     b: Float[Array, " N"]
