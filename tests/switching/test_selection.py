@@ -63,7 +63,9 @@ def test_negative_errors_are_compared_as_they_are():
 @pytest.mark.parametrize(
     ("errors", "tried"),
     [
-        ([0.9, 0.5, 0.6, 0.7, 0.1], 4),
+        ([0.9, 0.5, 0.6, 0.7, 0.1], 5),
+        ([0.9, 0.5, 0.6, 0.7, 0.8, 0.1], 5),
+        ([0.134, 0.168, 0.136, 0.03], 4),
         ([0.2, np.inf, 0.3, np.inf, 0.1], 5),
         ([0.2, 1e12, 116.0, 0.1, 0.3], 5),
         ([np.inf, np.inf, np.inf, 0.2], 4),
@@ -75,7 +77,7 @@ def test_the_ladder_ends_where_finite_errors_no_longer_fall(known, errors, tried
     left = iter(errors)
     monkeypatch.setattr(selection, "fit", lambda spec, *_, **__: given)
     monkeypatch.setattr(selection, "refine", lambda fitted, *_, **__: fitted)
-    ladder = [1, 2, 4, 8, 16][: len(errors)]
+    ladder = [1, 2, 4, 8, 16, 32][: len(errors)]
     data = system.observations, system.inputs
     _, curve = selection.select_modes(
         Spec(1), ladder, data, data, lambda _: next(left), key=jax.random.key(0)
