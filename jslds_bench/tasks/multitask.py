@@ -25,7 +25,7 @@ class _Rule(NamedTuple):
             the other, and then the answer, or with `match` the answer to the other while it is shown.
         anti: whether to answer in the opposite direction.
         shown: the modalities that show something: "either" (drawn), "first", "second" or "both".
-        attends: decides for the stronger of two, by the strengths in "first", "second" or "both"; or "" .
+        attends: decides for the stronger of two, by the strengths in "first", "second" or "both"; or "".
         match: answers only where two things are of one "direction" or "category", or of two, with a leading
             "non-"; or "".
     """
