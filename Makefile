@@ -66,8 +66,8 @@ maze: env
 	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
 
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic switching spikes lambda_e modes level
-	for run in synthetic switching spikes lambda_e modes; do mkdir -p reports/reference/$$run && \
+reference: synthetic methods_quick switching spikes lambda_e modes level
+	for run in synthetic methods_quick switching spikes lambda_e modes; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	$(BIN)/python reports/quote.py
 
