@@ -20,8 +20,8 @@ LEAST_SECONDS = 0.2
 MOST_MAPPINGS = 0.25
 """Of the memory mappings that Linux allows a process (65,530 as a rule), the share that programs may take.
 
-Every compiled program holds about ten for as long as JAX keeps it, and the compiler that is refused one ends
-the process with a segmentation fault. A quarter comes to about 2 GB of memory.
+Every compiled program holds eight or more for as long as JAX keeps it, and the compiler that is refused one
+ends the process with a segmentation fault. A quarter comes to about 2 GB of memory.
 """
 _HIT = "/jax/compilation_cache/cache_hits"
 _hits = 0

@@ -18,8 +18,7 @@ from jslds_bench.types.core import Progress, silent
 PATIENCE = 3
 """So many errors in a row that are above the least end the ladder, unless they are above 1.
 
-After two, a network co-trained on context kept K = 1 (0.134, then 0.168 and 0.136), where others like it have
-a fourth of that error with K = 8.
+After two, a network co-trained on context kept K = 1 (0.134, then 0.168 and 0.136), where K = 8 has 0.024.
 """
 
 
