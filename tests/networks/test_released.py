@@ -143,7 +143,9 @@ def test_the_real_files_are_read_bit_for_bit(name, data_folder):
         "h0": ((network.h0,), (rnn["h0"],)),
     }
     for i, layer in enumerate(their["mlp"]):
-        expected[f"mlp {i}"] = (network.expansion[i], (layer["W"].T, layer["b"]))
+        expansion = network.expansion[i]
+        assert expansion.v is None  # the authors' E does not see the input
+        expected[f"mlp {i}"] = ((expansion.w, expansion.b), (layer["W"].T, layer["b"]))
     for part, (got, theirs) in expected.items():
         for x, y in zip(got, theirs, strict=True):
             assert y.dtype == np.float32, part
