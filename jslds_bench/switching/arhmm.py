@@ -32,6 +32,7 @@ from jslds_bench.switching.parameters import (
     Gate,
     Initial,
     Linear,
+    Modes,
     Params,
     Prior,
     Spec,
@@ -60,10 +61,10 @@ class Potentials(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One iteration: the parameters after it, and belief and objectives at those before it."""
+    """One iteration: the parameters after it, and modes and objectives at those before it."""
 
     params: Params
-    belief: Belief
+    modes: Modes
     log_lik: Float[Array, " B"]
     objective: Float[Array, ""]
 
@@ -121,16 +122,26 @@ def _likelihoods(params: Params, data: Data) -> tuple[jax.Array, jax.Array]:
 
 
 @compiled
-def e_step(params: Params, data: Data) -> tuple[Belief, Float[Array, " B"]]:
-    """The exact posterior of the modes, and log p(x) per trial."""
+def posterior(params: Params, data: Data) -> Belief:
+    """The exact posterior of the modes, with each pair."""
+    log_lik, log_trans, _ = potentials(params, data)
+    first = params.initial.log_pi
+    found = jax.vmap(hmm.posterior, in_axes=(None, 0, 0, 0))(first, log_trans, log_lik, data.mask)
+    return Belief(found.single, found.pair)
+
+
+@compiled
+def e_step(params: Params, data: Data) -> tuple[Modes, Float[Array, " B"]]:
+    """The exact posterior of the modes as M-steps need it, and log p(x) per trial."""
     log_lik, rest = _likelihoods(params, data)
     first, gate, read = params.initial.log_pi, params.gate, (data.y[:, :-1], data.u[:, 1:])
 
-    def exactly() -> hmm.Posterior:
+    def exactly() -> hmm.Counted:
         log_trans = expected_log_transitions(gate, read[0], None, read[1])
-        return jax.vmap(hmm.posterior, in_axes=(None, 0, 0, 0))(first, log_trans, log_lik, data.mask)
+        found = jax.vmap(hmm.posterior, in_axes=(None, 0, 0, 0))(first, log_trans, log_lik, data.mask)
+        return hmm.Counted(found.log_z, found.single, jnp.sum(found.pair, axis=1))
 
-    def quickly() -> hmm.Posterior:
+    def quickly() -> hmm.Counted:
         each = jax.vmap(hmm.posterior_of_soft, in_axes=(None, hmm.Factors._make((None, 0, 0)), 0, 0))
         return each(first, trans, log_lik, data.mask)
 
@@ -140,13 +151,13 @@ def e_step(params: Params, data: Data) -> tuple[Belief, Float[Array, " B"]]:
         trans = hmm.Factors(*transition_factors(gate, *read))
         least = jnp.min(trans.table) * jnp.min(trans.now) / jnp.max(trans.norm)
         post = jax.lax.cond(least > hmm.SOFT, quickly, exactly)
-    return Belief(post.single, post.pair), post.log_z + rest
+    return Modes(post.single, jnp.sum(post.pairs, axis=0)), post.log_z + rest
 
 
 def update_initial(
     first_mean: Float[Array, "B D"],
     first_cov: Float[Array, "B D D"] | None,
-    belief: Belief,
+    first_modes: Float[Array, "B K"],
     prior: Prior,
 ) -> Initial:
     """Exact: the mean and floored covariance of x_0, and counts of z_0."""
@@ -154,7 +165,7 @@ def update_initial(
     cov = jnp.mean((first_mean - mean)[:, :, None] * (first_mean - mean)[:, None, :], axis=0)
     if first_cov is not None:
         cov = cov + jnp.mean(first_cov, axis=0)
-    counts = jnp.sum(belief.single[:, 0], axis=0) + prior.first
+    counts = jnp.sum(first_modes, axis=0) + prior.first
     return Initial(jnp.log(counts / jnp.sum(counts)), mean, clip_below(cov, prior.state_floor))
 
 
@@ -165,16 +176,34 @@ def as_gated(belief: Belief, spec: Spec) -> Belief:
     return belief._replace(pair=jnp.sum(belief.pair, axis=2, keepdims=True))
 
 
+def m_step(params: Params, modes: Modes, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
+    """Dynamics and initial state exactly, the gate by Newton steps that never lower its objective.
+
+    Programs of their own, since the first is the same for every kind of gate.
+    """
+    initial, linear = _update_states(modes.single, data, prior)
+    pairs = modes.pairs
+    if spec.transitions == "recurrent_only":
+        pairs = jnp.sum(pairs, axis=0, keepdims=True)
+    gate = _update_gate(params.gate, Modes(modes.single, pairs), data, prior, spec, n_newton)
+    return params._replace(initial=initial, gate=gate, linear=linear)
+
+
+@compiled
+def _update_states(single: Float[Array, "B T K"], data: Data, prior: Prior) -> tuple[Initial, Linear]:
+    links = Links(rows(data.y[:, :-1]), rows(data.y[:, 1:]), rows(data.u[:, 1:]))
+    linear = update_linear(rows(single[:, 1:]), links, prior)
+    return update_initial(data.y[:, 0], None, single[:, 0], prior), linear
+
+
 @compiled(static=("spec",))
-def m_step(params: Params, belief: Belief, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Params:
-    """Dynamics and initial state exactly, the gate by Newton steps that never lower its objective."""
-    x = data.y
-    before, after, u = rows(x[:, :-1]), rows(x[:, 1:]), rows(data.u[:, 1:])
-    linear = update_linear(rows(belief.single[:, 1:]), Links(before, after, u), prior)
-    gate = update_gate(
-        params.gate, GateRows.of(rows(as_gated(belief, spec).pair), before, None, u), prior, spec, n_newton
+def _update_gate(gate: Gate, modes: Modes, data: Data, prior: Prior, spec: Spec, n_newton: int) -> Gate:
+    single, valid = modes.single, data.mask[:, 1:, None]
+    before = single[:, :-1] * valid if len(modes.pairs) > 1 else valid
+    seen = GateRows(
+        rows(before), rows(single[:, 1:]), modes.pairs, rows(data.y[:, :-1]), None, rows(data.u[:, 1:])
     )
-    return params._replace(initial=update_initial(x[:, 0], None, belief, prior), gate=gate, linear=linear)
+    return update_gate(gate, seen, prior, spec, n_newton)
 
 
 @compiled
@@ -189,9 +218,9 @@ def log_prior(params: Params, prior: Prior) -> Float[Array, ""]:
 
 def em_step(params: Params, data: Data, prior: Prior, spec: Spec, n_newton: int = 1) -> Step:
     """E-step at `params`, then the M-step. Reference: Linderman et al. (2017), section 4, with x known."""
-    belief, log_lik = e_step(params, data)
+    modes, log_lik = e_step(params, data)
     objective = jnp.sum(log_lik) + log_prior(params, prior)
-    return Step(m_step(params, belief, data, prior, spec, n_newton), belief, log_lik, objective)
+    return Step(m_step(params, modes, data, prior, spec, n_newton), modes, log_lik, objective)
 
 
 def on_known_states(params: Params) -> Params:

@@ -16,7 +16,7 @@ from jslds_bench.switching import arhmm, initialise
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.checks import check_data, check_enough
 from jslds_bench.switching.float64 import in_float64
-from jslds_bench.switching.parameters import Belief, Data, Params, Prior, Spec, as_numpy
+from jslds_bench.switching.parameters import Belief, Data, Modes, Params, Prior, Spec, as_numpy
 from jslds_bench.types.core import Progress, silent
 
 
@@ -74,7 +74,7 @@ class _State(NamedTuple):
     """Where EM stands: all of it belongs to the same parameters. `q` is None for known states."""
 
     params: Params
-    belief: Belief
+    modes: Modes | Belief
     elbo: Float[Array, " B"]
     objective: Float[Array, ""]
     q: em.Variational | None
@@ -88,15 +88,18 @@ class _Run(NamedTuple):
 
 
 def _known(spec: Spec, params: Params, data: Data, prior: Prior) -> _State:
-    belief, log_lik = arhmm.e_step(params, data)
-    return _State(params, belief, log_lik, jnp.sum(log_lik) + arhmm.log_prior(params, prior), None)
+    modes, log_lik = arhmm.e_step(params, data)
+    return _State(params, modes, log_lik, jnp.sum(log_lik) + arhmm.log_prior(params, prior), None)
 
 
 def _first(
-    spec: Spec, params: Params, belief: Belief, start: initialise.Start, data: Data, prior: Prior
+    spec: Spec, params: Params, belief: Belief | None, start: initialise.Start, data: Data, prior: Prior
 ) -> _State:
+    """The first E-step; latent states begin at `start`, with `belief` or what its states say of the modes."""
     if spec.emissions == "identity":
         return _known(spec, params, data, prior)
+    if belief is None:
+        belief = arhmm.posterior(params, Data(start.x, data.u, data.mask))
     params = params._replace(emission=start.emission)
     q, elbo = em.e_step(params, em.laplace(params, belief, start.x, data, spec), data, spec)
     return _State(params, q.belief, elbo, jnp.sum(elbo) + em.log_prior(params, prior, spec), q)
@@ -104,7 +107,8 @@ def _first(
 
 def _next(spec: Spec, state: _State, data: Data, prior: Prior) -> _State:
     if state.q is None:
-        return _known(spec, arhmm.m_step(state.params, state.belief, data, prior, spec, 1), data, prior)
+        assert isinstance(state.modes, Modes)
+        return _known(spec, arhmm.m_step(state.params, state.modes, data, prior, spec, 1), data, prior)
     out = em.em_step(state.params, state.q, data, prior, spec)
     return _State(out.params, out.q.belief, out.elbo, out.objective, out.q)
 
@@ -119,12 +123,10 @@ def _one_run(
     report: Callable[[int, str], None],
 ) -> _Run:
     """One start, then EM."""
-    params, belief, reseeded = initialise.start_modes(
-        spec, start.x, data, seed, variant, settings.init_iterations
-    )
+    params, reseeded = initialise.start_modes(spec, start.x, data, seed, variant, settings.init_iterations)
     notes = (f"{reseeded} empty modes were reseeded at the start",) if reseeded else ()
     prior, kind = initialise.make_prior(spec, data, start.x), spec.structure
-    run = _climb(kind, _first(kind, params, belief, start, data, prior), data, prior, settings, report)
+    run = _climb(kind, _first(kind, params, None, start, data, prior), data, prior, settings, report)
     return run._replace(notes=(*notes, *run.notes))
 
 
@@ -255,7 +257,7 @@ def iteration(
 def _result(
     spec: Spec, data: Data, best: _Run, elbos: Float[Any, " restarts"], notes: tuple[str, ...]
 ) -> Fit:
-    occupancy = initialise.occupancy(best.state.belief)
+    occupancy = initialise.occupancy(best.state.modes)
     each = best.state.params.linear.a.shape[1] + data.u.shape[2] + 1
     idle = tuple(
         f"mode {k} holds {n:.1f} steps, fewer than its {each} coefficients"

@@ -105,6 +105,14 @@ def posterior(
     return Posterior(log_z, single, pair)
 
 
+class Counted(NamedTuple):
+    """As `Posterior`, with the pairs summed over the steps, [I, K]."""
+
+    log_z: Float[Array, ""]
+    single: Float[Array, "T K"]
+    pairs: Float[Array, "I K"]
+
+
 class Factors(NamedTuple):
     """Transitions p(z_{t+1}=j | z_t=i) = table[i, j] now[t, j] / norm[t, i]."""
 
@@ -118,7 +126,7 @@ def posterior_of_soft(
     trans: Factors,
     log_lik: Float[Array, "T K"],
     mask: Float[Array, " T"],
-) -> Posterior:
+) -> Counted:
     """`posterior` where all transitions are above `SOFT`: products with one table in place of exponentials.
 
     Nothing that counts is lost: the likeliest mode leads to every other with at least `SOFT`, so none of the
@@ -151,9 +159,9 @@ def posterior_of_soft(
     single = alpha * jnp.concatenate([betas, jnp.ones_like(first)[None]])
     single = single * (mask / jnp.sum(single, axis=1))[:, None]
     scale = mask[1:] / jnp.sum(alpha[:-1] * befores, axis=1)
-    pair = (alpha[:-1] / trans.norm * scale[:, None])[:, :, None] * trans.table * aheads[:, None, :]
+    pairs = trans.table * ((alpha[:-1] / trans.norm * scale[:, None]).T @ aheads)
     log_z = norm + jnp.sum(jnp.log(totals)) + jnp.sum(tops[1:, 0] * (mask[1:] > 0))
-    return Posterior(log_z, single, pair)
+    return Counted(log_z, single, pairs)
 
 
 def _independent(log_pi: jax.Array, log_p: jax.Array, log_lik: jax.Array, mask: jax.Array) -> Posterior:

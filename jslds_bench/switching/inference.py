@@ -95,7 +95,7 @@ def _modes_behind(known: Params, data: Data, errors: Float[Array, "B D D"]) -> B
 
     def trial(error: jax.Array, *arrays: jax.Array) -> Belief:
         noisy = known._replace(linear=known.linear._replace(q=known.linear.q + 2 * error))
-        belief, _ = arhmm.e_step(noisy, Data(*(a[None] for a in arrays)))
+        belief = arhmm.posterior(noisy, Data(*(a[None] for a in arrays)))
         return Belief(*(a[0] for a in belief))
 
     return jax.vmap(trial)(errors, *data)
@@ -124,9 +124,9 @@ def infer(
     if data.y.shape[2] != n:
         raise UsageError(f"observations have width {data.y.shape[2]}, expected {n}, as the model was fitted")
     if fitted.spec.emissions == "identity":
-        belief, log_lik = arhmm.e_step(fitted.params, data)
+        modes, log_lik = arhmm.e_step(fitted.params, data)
         zeros = np.zeros((*data.y.shape, n))
-        return Inference(np.asarray(log_lik), np.asarray(belief.single), data.y, zeros, data.mask)
+        return Inference(np.asarray(log_lik), np.asarray(modes.single), data.y, zeros, data.mask)
     k = fitted.spec.n_modes
     flat = Belief(
         np.repeat(data.mask[..., None] / k, k, axis=2),

@@ -17,7 +17,7 @@ from jslds_bench.switching import arhmm
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.emissions import Views, update_emission
-from jslds_bench.switching.parameters import Belief, Data, Emission, Params, Prior, Spec
+from jslds_bench.switching.parameters import Belief, Data, Emission, Modes, Params, Prior, Spec
 
 _RANK_TOLERANCE = 1e-10  # variances below this, relative to the largest, count as none
 
@@ -104,7 +104,7 @@ def _poisson_start(spec: Spec, data: Data, d: int, n_iterations: int) -> tuple[A
     belief = Belief(data.mask[..., None], data.mask[:, 1:, None, None])
     known = Data(x, data.u, data.mask)
     blank = arhmm.blank_params(known_states(lds), d, data.u.shape[2])
-    params = arhmm.m_step(blank, belief, known, prior, known_states(lds), 5)._replace(emission=first)
+    params = arhmm.m_step(blank, belief.modes(), known, prior, known_states(lds), 5)._replace(emission=first)
     q = em.laplace(params, belief, x, data, lds)
     for _ in range(n_iterations):
         params, q, _, _ = em.em_step(params, q, data, prior, lds)
@@ -161,92 +161,90 @@ def cluster_modes(
     return out
 
 
-def hard_belief(labels: Int[Any, "B T"], mask: Any, n_modes: int) -> Belief:
+def hard_modes(labels: Int[Any, "B T"], mask: Any, n_modes: int) -> Modes:
     """All belief on the given labels."""
     single = np.eye(n_modes)[labels] * mask[..., None]
-    return Belief(single, single[:, :-1, :, None] * single[:, 1:, None, :])
+    return Modes(single, np.einsum("bti,btk->ik", single[:, :-1], single[:, 1:]))
 
 
-def occupancy(belief: Belief) -> Float[Any, " K"]:
+def occupancy(modes: Modes | Belief) -> Float[Any, " K"]:
     """Expected steps (t ≥ 1) in each mode."""
-    return np.asarray(jnp.sum(belief.single[:, 1:], axis=(0, 1)))
+    return np.asarray(jnp.sum(modes.single[:, 1:], axis=(0, 1)))
 
 
 def run_arhmm(
     params: Params, data: Data, prior: Prior, spec: Spec, n_iterations: int, tolerance: float
-) -> tuple[Params, Belief, list[float]]:
+) -> tuple[Params, Modes, list[float]]:
     """EM until the objective gains less than `tolerance` per step in two iterations running."""
     trace: list[float] = []
     steps, calm = float(np.sum(data.mask)), 0
-    belief = None
+    modes = None
     for _ in range(n_iterations):
         out = arhmm.em_step(params, data, prior, spec.structure)
         objective = float(out.objective)
         if not np.isfinite(objective):
             break
-        belief, calm = out.belief, calm + 1 if trace and objective - trace[-1] < tolerance * steps else 0
+        modes, calm = out.modes, calm + 1 if trace and objective - trace[-1] < tolerance * steps else 0
         trace.append(objective)
         if calm >= 2:
             break
         params = out.params
-    if belief is None:
-        belief, _ = arhmm.e_step(params, data)
-    return params, belief, trace
+    if modes is None:
+        modes, _ = arhmm.e_step(params, data)
+    return params, modes, trace
 
 
-def reseed_empty(params: Params, belief: Belief, data: Data) -> tuple[Belief, int]:
+def reseed_empty(params: Params, modes: Modes, data: Data) -> tuple[Modes, int]:
     """Gives each empty mode a share of the steps that all modes explain worst; how many were empty.
 
     A mode is empty with fewer expected steps than one equation has coefficients.
     """
     k, each = params.linear.b.shape[0], params.linear.a.shape[1] + data.u.shape[2] + 1
-    empty = np.flatnonzero(occupancy(belief) < each)
+    empty = np.flatnonzero(occupancy(modes) < each)
     if not len(empty):
-        return belief, 0
+        return modes, 0
     log_lik = np.asarray(arhmm.potentials(params, data).log_lik).max(axis=2)
     log_lik[(data.mask == 0)] = np.inf
     log_lik[:, 0] = np.inf
-    labels = np.asarray(belief.single).argmax(axis=2)
+    labels = np.asarray(modes.single).argmax(axis=2)
     share = max(2 * each, int(data.mask.sum()) // (2 * k))
     worst = np.argsort(log_lik.ravel(), kind="stable")[: share * len(empty)]
     flat = labels.ravel()
     flat[worst] = np.repeat(empty, share)[: len(worst)]
-    return hard_belief(flat.reshape(labels.shape), data.mask, k), len(empty)
+    return hard_modes(flat.reshape(labels.shape), data.mask, k), len(empty)
 
 
 def start_modes(
     spec: Spec, x: Float[Any, "B T D"], data: Data, seed: int, variant: int, n_iterations: int
-) -> tuple[Params, Belief, int]:
-    """Parameters and belief on given states: clusters → sticky ARHMM (reseeding empty modes) → target ARHMM.
+) -> tuple[Params, int]:
+    """Parameters on given states: clusters → sticky ARHMM (reseeding empty modes) → target ARHMM.
 
-    The last value is how many modes were reseeded. Emissions are left as the identity. Where the states are
+    The second value is how many modes were reseeded. Emissions are left as the identity. Where the states are
     known, the last stage is left to the fit itself, which is the same EM.
     """
     known = Data(x, data.u, data.mask)
     target = known_states(spec)
     sticky = dataclasses.replace(target, transitions="sticky", gate_inputs=False)
     # Whatever the target's gate reads, this much is the same.
-    belief, reseeded = once(_sticky_modes, sticky, known, seed, variant, n_iterations)
+    modes, reseeded = once(_sticky_modes, sticky, known, seed, variant, n_iterations)
     prior, blank = make_prior(target, known, x), arhmm.blank_params(target, x.shape[2], data.u.shape[2])
-    params = arhmm.m_step(blank, belief, known, prior, target.structure, 10)
+    params = arhmm.m_step(blank, modes, known, prior, target.structure, 10)
     n_target = 0 if spec.emissions == "identity" else n_iterations
-    params, belief, _ = run_arhmm(params, known, prior, target, n_target, 1e-4)
-    return params, belief, reseeded
+    params, _, _ = run_arhmm(params, known, prior, target, n_target, 1e-4)
+    return params, reseeded
 
 
-def _sticky_modes(
-    sticky: Spec, known: Data, seed: int, variant: int, n_iterations: int
-) -> tuple[Belief, int]:
-    """Belief on known states: clusters, then a sticky ARHMM whose empty modes are reseeded; how many were."""
+def _sticky_modes(sticky: Spec, known: Data, seed: int, variant: int, n_iterations: int) -> tuple[Modes, int]:
+    """Modes on known states: clusters, then a sticky ARHMM whose empty modes are reseeded; how many were."""
     x, k = known.y, sticky.n_modes
-    belief = hard_belief(cluster_modes(x, known.mask, k, seed, variant), known.mask, k)
+    modes = hard_modes(cluster_modes(x, known.mask, k, seed, variant), known.mask, k)
     prior, blank = make_prior(sticky, known, x), arhmm.blank_params(sticky, x.shape[2], known.u.shape[2])
     reseeded = 0
     for _ in range(3 if k > 1 else 0):
-        params = arhmm.m_step(blank, belief, known, prior, sticky.structure, 5)
-        params, belief, _ = run_arhmm(params, known, prior, sticky, n_iterations, 1e-4)
-        belief, n_empty = reseed_empty(params, belief, known)
+        params = arhmm.m_step(blank, modes, known, prior, sticky.structure, 5)
+        params, modes, _ = run_arhmm(params, known, prior, sticky, n_iterations, 1e-4)
+        modes, n_empty = reseed_empty(params, modes, known)
         reseeded += n_empty
         if not n_empty:
             break
-    return belief, reseeded
+    return modes, reseeded

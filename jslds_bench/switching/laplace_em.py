@@ -227,7 +227,7 @@ def m_step(params: Params, q: Variational, data: Data, prior: Prior, spec: Spec,
     gate_rows = GateRows.of(rows(q.belief.pair), before, cov_before if spec.recurrent else None, u)
     views = Views(rows(data.y), rows(data.mask), rows(m.mean), rows(m.cov))
     return Params(
-        arhmm.update_initial(m.mean[:, 0], m.cov[:, 0], q.belief, prior),
+        arhmm.update_initial(m.mean[:, 0], m.cov[:, 0], q.belief.single[:, 0], prior),
         update_gate(params.gate, gate_rows, prior, spec, n_newton),
         update_linear(rows(q.belief.single[:, 1:]), links, prior),
         update_emission(spec.emissions, params.emission, views, prior),

@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float
 
 from jslds_bench.switching.parameters import Linear, Prior
 
 LOG_2PI = 1.8378770664093453
+_ROWS_AT_ONCE = 240  # so that what is made of them stays in the cache
 
 
 class Links(NamedTuple):
@@ -37,6 +39,11 @@ def predict(
 ) -> Float[Array, "*batch K D"]:
     """A_k x + V_k u + b_k for every mode."""
     return jnp.einsum("kij,...j->...ki", linear.a, x) + jnp.einsum("kij,...j->...ki", linear.v, u) + linear.b
+
+
+def _split(x: Float[Array, "R M"]) -> Float[Array, "C r M"]:
+    """Few rows at a time; the last are filled up with zeros."""
+    return jnp.pad(x, ((0, -len(x) % _ROWS_AT_ONCE), (0, 0))).reshape(-1, _ROWS_AT_ONCE, x.shape[1])
 
 
 class Forms(NamedTuple):
@@ -76,8 +83,15 @@ def expected_log_dynamics(forms: Forms, links: Links) -> Float[Array, "R K"]:
     seen = jnp.concatenate([links.after, links.before, links.u, jnp.ones((n_rows, 1))], axis=1)
     eye = jnp.broadcast_to(jnp.eye(a.shape[1]), a.shape)
     white = forms.whiten @ jnp.concatenate([eye, -a, -v, -b[..., None]], axis=2)
-    residual = seen @ white.reshape(-1, white.shape[2]).T
-    square = jnp.sum(residual.reshape(n_rows, *b.shape) ** 2, axis=2)
+    turned = white.reshape(-1, white.shape[2]).T
+
+    def squares(seen: jax.Array) -> jax.Array:
+        return jnp.sum((seen @ turned).reshape(-1, *b.shape) ** 2, axis=2)
+
+    if n_rows <= _ROWS_AT_ONCE:
+        square = squares(seen)
+    else:
+        square = jax.lax.map(squares, _split(seen)).reshape(-1, b.shape[0])[:n_rows]
     if links.cross is None or links.cov_before is None or links.cov_after is None:
         return forms.log_norm - 0.5 * square
 
@@ -98,6 +112,25 @@ def clip_below(cov: Float[Array, "*batch D D"], floor: Float[Array, " D"]) -> Fl
     return 0.5 * (raised + jnp.swapaxes(raised, -1, -2))
 
 
+def second_moments(weights: Float[Array, "R K"], x: Float[Array, "R M"]) -> Float[Array, "K M M"]:
+    """Σ_r weights[r, k] x_r x_rᵀ for every mode.
+
+    Each pair of columns is multiplied once for all modes, of few rows at a time, so that products stay in
+    the cache: with 32 modes four times as fast as a product for each mode.
+    """
+    n, n_modes = x.shape[1], weights.shape[1]
+    row, column = np.tril_indices(n)
+
+    def add(sums: jax.Array, few: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        columns = few[1].T
+        return sums + (columns[row] * columns[column]) @ few[0], None
+
+    sums, _ = jax.lax.scan(add, jnp.zeros((len(row), n_modes)), (_split(weights), _split(x)))
+    place = np.zeros((n, n), int)
+    place[row, column] = place[column, row] = np.arange(len(row))
+    return jnp.moveaxis(sums[place], 2, 0)
+
+
 def update_linear(weights: Float[Array, "R K"], links: Links, prior: Prior) -> Linear:
     """Exact weighted least squares per mode, M = S_yx (S_xx + Λ)⁻¹, with ridge Λ and noise Q ⪰ F.
 
@@ -105,26 +138,28 @@ def update_linear(weights: Float[Array, "R K"], links: Links, prior: Prior) -> L
     −½ tr(Q⁻¹ M Λ Mᵀ). A mode without points gets M = 0 and Q = F.
     """
     (n_rows, d), n_inputs = links.before.shape, links.u.shape[1]
-    phi = jnp.concatenate([links.before, links.u, jnp.ones((n_rows, 1))], axis=1)
+    read, n_read = [links.before, links.u, jnp.ones((n_rows, 1))], d + n_inputs + 1
+    sums = second_moments(weights, jnp.concatenate([*read, links.after], axis=1))
+    s_xx, s_yx, s_yy = sums[:, :n_read, :n_read], sums[:, n_read:, :n_read], sums[:, n_read:, n_read:]
+    if links.cross is not None and links.cov_before is not None and links.cov_after is not None:
 
-    def flat_sum(w: jax.Array, x: jax.Array) -> jax.Array:
-        return (w @ x.reshape(n_rows, -1)).reshape(d, d)
+        def of_modes(x: jax.Array) -> jax.Array:
+            return (weights.T @ x.reshape(n_rows, -1)).reshape(-1, d, d)
 
-    def mode(w: jax.Array) -> tuple[jax.Array, jax.Array]:
-        weighted = phi * w[:, None]
-        s_xx, s_yx = weighted.T @ phi, links.after.T @ weighted
-        s_yy = (links.after * w[:, None]).T @ links.after
-        if links.cross is not None and links.cov_before is not None and links.cov_after is not None:
-            s_xx = s_xx.at[:d, :d].add(flat_sum(w, links.cov_before))
-            s_yx = s_yx.at[:, :d].add(flat_sum(w, links.cross).T)
-            s_yy = s_yy + flat_sum(w, links.cov_after)
+        s_xx = s_xx.at[:, :d, :d].add(of_modes(links.cov_before))
+        s_yx = s_yx.at[:, :, :d].add(jnp.swapaxes(of_modes(links.cross), 1, 2))
+        s_yy = s_yy + of_modes(links.cov_after)
+
+    def mode(sums: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        s_xx, s_yx, s_yy, n = sums
         s_xx = s_xx + jnp.diag(prior.linear)
         m = cho_solve((jnp.linalg.cholesky(s_xx), True), s_yx.T).T
         cross = m @ s_yx.T
-        q = (s_yy - cross - cross.T + m @ s_xx @ m.T) / jnp.maximum(jnp.sum(w), 1e-12)
+        q = (s_yy - cross - cross.T + m @ s_xx @ m.T) / jnp.maximum(n, 1e-12)
         return m, clip_below(0.5 * (q + q.T), prior.state_floor)
 
-    m, q = jax.lax.map(mode, weights.T)  # one mode at a time: plain matrix products are the fast ones
+    # one mode at a time: plain matrix products are the fast ones
+    m, q = jax.lax.map(mode, (s_xx, s_yx, s_yy, jnp.sum(weights, axis=0)))
     return Linear(m[:, :, :d], m[:, :, d : d + n_inputs], m[:, :, -1], q)
 
 

@@ -162,6 +162,17 @@ class Belief(NamedTuple):
     single: Float[Any, "B T K"]
     pair: Float[Any, "B T-1 I K"]
 
+    def modes(self) -> Modes:
+        """What M-steps on known states need of it."""
+        return Modes(self.single, self.pair.sum(axis=(0, 1)))
+
+
+class Modes(NamedTuple):
+    """What M-steps ask of q(z): single [B, T, K] as in `Belief`, and pairs summed over trials and steps."""
+
+    single: Float[Any, "B T K"]
+    pairs: Float[Any, "I K"]
+
 
 def as_numpy(tree: Any) -> Any:
     """The same pytree with host float64 arrays."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
+from jslds_bench.switching.linear import second_moments
 from jslds_bench.switching.parameters import Gate, Prior, Spec
 
-_ROWS_AT_ONCE = 512
+_PRODUCTS, _ENOUGH = 20, 0.1
+"""Most products of a Newton step, and the share of what an average one gained below which one is the last.
+
+With 32 modes and 832 weights the objective rose as much as by exact steps.
+"""
+_JITTER = 1e-9
 
 
 def gate_logits(
@@ -119,119 +125,142 @@ def _objective(gate: Gate, rows: GateRows, prior: Prior) -> jax.Array:
     return gained - jnp.sum(rows.before * log_z) + gate_log_prior(gate, prior)
 
 
-def _curvature(gate: Gate, rows: GateRows, prior: Prior) -> jax.Array:
-    """−∂²/∂θ² of the logistic likelihood at the means, θ = (R | W | log_p) flat, [P, P]; a positive bound.
+class _Theta(NamedTuple):
+    """What a gate learns: R and W side by side, and log_p."""
 
-    The part of x's covariance that enters the curvature is Cov(x) added to x xᵀ.
+    weights: Float[Array, "K P"]
+    log_p: Float[Array, "I K"]
+
+    @classmethod
+    def of(cls, gate: Gate) -> _Theta:
+        return cls(jnp.concatenate([gate.r, gate.w], axis=1), gate.log_p)
+
+    def gate(self, n_latent: int) -> Gate:
+        log_p = self.log_p - jax.nn.logsumexp(self.log_p, axis=-1, keepdims=True)
+        return Gate(log_p, self.weights[:, :n_latent], self.weights[:, n_latent:])
+
+    def moved(self, scale: Any, by: _Theta) -> _Theta:
+        return jax.tree.map(lambda x, y: x + scale * y, self, by)
+
+    def dot(self, other: _Theta) -> jax.Array:
+        return jnp.vdot(self.weights, other.weights) + jnp.vdot(self.log_p, other.log_p)
+
+
+class _Curvature(NamedTuple):
+    """−∂²/∂θ² of the expected log-likelihood at the means and of the log prior: positive, never formed.
+
+    θ has up to a thousand numbers, and a product with this costs a few of rows times modes. What of x's
+    covariance enters it is Cov(x) added to x xᵀ. No p[r, i, k] = table[i, k] e[r, k] / z[r, i] is made.
+
+    Attributes:
+        phi: what the gate reads, [R, P].
+        before: p(z_{t−1} = i) over z, and that over z once more, [R, I].
+        own: Σ_i p(z_{t−1} = i) p[r, i, k], [R, K].
+        total: Σ_r p(z_{t−1} = i) p[r, i, k], [I, K].
+        spread: what Cov(x) adds, or None.
+        counts: those of the prior, summed over each row of log_p, [I, 1].
     """
-    phi = jnp.concatenate([rows.x, rows.u], axis=1)
-    n_phi, (n_from, n_modes) = phi.shape[1], gate.log_p.shape
-    if n_from == 1:  # the bias is one more thing that is read, always 1
-        p = jax.nn.softmax(gate_logits(gate, rows.x, rows.u), axis=-1)[:, 0]
-        wp = rows.before * p
-        full = _squares(wp, p, jnp.pad(phi, ((0, 0), (0, 1)), constant_values=1.0))
-        top, side, corner = full[:, :-1, :, :-1], full[:, :-1, None, :, -1], full[None, :, -1, :, -1]
-        if rows.cov is not None:
-            n = rows.x.shape[1]
-            h = wp[:, :, None] * jnp.eye(n_modes) - wp[:, :, None] * p[:, None, :]
+
+    phi: Float[Array, "R P"]
+    e: Float[Array, "R K"]
+    table: Float[Array, "I K"]
+    z: Float[Array, "R I"]
+    before: tuple[Float[Array, "R I"], Float[Array, "R I"]]
+    own: Float[Array, "R K"]
+    total: Float[Array, "I K"]
+    spread: Float[Array, "K P K P"] | None
+    ridge: Float[Array, " P"]
+    counts: Float[Array, "I 1"]
+
+    @classmethod
+    def at(cls, gate: Gate, rows: GateRows, prior: Prior) -> _Curvature:
+        read, table = _read(gate, rows.x, rows.u), jnp.exp(gate.log_p)
+        phi, once = jnp.concatenate([rows.x, rows.u], axis=1), rows.before / read.z
+        own, total = read.e * (once @ table), table * (once.T @ read.e)
+        spread = None
+        if rows.cov is not None and len(table) == 1:  # chains do not read x
+            p, (n_modes, n) = read.e * table / read.z, gate.r.shape
+            h = own[:, :, None] * (jnp.eye(n_modes) - p[:, None, :])
             spread = h.reshape(len(h), -1).T @ rows.cov.reshape(len(h), -1)
+            beside = (0, phi.shape[1] - n)
             spread = spread.reshape(n_modes, n_modes, n, n).swapaxes(1, 2)
-            beside = (0, n_phi - n)
-            top = top + jnp.pad(spread, ((0, 0), beside, (0, 0), beside))
-    else:
-        top, side, corner = _blocks(gate, rows, phi)
-    top = top.reshape(n_modes * n_phi, n_modes * n_phi)
-    top = top + jnp.diag(jnp.tile(prior.gate, n_modes))
-    rows_p = jax.nn.softmax(gate.log_p, axis=-1)
-    total = jnp.sum(prior.counts, axis=1)
-    corner = corner + total[:, None, None] * (
-        rows_p[:, :, None] * jnp.eye(n_modes) - rows_p[:, :, None] * rows_p[:, None, :]
-    )
-    side = side.reshape(n_modes * n_phi, n_from * n_modes)
-    corner = jnp.einsum("ikl,ij->ikjl", corner, jnp.eye(n_from)).reshape(n_from * n_modes, -1)
-    return jnp.block([[top, side], [side.T, corner]])
+            spread = jnp.pad(spread, ((0, 0), beside, (0, 0), beside))
+        counts = jnp.sum(prior.counts, axis=1, keepdims=True)
+        before = once, once / read.z
+        return cls(phi, read.e, table, read.z, before, own, total, spread, prior.gate, counts)
+
+    def times(self, change: _Theta) -> _Theta:
+        """Its product with a change of θ."""
+        of_g, biased = self.phi @ change.weights.T, self.table * change.log_p
+        mean = ((self.e * of_g) @ self.table.T + self.e @ biased.T) * self.before[0]  # over modes, weighted
+        once, means = self.before[0], mean / self.z
+        each = self.own * of_g + self.e * (once @ biased - means @ self.table)
+        weights = each.T @ self.phi + self.ridge * change.weights
+        if self.spread is not None:
+            weights = weights + jnp.einsum("kplq,lq->kp", self.spread, change.weights)
+        log_p = self.table * (once.T @ (self.e * of_g) - means.T @ self.e) + self.total * change.log_p
+        moved = change.log_p - jnp.sum(biased, axis=1, keepdims=True)
+        return _Theta(weights, log_p + self.counts * self.table * moved)
+
+    def inverse_within(self, free: Float[Array, " P"]) -> Callable[[_Theta], _Theta]:
+        """θ ↦ the inverse of what couples the weights of one mode and its column of log_p, applied to it.
+
+        The column is eliminated, which leaves P × P numbers for each mode. Weights not `free` stay 0.
+        """
+        (n_rows, n_phi), n_modes, (once, twice) = self.phi.shape, self.e.shape[1], self.before
+        squares, table2 = self.e**2, self.table**2
+        weight = self.own - squares * (twice @ table2)  # Σ_i p(z_{t−1} = i) p (1 − p)
+        top = second_moments(weight, self.phi) + jnp.diag(self.ridge)
+        if self.spread is not None:
+            top = top + jnp.einsum("kpkq->kpq", self.spread)
+        corner = self.total - table2 * (twice.T @ squares) + self.counts * self.table * (1 - self.table)
+
+        def beside(of: jax.Array, x: jax.Array) -> jax.Array:
+            """Σ_r of[r, i] phi[r, p] x[r, k], [P, I, K]."""
+            return ((self.phi[:, :, None] * of[:, None]).reshape(n_rows, -1).T @ x).reshape(
+                n_phi, -1, n_modes
+            )
+
+        side = free[:, None, None] * (self.table * beside(once, self.e) - table2 * beside(twice, squares))
+        # relative to the diagonal, so that units do not matter; a mode that nothing speaks of has none
+        corner = (1 + _JITTER) * corner + 1e-30
+        top = top * free[:, None] * free + jnp.diag(1 - free)
+        top = top + jnp.eye(n_phi) * (_JITTER * top + 1e-30)
+        left = jnp.transpose(side / corner, (2, 0, 1))  # [K, P, I]
+        factor = jnp.linalg.cholesky(top - jnp.einsum("kpi,qik->kpq", left, side))
+
+        def solve(theta: _Theta) -> _Theta:
+            rest = theta.weights - jnp.einsum("kpi,ik->kp", left, theta.log_p)
+            weights = jax.scipy.linalg.cho_solve((factor, True), rest[..., None])[..., 0]
+            return _Theta(weights, theta.log_p / corner - jnp.einsum("kpi,kp->ik", left, weights))
+
+        return solve
 
 
-def _squares(wp: jax.Array, p: jax.Array, phi: jax.Array) -> jax.Array:
-    """Σ w (diag p − p pᵀ) ⊗ φ φᵀ where the previous mode does not matter, [K, P, K, P].
+def _newton_step(
+    times: Callable[[_Theta], _Theta], within: Callable[[_Theta], _Theta], gradient: _Theta
+) -> _Theta:
+    """Nearly H⁻¹ g, by conjugate gradients from 0 until what they gain of g·x − ½ x·H x dwindles.
 
-    Large products of few rows at a time, so that they stay in the cache; of the second part, which is
-    symmetric, those columns on and right of the diagonal that a few groups of modes leave.
+    Reference: Nash and Sofer (1990), the quadratic test of truncated Newton methods.
     """
-    (n_rows, n_modes), n_phi = p.shape, phi.shape[1]
-    width = max(-(-n_modes // 4), min(n_modes, 8))
-    groups = [(k * n_phi, min(k + width, n_modes) * n_phi) for k in range(0, n_modes, width)]
 
-    def split(x: jax.Array) -> jax.Array:
-        padded = jnp.pad(x, ((0, -n_rows % _ROWS_AT_ONCE), (0, 0)))
-        return padded.reshape(-1, _ROWS_AT_ONCE, x.shape[1])
+    def step(state: tuple[Any, ...]) -> tuple[Any, ...]:
+        x, rest, along, size, gained, _, n = state
+        product = times(along)
+        length = size / along.dot(product)
+        x, rest = x.moved(length, along), rest.moved(-length, product)
+        near = within(rest)
+        after = rest.dot(near)
+        more = 0.5 * length * size
+        going = (more * (n + 1) > _ENOUGH * (gained + more)) & (after > 0)
+        return x, rest, near.moved(after / size, along), after, gained + more, going, n + 1
 
-    def add(sums: tuple[jax.Array, list[jax.Array]], x: tuple[jax.Array, ...]) -> tuple[Any, None]:
-        wp, p, phi = x
-        left = (wp.T[:, None] * phi.T).reshape(n_modes * n_phi, -1)
-        right = (p[:, :, None] * phi[:, None]).reshape(-1, n_modes * n_phi)
-        parts = [s + left[i:j] @ right[:, i:] for s, (i, j) in zip(sums[1], groups, strict=True)]
-        return (sums[0] + left @ phi, parts), None
-
-    start = jnp.zeros((n_modes * n_phi, n_phi)), [jnp.zeros((j - i, n_modes * n_phi - i)) for i, j in groups]
-    (own, parts), _ = jax.lax.scan(add, start, tuple(split(x) for x in (wp, p, phi)))
-    both = [  # each group's rows: what lies left of the diagonal is above it in earlier groups
-        [*(s[:, i - a : j - a].T for s, (a, _) in zip(parts, groups[:n], strict=False)), part]
-        for n, (part, (i, j)) in enumerate(zip(parts, groups, strict=True))
-    ]
-    whole = jnp.block(both).reshape(n_modes, n_phi, n_modes, n_phi)
-    return jnp.eye(n_modes)[:, None, :, None] * own.reshape(n_modes, n_phi, 1, n_phi) - whole
-
-
-def _blocks(gate: Gate, rows: GateRows, phi: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Σ w (diag p − p pᵀ) ⊗ φ φᵀ over rows and previous modes i, and with the biases of each i.
-
-    [K, P, K, P], [K, P, I, K] and [I, K, K]. No p is made: it is P[i, k] e[k] / z[i] (`_Read`), so that all
-    sums over rows are products of matrices, of pairs k ≥ l alone.
-    """
-    n_modes, n_phi = gate.log_p.shape[1], phi.shape[1]
-    read, p_from, eye = _read(gate, rows.x, rows.u), jnp.exp(gate.log_p), jnp.eye(n_modes)
-    k, j = np.tril_indices(n_modes)
-    which = np.zeros((n_modes, n_modes), int)
-    which[k, j] = which[j, k] = np.arange(len(k))
-    once, twice = rows.before / read.z, rows.before / read.z**2
-    e_pairs, p_pairs = read.e[:, k] * read.e[:, j], p_from[:, k] * p_from[:, j]
-
-    squares = (phi[:, :, None] * phi[:, None]).reshape(-1, n_phi**2)
-    own = (squares.T @ (read.e * (once @ p_from))).reshape(n_phi, n_phi, n_modes)
-    both = (squares.T @ (e_pairs * (twice @ p_pairs))).reshape(n_phi, n_phi, -1)[..., which]
-    top = jnp.transpose(own[..., None] * eye - both, (2, 0, 3, 1))
-
-    ones = jnp.pad(phi, ((0, 0), (0, 1)), constant_values=1.0)
-
-    def with_ones(x: jax.Array, of: jax.Array) -> jax.Array:
-        """Σ_r of[r, i] ones[r, a] x[r, c], [I, P + 1, C]."""
-        each = (of[:, :, None] * ones[:, None]).reshape(len(of), -1)
-        return (each.T @ x).reshape(of.shape[1], n_phi + 1, -1)
-
-    own = p_from[:, None] * with_ones(read.e, once)
-    both = (p_pairs[:, None] * with_ones(e_pairs, twice))[..., which]
-    along = own[..., None] * eye - both  # [I, P + 1, K, K]
-    return top, jnp.transpose(along[:, :-1], (2, 1, 0, 3)), along[:, -1]
-
-
-def _flat(gate: Gate) -> jax.Array:
-    return jnp.concatenate([jnp.concatenate([gate.r, gate.w], axis=1).ravel(), gate.log_p.ravel()])
-
-
-def _unflat(theta: jax.Array, like: Gate) -> Gate:
-    (n_modes, d), n_inputs = like.r.shape, like.w.shape[1]
-    split = n_modes * (d + n_inputs)
-    weights = theta[:split].reshape(n_modes, d + n_inputs)
-    log_p = theta[split:].reshape(like.log_p.shape)
-    return Gate(log_p - jax.nn.logsumexp(log_p, axis=-1, keepdims=True), weights[:, :d], weights[:, d:])
-
-
-def _free(like: Gate, spec: Spec) -> jax.Array:
-    """1 for the entries of θ that the kind of gate learns."""
-    r = jnp.full(like.r.shape, float(spec.recurrent))
-    w = jnp.full(like.w.shape, float(spec.gate_inputs))
-    return _flat(Gate(jnp.ones_like(like.log_p), r, w))
+    near = within(gradient)
+    size = gradient.dot(near)
+    zero = jax.tree.map(jnp.zeros_like, gradient)
+    start = (zero, gradient, near, size, jnp.zeros(()), size > 0, 0)
+    return jax.lax.while_loop(lambda s: s[5] & (s[6] < _PRODUCTS), step, start)[0]
 
 
 def update_gate(gate: Gate, rows: GateRows, prior: Prior, spec: Spec, n_newton: Any) -> Gate:
@@ -249,28 +278,34 @@ def update_gate(gate: Gate, rows: GateRows, prior: Prior, spec: Spec, n_newton: 
         narrow = rows._replace(x=rows.x[:, :0], cov=None)
         own = prior._replace(gate=prior.gate[d:])
         return update_gate(gate._replace(r=gate.r[:, :0]), narrow, own, spec, n_newton)._replace(r=gate.r)
-    free = _free(gate, spec)
+    d = gate.r.shape[1]
+    free = jnp.array([float(spec.recurrent)] * d + [float(spec.gate_inputs)] * gate.w.shape[1])
 
-    def value(theta: jax.Array) -> jax.Array:
-        return _objective(_unflat(theta, gate), rows, prior)
+    def value(theta: _Theta) -> jax.Array:
+        return _objective(theta.gate(d), rows, prior)
 
-    def newton(_: int, theta: jax.Array) -> jax.Array:
+    def newton(_: int, theta: _Theta) -> _Theta:
         now, gradient = jax.value_and_grad(value)(theta)
-        gradient = gradient * free
-        h = _curvature(_unflat(theta, gate), rows, prior) * free[:, None] * free
-        # relative to the diagonal, so that units do not matter; a constant on all biases is a null direction
-        h = h + jnp.diag(jnp.where(free > 0, 1e-9 * jnp.diagonal(h) + 1e-30, 1.0))
-        direction = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(h), True), gradient)
-        slope = jnp.vdot(gradient, direction)
+        gradient = gradient._replace(weights=gradient.weights * free)
+        curvature = _Curvature.at(theta.gate(d), rows, prior)
+
+        def times(change: _Theta) -> _Theta:
+            product = curvature.times(change)
+            return product._replace(weights=product.weights * free)
+
+        within = curvature.inverse_within(free)
+        direction = _newton_step(times, within, gradient)
+        slope = gradient.dot(direction)
 
         def attempt(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             scale = 0.5 * carry[0]
-            return scale, value(theta + scale * direction)
+            return scale, value(theta.moved(scale, direction))
 
         def short(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
             return ~(carry[1] >= now + 1e-4 * carry[0] * slope) & (carry[0] > 1e-6)
 
         scale, after = jax.lax.while_loop(short, attempt, (jnp.full((), 2.0), jnp.full((), jnp.nan)))
-        return jnp.where(after > now, theta + scale * direction, theta)
+        moved = theta.moved(scale, direction)
+        return jax.tree.map(lambda x, y: jnp.where(after > now, x, y), moved, theta)
 
-    return _unflat(jax.lax.fori_loop(0, n_newton, newton, _flat(gate)), gate)
+    return jax.lax.fori_loop(0, n_newton, newton, _Theta.of(gate)).gate(d)

@@ -162,9 +162,9 @@ def test_an_empty_mode_takes_over_what_is_explained_worst(known):
     system, fitted = known
     labels = np.where(system.modes == 2, 0, system.modes)
     data = Data(system.observations, system.inputs, np.ones(system.modes.shape))
-    belief = initialise.hard_belief(labels, data.mask, 3)
+    modes = initialise.hard_modes(labels, data.mask, 3)
     with enable_float64():
-        new, n_empty = initialise.reseed_empty(fitted.params, belief, data)
+        new, n_empty = initialise.reseed_empty(fitted.params, modes, data)
         assert n_empty == 1
         moved = np.asarray(new.single)[..., 2] > 0
         log_lik = np.asarray(arhmm.potentials(fitted.params, data).log_lik).max(axis=2)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 from jslds_bench.switching import emissions as em
 from jslds_bench.switching import linear as li
@@ -162,3 +163,26 @@ def test_emission_updates_reach_the_maximum(kind):
     within = 1e-6 if kind == "poisson" else 1e-8
     assert np.abs(gradient.c).max() < within
     assert np.abs(gradient.d).max() < within
+
+
+@pytest.mark.parametrize("n_rows", [3, 240, 500])
+def test_sums_of_few_rows_at_a_time_are_those_of_all(n_rows):
+    rng = np.random.default_rng(n_rows)
+    weights, x = rng.random((n_rows, 5)), rng.normal(size=(n_rows, 4))
+    expected = np.einsum("rk,ri,rj->kij", weights, x, x)
+    np.testing.assert_allclose(jax.jit(li.second_moments)(weights, x), expected, rtol=1e-12)
+
+
+def test_the_likelihood_of_many_rows_is_that_of_each():
+    rng = np.random.default_rng(0)
+    n, k, d, n_inputs = 601, 3, 2, 1
+    a, v, b = rng.normal(size=(k, d, d)), rng.normal(size=(k, d, n_inputs)), rng.normal(size=(k, d))
+    q = np.stack([np.eye(d) + 0.3 * g @ g.T for g in rng.normal(size=(k, d, d))])
+    before, after, u = rng.normal(size=(n, d)), rng.normal(size=(n, d)), rng.normal(size=(n, n_inputs))
+    got = jax.jit(lambda *rows: li.expected_log_dynamics(li.make_forms(Linear(a, v, b, q)), li.Links(*rows)))(
+        before, after, u
+    )
+    for j in range(k):
+        mean = before @ a[j].T + u @ v[j].T + b[j]
+        expected = scipy.stats.multivariate_normal(np.zeros(d), q[j]).logpdf(after - mean)
+        np.testing.assert_allclose(got[:, j], expected, rtol=1e-10)

@@ -10,7 +10,7 @@ from jslds_bench.switching import arhmm, initialise
 from jslds_bench.switching import gaussian_chain as gc
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.float64 import enable_float64
-from jslds_bench.switching.parameters import Data, Emission, Spec
+from jslds_bench.switching.parameters import Belief, Data, Emission, Spec
 
 B, T, D, U, N, K = 20, 50, 2, 1, 6, 3  # the shapes of the fixtures: compiled once for all
 moments = jax.jit(jax.vmap(gc.moments))
@@ -32,7 +32,9 @@ def problem(seed, scale, roughness):
     mask = (np.arange(T) < lengths[:, None]).astype(float)
     labels = rng.integers(K, size=(B, T))
     u = rng.normal(size=(B, T, U)) * mask[..., None]
-    return rng, x * mask[..., None], u, mask, initialise.hard_belief(labels, mask, K)
+    single = np.eye(K)[labels] * mask[..., None]
+    belief = Belief(single, single[:, :-1, :, None] * single[:, 1:, None, :])
+    return rng, x * mask[..., None], u, mask, belief
 
 
 def never_falls(values):
@@ -87,7 +89,7 @@ def known_objectives(spec, seed, scale, roughness):
     data = Data(x, u, mask)
     with enable_float64():
         prior = initialise.make_prior(spec, data, x)
-        params = arhmm.m_step(arhmm.blank_params(spec, D, U), belief, data, prior, spec, 1)
+        params = arhmm.m_step(arhmm.blank_params(spec, D, U), belief.modes(), data, prior, spec, 1)
         values = []
         for _ in range(10):
             out = arhmm.em_step(params, data, prior, spec)
@@ -115,7 +117,7 @@ def latent_objectives(spec, seed, scale, roughness):
         start = initialise.known_states(spec)
         params = arhmm.m_step(
             arhmm.blank_params(start, D, U),
-            belief,
+            belief.modes(),
             known,
             initialise.make_prior(start, known, x),
             start,
@@ -143,7 +145,7 @@ def test_pure_elbo_rises_where_there_is_no_prior():
     with enable_float64():
         params = arhmm.m_step(
             arhmm.blank_params(start, D, U),
-            belief,
+            belief.modes(),
             known,
             initialise.make_prior(start, known, x),
             start,
