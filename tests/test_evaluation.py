@@ -12,7 +12,7 @@ from jslds_bench.models.persistence import Persistence
 from jslds_bench.settings.networks import SETTING
 from jslds_bench.settings.networks import arrays as fa
 from jslds_bench.settings.networks import evaluation as ev
-from jslds_bench.settings.networks.calls import compile_anew, compile_seconds
+from jslds_bench.settings.networks.calls import compile_anew, timed_call
 from jslds_bench.tasks.context_integration import ContextIntegration
 
 TASK = ContextIntegration(n_steps=6)
@@ -98,7 +98,7 @@ def test_a_model_that_is_no_pytree_is_closed_over(evaluated, network):
     args = (network.h0, made.trials.inputs, made.trials.u_star)
     for model in (Opaque(), fitted):
         run = compile_anew(free_run, model, *args)
-        np.testing.assert_allclose(run(), made.free_run[:, 1:], atol=1e-6)
+        np.testing.assert_allclose(run(model, *args), made.free_run[:, 1:], atol=1e-6)
 
 
 def test_a_program_is_compiled_for_its_time_once(evaluated):
@@ -112,7 +112,11 @@ def test_a_program_is_compiled_for_its_time_once(evaluated):
 
     def seconds(model, n_trials):
         inputs, stars = made.trials.inputs[:n_trials], made.trials.u_star[:n_trials]
-        return compile_seconds(free_run, model, (made.states[:n_trials, 0], inputs, stars), Clock())
+        run, seconds = timed_call(free_run, model, (made.states[:n_trials, 0], inputs, stars), Clock())
+        np.testing.assert_allclose(
+            run(), free_run(model, made.states[:n_trials, 0], inputs, stars), atol=1e-6
+        )
+        return seconds
 
     assert [seconds(fitted, 3), seconds(moved, 3), seconds(fitted, 2), seconds(moved, 3)] == [0, 0, 1, 0]
 

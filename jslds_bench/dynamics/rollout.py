@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.dynamics.tape import MatMul, tape_scan
 from jslds_bench.types.core import Cell, CellParams, Linearization, Network, Trials
 
@@ -141,4 +142,4 @@ def free_run_error(
     return error / max(spread, np.finfo(float).tiny) if np.isfinite(error) else np.inf
 
 
-_free_run = jax.jit(free_run)
+_free_run = compiled(free_run)

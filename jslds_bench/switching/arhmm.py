@@ -14,8 +14,8 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
+from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.switching import hmm
-from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.linear import (
     LOG_2PI,
     Links,

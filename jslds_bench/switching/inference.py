@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.errors import UsageError
 from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.checks import check_data
-from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.fitting import Fit
 from jslds_bench.switching.float64 import in_float64
 from jslds_bench.switching.parameters import Belief, Data, Emission, EmissionKind, Params

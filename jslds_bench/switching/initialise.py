@@ -12,10 +12,10 @@ import scipy.cluster.vq
 import scipy.ndimage
 from jaxtyping import Float, Int
 
+from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.dynamics.once import once
 from jslds_bench.switching import arhmm
 from jslds_bench.switching import laplace_em as em
-from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.emissions import Views, update_emission
 from jslds_bench.switching.parameters import Belief, Data, Emission, Modes, Params, Prior, Spec
 

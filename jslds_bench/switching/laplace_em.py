@@ -19,10 +19,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.switching import arhmm, hmm
 from jslds_bench.switching import gaussian_chain as gc
 from jslds_bench.switching.arhmm import rows
-from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.emissions import (
     Views,
     emission_log_prior,

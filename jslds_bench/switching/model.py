@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.errors import UsageError
 from jslds_bench.switching import rollout
-from jslds_bench.switching.compiled import compiled
 from jslds_bench.switching.emissions import expectation
 from jslds_bench.switching.fitting import DEFAULT_SETTINGS, Fit, FitSettings, fit
 from jslds_bench.switching.float64 import in_float64

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from jslds_bench.switching.compiled import compiled
+from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.switching.linear import predict
 from jslds_bench.switching.parameters import Emission, EmissionKind, Linear, Params
 from jslds_bench.switching.transitions import gate_logits

@@ -12,7 +12,7 @@ from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.settings.base import Clock, Setting
 from jslds_bench.settings.networks import arrays
 from jslds_bench.settings.networks import evaluation as ev
-from jslds_bench.settings.networks.calls import compile_seconds, local_at, on_model
+from jslds_bench.settings.networks.calls import local_at, on_model, timed_call
 from jslds_bench.types.core import FixedPoints, Network, Progress, Trials
 from jslds_bench.types.networks import Evaluation, Task
 
@@ -70,11 +70,11 @@ class Networks(Setting[Shared, Evaluation]):
         """Rates of the free run and of forming linear systems, and the time to compile the former."""
         trials = evaluation.trials
         args = (evaluation.states[:, 0], trials.inputs, trials.u_star)  # as it was evaluated
-        run = on_model(free_run, fitted)
+        run, compile_seconds = timed_call(free_run, fitted, args, clock)
         n_steps = trials.inputs.shape[0] * trials.inputs.shape[1]
         out = {
-            "compile_seconds": compile_seconds(free_run, fitted, args, clock),
-            "steps_per_second": n_steps / clock.seconds(lambda: run(*args)),
+            "compile_seconds": compile_seconds,
+            "steps_per_second": n_steps / clock.seconds(run),
         }
         if evaluation.local is not None:
             h, u, star, _ = ev.samples(trials, evaluation.states, evaluation.u_stars, seed)

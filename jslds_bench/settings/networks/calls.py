@@ -1,16 +1,17 @@
-"""Calling a fitted model under JIT, compiled once for all models of its shapes."""
+"""Calling a fitted model under JIT, compiled once for all of its shapes, and quickly; and timing it."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
+from jslds_bench.dynamics.compiled import quick
 from jslds_bench.settings.base import Clock
 from jslds_bench.types.core import Linearization
 
@@ -21,19 +22,27 @@ def local_at(model: Linearization, h: Any, u: Any, star: Any) -> Any:
 
 
 def on_model(function: Callable[..., Any], model: Linearization) -> Callable[..., Any]:
-    """``jit(function)`` with `model` as its first argument.
+    """``jit(function)`` with `model` as its first argument: what models are scored by, not timed.
 
     A model that is a pytree is passed as one, so that equal shapes share a compilation; any other is
     closed over.
     """
     if jax.tree_util.all_leaves([model]):
-        return jax.jit(lambda *args: function(model, *args))
-    compiled = _JITTED.setdefault(function, jax.jit(function))
+        return jax.jit(lambda *args: function(model, *args), compiler_options=quick())
+    compiled = _jitted(function)
     return lambda *args: compiled(model, *args)
 
 
-def compile_anew(function: Callable[..., Any], model: Linearization, *args: Any) -> Callable[[], Any]:
-    """``function(model, *args)`` traced and compiled anew, ready to be called again and again."""
+@functools.cache
+def _jitted(function: Callable[..., Any]) -> Callable[..., Any]:
+    return jax.jit(function, compiler_options=quick())
+
+
+def compile_anew(function: Callable[..., Any], model: Linearization, *args: Any) -> Callable[..., Any]:
+    """`function` traced and compiled anew for these shapes, as fast as it gets: to be called again and again.
+
+    A model that is no pytree is closed over, whatever the program is called with.
+    """
     closed = jax.tree_util.all_leaves([model])
     given = args if closed else (model, *args)
 
@@ -44,25 +53,33 @@ def compile_anew(function: Callable[..., Any], model: Linearization, *args: Any)
 
     anew.__name__ = f"anew_{os.getpid()}_{next(_NUMBERS)}"
     run = jax.jit(anew).lower(*given).compile()
-    return lambda: run(*given)
+    return lambda model, *args: run(*args) if closed else run(model, *args)
 
 
-def compile_seconds(
+def timed_call(
     function: Callable[..., Any], model: Linearization, args: tuple[Any, ...], clock: Clock
-) -> float:
-    """Processor seconds to trace and compile ``function(model, *args)``.
+) -> tuple[Callable[[], Any], float]:
+    """``function(model, *args)`` to be timed, and the processor seconds to trace and compile it.
 
-    Measured once in a process for all models of a shape, since it is the same program.
+    Compiled once in a process for all models of a shape, since it is the same program.
     """
-    if jax.tree_util.all_leaves([model]):
-        return clock.once(lambda: compile_anew(function, model, *args))[1]
+
+    def make() -> tuple[Callable[..., Any], float]:
+        return clock.once(lambda: compile_anew(function, model, *args))
+
     leaves, structure = jax.tree.flatten((model, args))
-    key = (function, structure, *((np.shape(x), jnp.result_type(x)) for x in leaves))
-    if key not in _SECONDS:
-        _SECONDS[key] = clock.once(lambda: compile_anew(function, model, *args))[1]
-    return _SECONDS[key]
+    if jax.tree_util.all_leaves([model]):
+        run, seconds = make()
+    else:
+        key = (function, structure, *jax.eval_shape(lambda *x: x, *leaves))
+        if key not in _TIMED:
+            _TIMED[key] = make()
+            if len(_TIMED) > _MOST:
+                _TIMED.popitem(last=False)
+        run, seconds = _TIMED[key]
+    return lambda: run(model, *args), seconds
 
 
 _NUMBERS = itertools.count()
-_JITTED: dict[Callable[..., Any], Any] = {}
-_SECONDS: dict[tuple[Any, ...], float] = {}
+_MOST = 32  # programs that are kept, the latest
+_TIMED: OrderedDict[tuple[Any, ...], tuple[Callable[..., Any], float]] = OrderedDict()
