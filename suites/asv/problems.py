@@ -129,7 +129,7 @@ def em_iteration() -> Problem:
     from jslds_bench.switching import initialise, systems
     from jslds_bench.switching import laplace_em as em
     from jslds_bench.switching.checks import check_data
-    from jslds_bench.switching.parameters import Spec
+    from jslds_bench.switching.parameters import Belief, Spec
 
     n_trials, n_steps = (2, 20) if TINY else (50, 100)
     system = systems.known_switching(
@@ -139,7 +139,8 @@ def em_iteration() -> Problem:
     kind = spec.structure
     with jax.enable_x64(True):
         data = check_data(spec, system.observations, system.inputs, None)
-        belief = initialise.hard_belief(system.modes, data.mask, spec.n_modes)
+        single = np.eye(spec.n_modes)[system.modes] * data.mask[..., None]
+        belief = Belief(single, single[:, :-1, :, None] * single[:, 1:, None, :])
         params = system.params._replace(emission=system.emission)
         q = em.laplace(params, belief, system.states, data, kind)
         prior = initialise.make_prior(spec, data, system.states)
