@@ -184,6 +184,15 @@ def test_a_network_comes_back_bit_for_bit(network, file):
     assert read_network(file).expansion is None
 
 
+def test_only_a_network_whose_expansion_sees_the_input_is_of_the_later_schema(network):
+    """So that a reader of the first refuses it, and does not leave V out."""
+    first, *later = network.expansion
+    seeing = dataclasses.replace(network, expansion=(first._replace(v=jnp.ones((2, 3))), *later))
+    for written, schema in ((network, 1), (seeing, 2)):
+        with np.load(io.BytesIO(network_bytes(written))) as arrays:
+            assert json.loads(str(arrays["about"]))["schema"] == schema
+
+
 def test_the_source_reads_it_and_hashes_it(network, file):
     source = Checkpoint(str(file))
     task = NBitMemory(n_bits=1)
@@ -224,7 +233,7 @@ def rewritten(path, about=None, **arrays):
 @pytest.mark.parametrize(
     ("about", "said"),
     [
-        ({"schema": 2}, "with schema 2; this version reads 'jslds-bench network' with schema 1"),
+        ({"schema": 3}, "with schema 3; this version reads 'jslds-bench network' with schema 1 or 2"),
         ({"format": "other"}, "holds 'other'"),
         ([1], "holds None with schema None"),
         ({"cell": "lstn"}, "unknown cell 'lstn'; did you mean 'lstm'?"),

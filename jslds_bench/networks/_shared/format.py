@@ -18,7 +18,8 @@ from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.errors import UsageError
 from jslds_bench.types.core import Affine, Cell, FixedPoints, Layer, Network, Readout
 
-SCHEMA = 1
+SCHEMAS = (1, 2)
+"""Read are both; written is 1, as ever, unless E sees the input: a reader of 1 alone would leave its V out."""
 _TRUTH = ("points", "eigenvalues", "u_star")
 
 
@@ -38,7 +39,7 @@ def network_bytes(network: Network) -> bytes:
         arrays |= {f"truth{i}.{part}": getattr(known, part) for part in _TRUTH}
     about = {
         "format": "jslds-bench network",
-        "schema": SCHEMA,
+        "schema": 2 if any(layer.v is not None for layer in network.expansion or ()) else 1,
         "cell": _cell_name(network.cell),
         "kind": network.kind,
         "n_expansion": len(network.expansion or ()),
@@ -155,10 +156,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 def _description(about: Any, path: Path) -> tuple[Cell, str, int]:
     """Cell, kind and number of expansion layers."""
     about = about if isinstance(about, dict) else {}
-    if about.get("format") != "jslds-bench network" or about.get("schema") != SCHEMA:
+    if about.get("format") != "jslds-bench network" or about.get("schema") not in SCHEMAS:
         raise UsageError(
             f"{path} holds {about.get('format')!r} with schema {about.get('schema')!r}; this version reads "
-            f"'jslds-bench network' with schema {SCHEMA}"
+            f"'jslds-bench network' with schema {' or '.join(map(str, SCHEMAS))}"
         )
     cell, kind, n_expansion = (about.get(key) for key in ("cell", "kind", "n_expansion"))
     if not isinstance(cell, str) or not isinstance(kind, str):
