@@ -19,7 +19,7 @@ from jslds_bench.errors import UsageError
 from jslds_bench.types.core import Affine, Cell, FixedPoints, Layer, Network, Readout
 
 SCHEMAS = (1, 2)
-"""Read are both; written is 1, as ever, unless E sees the input: a reader of 1 alone would leave its V out."""
+"""Read are both. Written is 1, unless E sees the input: a reader of 1 alone would leave its V out."""
 _TRUTH = ("points", "eigenvalues", "u_star")
 
 
