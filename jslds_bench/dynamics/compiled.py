@@ -16,7 +16,7 @@ def quick() -> dict[str, bool] | None:
     """Options by which XLA:CPU compiles in half the time: its older emitters of loops, where jaxlib has them.
 
     An EM iteration runs no slower by them: products and factors, which it is made of, are library calls
-    either way. A free run takes up to 1.6 times as long, a training step a fifth longer.
+    either way. A free run can take nearly twice as long, a training step a fifth longer.
     """
     older = {"xla_cpu_use_fusion_emitters": False}
     try:

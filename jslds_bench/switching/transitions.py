@@ -15,7 +15,8 @@ from jslds_bench.switching.parameters import Gate, Prior, Spec
 _PRODUCTS, _ENOUGH = 20, 0.1
 """Most products of a Newton step, and the share of what an average one gained below which one is the last.
 
-With 32 modes and 832 weights the objective rose as much as by exact steps.
+With 32 modes that the state decides the likelihood after eight iterations was that of exact steps; that of
+a sticky chain was half a nat per step behind, and such fits ended at the same errors.
 """
 _JITTER = 1e-9
 
