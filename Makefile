@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods_quick lambda_e modes level reference compiled perf bench-here lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods_quick lambda_e modes variants level reference compiled perf bench-here lock clean
 
 env: $(MADE)
 
@@ -47,6 +47,10 @@ methods_quick: env
 lambda_e: env
 	$(BIN)/jslds-bench run --suite lambda_e
 
+# Networks co-trained with variants of a JSLDS against the paper's.
+variants: env
+	$(BIN)/jslds-bench run --suite variants
+
 # What other numbers of modes, or more starts, would do for slds.
 modes: env
 	$(BIN)/jslds-bench run --suite modes
@@ -66,8 +70,8 @@ maze: env
 	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
 
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic methods_quick switching spikes lambda_e modes level
-	for run in synthetic methods_quick switching spikes lambda_e modes; do mkdir -p reports/reference/$$run && \
+reference: synthetic methods_quick switching spikes lambda_e modes variants level
+	for run in synthetic methods_quick switching spikes lambda_e modes variants; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	$(BIN)/python reports/quote.py
 

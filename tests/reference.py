@@ -140,10 +140,14 @@ def expansion(cell, theta, h_star, u_star, h, u, zeroth):
     )
 
 
-def expansion_network(phi, a, away):
-    """e*_t = E(a_{t−1}; φ), eq. 6: each layer x ← tanh(x + W x + b), or with V(u − u*) in it."""
-    for w, b, v in phi:
-        a = np.tanh(a + w.T @ a + b + (0.0 if v is None else v.T @ away))
+def expansion_network(cell, theta, phi, a, u, u_star):
+    """e*_t = E(a_{t−1}; φ), eq. 6: each layer x ← tanh(x + W x + b), or with V(u − u*) in it, or F(x, u*)."""
+    for layer in phi:
+        if not layer:
+            a = update(cell, theta, a, u_star)
+            continue
+        w, b, v = layer
+        a = np.tanh(a + w.T @ a + b + (0.0 if v is None else v.T @ (u - u_star)))
     return a
 
 
@@ -153,7 +157,7 @@ def run(cell, theta, phi, h_0, inputs, u_star):
     h = a = h_0
     for u in inputs:
         h = update(cell, theta, h, u)
-        e = expansion_network(phi, a, u - u_star)
+        e = expansion_network(cell, theta, phi, a, u, u_star)
         a = expansion(cell, theta, e, u_star, a, u, "point")
         for rows, row in zip(out, (h, a, e, update(cell, theta, e, u_star)), strict=True):
             rows.append(row)

@@ -183,7 +183,7 @@ def find_fixed_points(
     return FixedPoints(points, q, values, unstable, np.asarray(u_star), len(candidates), int(rejected.sum()))
 
 
-def search_starts(network: Network, states: Float[Any, "P N"]) -> Float[Any, "M N"]:
+def search_starts(network: Network, states: Float[Any, "P N"], u_star: Float[Any, " U"]) -> Float[Any, "M N"]:
     """Where to start a search: the states, and E of each where the network has an expansion network.
 
     Reference: the authors' code, which starts from the expansion points e* too.
@@ -191,7 +191,8 @@ def search_starts(network: Network, states: Float[Any, "P N"]) -> Float[Any, "M 
     states = np.asarray(states)
     if network.expansion is None:
         return states
-    return np.concatenate([states, np.asarray(expansion_point(network.expansion, states))])
+    e = expansion_point(network.expansion, states, rest=lambda x: network.step(x, u_star))
+    return np.concatenate([states, np.asarray(e)])
 
 
 def locate(

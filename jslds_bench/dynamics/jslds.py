@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -19,10 +20,22 @@ from jslds_bench.dynamics.rollout import (
     stage_blocks,
 )
 from jslds_bench.dynamics.tape import MatMul, tape_scan
-from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Readout, Trials
+from jslds_bench.errors import UsageError
+from jslds_bench.types.core import Cell, CellParams, ExpansionParams, NetworkStep, Readout, Trials
 
 ExpansionSees = Literal["state", "input"]
 """What an expansion network reads: the state (the paper's), or the input too."""
+
+
+def refined(phi: ExpansionParams) -> int:
+    """How many steps of the network E ends with."""
+    return sum(isinstance(layer, NetworkStep) for layer in phi)
+
+
+def check_refine(steps: int) -> None:
+    """Raises UsageError unless E can end with so many steps of the network."""
+    if not 0 <= steps <= 10:
+        raise UsageError(f"refine is {steps}, expected 0 to 10 steps of the network after E")
 
 
 class CoStates(NamedTuple):
@@ -42,14 +55,22 @@ class CoStates(NamedTuple):
 
 
 def expansion_point(
-    phi: ExpansionParams, a: Float[Array, "*batch N"], away: Float[Array, "*batch U"] | None = None
+    phi: ExpansionParams,
+    a: Float[Array, "*batch N"],
+    away: Float[Array, "*batch U"] | None = None,
+    rest: Callable[[Float[Array, "*batch N"]], Float[Array, "*batch N"]] | None = None,
 ) -> Float[Array, "*batch N"]:
     """e* = E(a; φ): layers of x ← tanh(x + x W + b) (eq. 6, in the residual form of the paper's code).
 
-    A layer with V adds (u − u*) V, where `away` is u − u*, or 0 if left out: an E that sees the input, which
-    the paper's does not.
+    Two kinds of layers go beyond the paper. One with V adds (u − u*) V, where `away` is u − u*, or 0 if left
+    out: an E that sees the input. A `NetworkStep` is x ← F(x, u*), which is `rest`: where points attract, a
+    step of the network brings e* nearer to one.
     """
     for layer in phi:
+        if isinstance(layer, NetworkStep):
+            assert rest is not None, "E has steps of the network, and needs F(·, u*)"
+            a = rest(a)
+            continue
         z = a + a @ layer.w + layer.b
         a = jnp.tanh(z if layer.v is None or away is None else z + away @ layer.v)
     return a
@@ -67,15 +88,22 @@ def jslds_step(
 
     One Jacobian-vector product; no Jacobian is formed. Reference: Smith et al. (2021), eqs. 5–6.
     """
-    return expansion_step(cell, params, expansion_point(phi, a, u - u_star), u_star, a, u, "point")
+    e = expansion_point(phi, a, u - u_star, lambda x: cell.step(params, x, u_star))
+    return expansion_step(cell, params, e, u_star, a, u, "point")
 
 
-def _see_input(phi: ExpansionParams) -> tuple[bool, ...]:
-    """Which layers do."""
-    return tuple(layer.v is not None for layer in phi)
+def _layers(phi: ExpansionParams) -> tuple[Literal["state", "input", "network"], ...]:
+    """What the layers of E are: they see the state, the input too, or are steps of the network."""
+
+    def kind(layer: Any) -> Literal["state", "input", "network"]:
+        if isinstance(layer, NetworkStep):
+            return "network"
+        return "state" if layer.v is None else "input"
+
+    return tuple(map(kind, phi))
 
 
-def _co_step(cell: Cell, see_input: tuple[bool, ...]) -> Any:
+def _co_step(cell: Cell, layers: tuple[Literal["state", "input", "network"], ...]) -> Any:
     """One step of network and JSLDS: h, and e* with the tangent along a − e* and u − u*.
 
     Their products are not stacked: at these sizes three are as fast as one, and what is between them stays
@@ -86,8 +114,11 @@ def _co_step(cell: Cell, see_input: tuple[bool, ...]) -> Any:
         (from_star, biases, layer_biases), (h, a) = consts, carry
         from_u = project(matmul, u, biases)
         e = a
-        for i, sees in enumerate(see_input):
-            add = matmul(f"x{i}", u, layer_biases[i]) if sees else layer_biases[i]
+        for i, kind in enumerate(layers):
+            if kind == "network":
+                e = network_step(cell, matmul, e, from_star)
+                continue
+            add = matmul(f"x{i}", u, layer_biases[i]) if kind == "input" else layer_biases[i]
             e = matmul(f"e{i}", e, add, TANH)
         tangent = a - e
         zs: list[jax.Array] = []
@@ -124,7 +155,7 @@ def co_rollout(
     rounding.
     """
     weights, consts = _co_arguments(cell, params, phi, u_star)
-    _, out = tape_scan(_co_step(cell, _see_input(phi)), weights, consts, (h0, h0), jnp.swapaxes(inputs, 0, 1))
+    _, out = tape_scan(_co_step(cell, _layers(phi)), weights, consts, (h0, h0), jnp.swapaxes(inputs, 0, 1))
     return CoStates(*(jnp.swapaxes(x, 0, 1) for x in out))
 
 
@@ -133,13 +164,14 @@ def _co_arguments(cell: Cell, params: CellParams, phi: ExpansionParams, u_star: 
     weights, biases = cell_weights(cell, params), cell_biases(cell, params, len(u_star))
     from_star = {name: u_star @ weights[name] + x if name in weights else x for name, x in biases.items()}
     # x + x W is one product with W + 1.
-    layers = {f"e{i}": layer.w + jnp.eye(len(layer.w), dtype=layer.w.dtype) for i, layer in enumerate(phi)}
-    layers |= {f"x{i}": layer.v for i, layer in enumerate(phi) if layer.v is not None}
-    layer_biases = [
-        jnp.broadcast_to(layer.b, (len(u_star), len(layer.b)))
+    own = {i: layer for i, layer in enumerate(phi) if not isinstance(layer, NetworkStep)}
+    layers = {f"e{i}": layer.w + jnp.eye(len(layer.w), dtype=layer.w.dtype) for i, layer in own.items()}
+    layers |= {f"x{i}": layer.v for i, layer in own.items() if layer.v is not None}
+    layer_biases = {
+        i: jnp.broadcast_to(layer.b, (len(u_star), len(layer.b)))
         - (0.0 if layer.v is None else u_star @ layer.v)
-        for layer in phi
-    ]
+        for i, layer in own.items()
+    }
     return weights | layers, (from_star, biases, layer_biases)
 
 
@@ -167,7 +199,7 @@ def co_errors(
     trials: Trials,
 ) -> CoErrors:
     """The squares of `co_rollout`'s states, summed where they arise: no state is kept for it."""
-    inner = _co_step(cell, _see_input(phi))
+    inner = _co_step(cell, _layers(phi))
     weights, consts = _co_arguments(cell, params, phi, trials.u_star)
 
     def step(matmul: MatMul, consts: Any, carry: Any, x: Any) -> tuple[Any, Any]:

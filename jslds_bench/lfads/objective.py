@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jslds_bench.dynamics.jslds import CoStates, co_rollout
 from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.lfads.modules import ENCODER, LFADSParameters, log_rate_readout
-from jslds_bench.types.core import Cell
+from jslds_bench.types.core import Cell, Layer
 
 _MOST_LOG_RATE = 10.0
 """Above this a rate grows linearly in its logarithm: a far-off early step cannot overflow."""
@@ -138,5 +138,7 @@ def objective(
             "a": jnp.sum((states.a - states.h) ** 2) / n,
         }
         total += weights.jslds * terms["jslds"] + weights.e * terms["e"] + weights.a * terms["a"]
-    recurrent = [stage.w for stage in p.generator] + [layer.w for layer in p.phi or ()]
+    recurrent = [stage.w for stage in p.generator] + [
+        layer.w for layer in p.phi or () if isinstance(layer, Layer)
+    ]
     return total + weights.l2 * sum(jnp.sum(w**2) for w in recurrent), terms

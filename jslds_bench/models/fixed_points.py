@@ -190,7 +190,7 @@ class FixedPointModel:
         found = []
         for k, u_star in enumerate(u_stars):
             progress(k, len(u_stars), "fixed points")
-            states = search_starts(network, visited_states(network, trials, u_star, self.n_trials))
+            states = search_starts(network, visited_states(network, trials, u_star, self.n_trials), u_star)
             noise = self.noise * jax.random.normal(jax.random.fold_in(key, k), states.shape)
             candidates = states + np.asarray(noise)
             # Variants differ in what they make of the points: the search is one.

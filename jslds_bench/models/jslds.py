@@ -11,7 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.dynamics.fixed_points import groups_within, rms_radius
-from jslds_bench.dynamics.jslds import ExpansionSees, co_rollout, expansion_point
+from jslds_bench.dynamics.jslds import (
+    ExpansionSees,
+    check_refine,
+    co_rollout,
+    expansion_point,
+    refined,
+)
 from jslds_bench.dynamics.linearize import ExpandInput, expand, expansion_step
 from jslds_bench.dynamics.once import once
 from jslds_bench.dynamics.training import Parameters, Recipe, RecipeName, expansion_loss, make_recipe, train
@@ -25,6 +31,7 @@ from jslds_bench.types.core import (
     Layer,
     LocalLinear,
     Network,
+    NetworkStep,
     Progress,
     Trials,
     silent,
@@ -62,17 +69,20 @@ class JacobianSwitching:
 
     def step(self, carry: Carry, h: Any, u: Any, u_star: Any) -> tuple[Carry, Any]:
         at, zeroth = self.about(u, u_star)
-        e = expansion_point(self.phi, h, u - u_star)
+        e = self.expansion(h, u, u_star)
         return carry, expansion_step(self.cell, self.params, e, at, h, u, zeroth)
+
+    def expansion(self, h: Any, u: Any, u_star: Any) -> Any:
+        """e*."""
+        rest = partial(self.cell.step, self.params, u=u_star)
+        return expansion_point(self.phi, h, u - u_star, rest)
 
     def about(self, u: Any, u_star: Any) -> tuple[Any, Literal["value", "point"]]:
         """The input that is expanded about, and the constant term there: e* rests under u* alone."""
         return (u, "value") if self.expand_input == "actual" else (u_star, "point")
 
     def local(self, h: Any, u: Any, u_star: Any) -> LocalLinear:
-        return expand(
-            self.cell, self.params, expansion_point(self.phi, h, u - u_star), *self.about(u, u_star)
-        )
+        return expand(self.cell, self.params, self.expansion(h, u, u_star), *self.about(u, u_star))
 
     def fitted_to(self) -> dict[str, int]:
         """The steps that E was trained for on a frozen network, and the fresh trials drawn for them."""
@@ -102,8 +112,11 @@ class JSLDS:
         weight_e: λ_e on a frozen network, in place of the task's: the larger, the more E is held to points
             that rest, rather than to follow the state.
         expand_input: the input to expand about: "star", u* (eqs. 5–6, as E is trained), or "actual", u_t.
-        expansion: what E sees, "state" or "input" (u − u* too). An E of the network's own that sees something
-            else is not taken: another is trained, from it. None: the network's own, or "state".
+        expansion: what E sees, "state" or "input" (u − u* too). None: as the network's own, or "state".
+        refine: how many steps of the network under u* follow in E, e* = F(… F(E(a), u*)). None: as the
+            network's own, or 0.
+
+    An E of the network's own that is otherwise is not taken: another is trained, from it.
     """
 
     recipe: RecipeName = "fast"
@@ -112,6 +125,7 @@ class JSLDS:
     weight_e: float | None = None
     expand_input: ExpandInput = "star"
     expansion: ExpansionSees | None = None
+    refine: int | None = None
 
     SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_steps": 3}
 
@@ -120,12 +134,14 @@ class JSLDS:
             raise UsageError(f"jslds needs n_steps ≥ 1 and merge ≥ 0, got {self.n_steps} and {self.merge}")
         if self.weight_e is not None and self.weight_e < 0:
             raise UsageError(f"jslds needs weight_e ≥ 0, got {self.weight_e}")
+        if self.refine is not None:
+            check_refine(self.refine)
 
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> JacobianSwitching:
         phi, trained = network.expansion, {}
-        if phi is None or self.expansion not in (None, _sees(phi)):
+        if phi is None or self.expansion not in (None, _sees(phi)) or self.refine not in (None, refined(phi)):
             phi, recipe = self._train_expansion(task, network, key, progress)
             trained = {"steps": recipe.n_steps, "trials_drawn": recipe.n_steps * recipe.batch}
         h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], network.n_state))
@@ -150,10 +166,15 @@ class JSLDS:
     def _start(self, network: Network) -> ExpansionParams:
         """Where E's training starts: at the network's own E, or at zero."""
         n = network.n_state
-        zero = tuple(Layer(jnp.zeros((n, n)), jnp.zeros(n)) for _ in range(2))
-        first, *later = network.expansion or zero
-        v = jnp.zeros((network.n_inputs, n)) if self.expansion == "input" else None
-        return (first._replace(v=v), *later)
+        phi = network.expansion or tuple(Layer(jnp.zeros((n, n)), jnp.zeros(n)) for _ in range(2))
+        first, *later = (layer for layer in phi if isinstance(layer, Layer))
+        sees = self.expansion or _sees(phi)
+        if sees == "state":
+            first = first._replace(v=None)
+        elif first.v is None:
+            first = first._replace(v=jnp.zeros((network.n_inputs, n)))
+        steps = refined(phi) if self.refine is None else self.refine
+        return (first, *later, *[NetworkStep()] * steps)
 
     def _train_expansion(
         self, task: Task, network: Network, key: jax.Array, progress: Progress
@@ -186,7 +207,7 @@ def _trained(
 
 
 def _sees(phi: ExpansionParams) -> ExpansionSees:
-    return "state" if all(layer.v is None for layer in phi) else "input"
+    return "input" if any(isinstance(layer, Layer) and layer.v is not None for layer in phi) else "state"
 
 
 _co_rollout = jax.jit(co_rollout, static_argnums=0)

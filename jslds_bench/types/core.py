@@ -47,7 +47,11 @@ class Layer(NamedTuple):
     v: Float[Array, "U N"] | None = None
 
 
-ExpansionParams = tuple[Layer, ...]
+class NetworkStep(NamedTuple):
+    """A layer of E that is the network itself, x ← F(x, u*): it has no numbers of its own."""
+
+
+ExpansionParams = tuple[Layer | NetworkStep, ...]
 """φ: the layers of E."""
 
 

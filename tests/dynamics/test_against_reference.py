@@ -1,6 +1,7 @@
 """The fast core against the paper's equations written out: values and gradients, float32 and float64."""
 
 import contextlib
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from jslds_bench.dynamics.linearize import expand, expansion_step
 from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.dynamics.training import Parameters, co_training_loss, network_loss
 from jslds_bench.types import LossWeights
+from jslds_bench.types.core import NetworkStep
 
 WEIGHTS = LossWeights(rnn=0.7, jslds=1.3, e=11.0, a=5.0, l2=0.01)
 SIZES = [(1, 1, 1, 1, 1), (7, 3, 5, 2, 3)]  # T, B, N, U, O
@@ -28,23 +30,27 @@ CELLS = [
 ]
 cells = pytest.mark.parametrize("cell", CELLS)
 with_expansion = pytest.mark.parametrize(
-    ("cell", "sees"),
-    [*((cell, False) for cell in CELLS), ("vanilla", True), ("gru", True)],
-    indirect=["sees"],
+    ("cell", "kind"),
+    [*((cell, "state") for cell in CELLS)]
+    + [(cell, kind) for cell in ("vanilla", "gru") for kind in ("input", "refined")],
+    indirect=["kind"],
 )
 precisions = pytest.mark.parametrize("x64", [False, True], ids=["float32", "float64"])
 
 
 @pytest.fixture
-def sees(request):
-    """Whether E sees the input, where a test asks for it."""
-    return getattr(request, "param", False)
+def kind(request):
+    """Of E: it sees the state, the input too, or ends with two steps of the network."""
+    return getattr(request, "param", "state")
 
 
 @pytest.fixture
-def network(cell, sees, size, make_network):
+def network(cell, kind, size, make_network):
     _, _, n, u, o = size
-    return make_network(cell, n, u, o, seed=n, sees_input=sees)
+    made = make_network(cell, n, u, o, seed=n, sees_input=kind == "input")
+    if kind != "refined":
+        return made
+    return dataclasses.replace(made, expansion=(*made.expansion, NetworkStep(), NetworkStep()))
 
 
 @pytest.fixture
@@ -105,7 +111,7 @@ def test_one_step_and_the_expansions(cell, size, x64, network, trials):
     points = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5)), jnp.float32)
     where = (network.params, network.expansion, points, trials.inputs[0, 0], trials.u_star[0])
     theta, phi, (h, e), u, star = plain(where)
-    point = reference.expansion_network(phi, h, u - star)
+    point = reference.expansion_network(cell, theta, phi, h, u, star)
     value = reference.update(cell, theta, e, star)
     expected = (
         reference.update(cell, theta, h, u),
@@ -123,7 +129,7 @@ def test_one_step_and_the_expansions(cell, size, x64, network, trials):
         f = network.cell
         got = (
             f.step(params, h, u),
-            expansion_point(phi, h, u - star),
+            expansion_point(phi, h, u - star, lambda x: f.step(params, x, star)),
             jslds_step(f, params, phi, h, u, star),
             expansion_step(f, params, e, star, h, u, "value"),
             expansion_step(f, params, e, star, h, u, "point"),

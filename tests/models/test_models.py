@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jslds_bench.contract.compiling import compilations
-from jslds_bench.dynamics.jslds import co_rollout, expansion_point
+from jslds_bench.dynamics.jslds import co_rollout, expansion_point, jslds_step
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.dynamics.training import make_recipe, train
 from jslds_bench.errors import Unsupported, UsageError
@@ -23,7 +23,7 @@ from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.settings.networks.calls import on_model
 from jslds_bench.tasks.context_integration import ContextIntegration
 from jslds_bench.tasks.nbit_memory import NBitMemory
-from jslds_bench.types import Layer
+from jslds_bench.types import Layer, NetworkStep
 
 MEMORY = NBitMemory(n_bits=1, n_steps=6, n_unscored=1)
 CONTEXT = ContextIntegration(n_steps=6)
@@ -126,6 +126,26 @@ def test_another_expansion_network_than_the_network_s_own_is_trained_from_it(mak
     np.testing.assert_allclose(model.local(h, u, u_star).e, away, rtol=1e-6)
     assert np.abs(away - expansion_point(model.phi, h)).max() > 1e-4
     assert fit(JSLDS(**settings, expansion="state"), MEMORY, seeing).phi[0].v is None
+
+
+def test_an_expansion_network_may_end_with_steps_of_the_network(make_network):
+    """Both on a frozen network, where one is trained, and where the network has its own."""
+    own = make_network("gru", 5, MEMORY.n_inputs, 1)
+    settings = {"recipe": "paper", "n_steps": 2}
+    model = fit(JSLDS(**settings, refine=2), MEMORY, own)
+    assert model.fitted_to()["steps"] == 2
+    assert model.phi[2:] == (NetworkStep(), NetworkStep())
+    h, u, u_star = jnp.ones(5) / 3, jnp.array([1.0, -1.0]), jnp.array([0.5, 0.0])
+    e = own.step(own.step(expansion_point(model.phi[:2], h), u_star), u_star)
+    np.testing.assert_allclose(model.local(h, u, u_star).e, e, rtol=1e-5)
+    step = jslds_step(own.cell, own.params, model.phi, h, u, u_star)
+    np.testing.assert_allclose(model.step((), h, u, u_star)[1], step, rtol=1e-5)
+    refined = dataclasses.replace(own, expansion=model.phi)
+    for refine in (None, 2):
+        assert fit(JSLDS(**settings, refine=refine), MEMORY, refined).fitted_to() == {}
+    assert len(fit(JSLDS(**settings, refine=0), MEMORY, refined).phi) == 2
+    with pytest.raises(UsageError, match="refine is -1, expected 0 to 10 steps of the network"):
+        JSLDS(refine=-1)
 
 
 def test_variants_of_jslds_on_a_frozen_network_train_one_expansion_network(make_network, monkeypatch):

@@ -26,7 +26,7 @@ from jslds_bench.networks.checkpoint import Checkpoint
 from jslds_bench.networks.cotrained import CoTrained
 from jslds_bench.networks.standard import Standard
 from jslds_bench.tasks.nbit_memory import NBitMemory
-from jslds_bench.types import Network
+from jslds_bench.types import Network, NetworkStep
 
 cells = pytest.mark.parametrize("cell", ["vanilla", "gru"])
 
@@ -100,6 +100,7 @@ def built():
         "cotrained": CoTrained("paper", cell="vanilla", n_state=4, n_steps=2),
         "from standard": CoTrained("paper", cell="vanilla", n_state=4, n_steps=2, initial="standard"),
         "seeing": CoTrained("paper", cell="vanilla", n_state=4, n_steps=2, expansion="input"),
+        "refined": CoTrained("paper", cell="vanilla", n_state=4, n_steps=2, refine=1, weight_a=30.0),
     }
     made = {}
     for name, source in sources.items():
@@ -109,7 +110,7 @@ def built():
     return made
 
 
-@pytest.mark.parametrize("name", ["standard", "cotrained", "from standard", "seeing"])
+@pytest.mark.parametrize("name", ["standard", "cotrained", "from standard", "seeing", "refined"])
 def test_trained_networks(name, built):
     source, network, seen = built[name]
     assert network.cell.name == "vanilla"
@@ -127,6 +128,28 @@ def test_an_expansion_network_that_sees_the_input_learns_from_it(built):
     assert phi[0].v.shape == (2, 4)
     assert phi[0].v.any()
     assert phi[1].v is built["cotrained"][1].expansion[0].v is None
+
+
+def test_a_refined_expansion_network_is_trained_through_the_network(built):
+    phi = built["refined"][1].expansion
+    assert phi[2] == NetworkStep()
+    plain = built["cotrained"][1].expansion
+    assert len(phi) == len(plain) + 1
+    assert np.abs(phi[0].w - plain[0].w).max() > 0
+
+
+def test_weights_and_steps_are_given_or_the_task_s():
+    with pytest.raises(UsageError, match="weight_e ≥ 0, got -1"):
+        CoTrained(weight_e=-1.0)
+    with pytest.raises(UsageError, match="relative_steps > 0, got 0"):
+        CoTrained(relative_steps=0.0)
+    own = dataclasses.asdict(CoTrained("paper", cell="vanilla", n_state=4, n_steps=2))
+    weights = TASK.setup.weights
+    named = CoTrained(**(own | {"weight_e": weights.e, "weight_a": weights.a}))
+    key = jax.random.key(1)
+    halved = CoTrained(**(own | {"n_steps": 4, "relative_steps": 0.5})).build(TASK, jax.random.key(1))
+    assert halved.history["step"].tolist() == [2]
+    assert network_bytes(CoTrained(**own).build(TASK, key)) == network_bytes(named.build(TASK, key))
 
 
 def test_one_key_gives_one_network(built):
@@ -175,6 +198,9 @@ def test_a_network_comes_back_bit_for_bit(network, file):
     seeing = dataclasses.replace(network, expansion=(first._replace(v=jnp.ones((2, 3))), *later))
     file.write_bytes(network_bytes(seeing))
     assert_same(arrays_of(seeing), arrays_of(read_network(file)))
+    refined = dataclasses.replace(network, expansion=(*network.expansion, NetworkStep()))
+    file.write_bytes(network_bytes(refined))
+    assert_same(arrays_of(refined), arrays_of(read_network(file)))
     wide = dataclasses.replace(network, expansion=(first._replace(v=jnp.ones((3, 3))), *later))
     file.write_bytes(network_bytes(wide))
     with pytest.raises(UsageError, match=r"expansion layer 0 v has shape \(3, 3\), expected \(2, 3\)"):
@@ -184,11 +210,12 @@ def test_a_network_comes_back_bit_for_bit(network, file):
     assert read_network(file).expansion is None
 
 
-def test_only_a_network_whose_expansion_sees_the_input_is_of_the_later_schema(network):
-    """So that a reader of the first refuses it, and does not leave V out."""
+def test_only_a_network_whose_expansion_is_more_than_layers_is_of_the_later_schema(network):
+    """So that a reader of the first refuses it, and does not leave V or the steps of the network out."""
     first, *later = network.expansion
     seeing = dataclasses.replace(network, expansion=(first._replace(v=jnp.ones((2, 3))), *later))
-    for written, schema in ((network, 1), (seeing, 2)):
+    refined = dataclasses.replace(network, expansion=(*network.expansion, NetworkStep()))
+    for written, schema in ((network, 1), (seeing, 2), (refined, 2)):
         with np.load(io.BytesIO(network_bytes(written))) as arrays:
             assert json.loads(str(arrays["about"]))["schema"] == schema
 

@@ -15,11 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.dynamics.jslds import refined
 from jslds_bench.errors import UsageError
-from jslds_bench.types.core import Affine, Cell, FixedPoints, Layer, Network, Readout
+from jslds_bench.types.core import Affine, Cell, FixedPoints, Layer, Network, NetworkStep, Readout
 
 SCHEMAS = (1, 2)
-"""Read are both. Written is 1, unless E sees the input: a reader of 1 alone would leave its V out."""
+"""Read are both. Written is 1, unless E sees the input or ends with steps of the network: a reader of 1 alone
+would leave these out."""
 _TRUTH = ("points", "eigenvalues", "u_star")
 
 
@@ -32,24 +34,33 @@ def network_bytes(network: Network) -> bytes:
     }
     for i, stage in enumerate(network.params):
         arrays |= {f"stage{i}.{part}": getattr(stage, part) for part in "wvb"}
-    for i, layer in enumerate(network.expansion or ()):
+    layers, n_steps = _of_expansion(network)
+    for i, layer in enumerate(layers):
         arrays |= {f"expansion{i}.{part}": x for part, x in layer._asdict().items() if x is not None}
     arrays |= {f"history.{name}": values for name, values in network.history.items()}
     for i, known in enumerate(network.truth or ()):
         arrays |= {f"truth{i}.{part}": getattr(known, part) for part in _TRUTH}
     about = {
         "format": "jslds-bench network",
-        "schema": 2 if any(layer.v is not None for layer in network.expansion or ()) else 1,
+        "schema": 2 if n_steps or any(layer.v is not None for layer in layers) else 1,
         "cell": _cell_name(network.cell),
         "kind": network.kind,
-        "n_expansion": len(network.expansion or ()),
+        "n_expansion": len(layers),
     }
+    if n_steps:
+        about["n_refine"] = n_steps
     if network.truth is not None:
         about["n_truth"] = len(network.truth)
     arrays["about"] = np.array(json.dumps(about, sort_keys=True))
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **{k: np.asarray(a) for k, a in arrays.items()})
     return buffer.getvalue()
+
+
+def _of_expansion(network: Network) -> tuple[list[Layer], int]:
+    """The layers of E with numbers of their own, and how many steps of the network come last."""
+    phi = network.expansion or ()
+    return [layer for layer in phi if isinstance(layer, Layer)], refined(phi)
 
 
 def can_be_read(network: Network) -> bool:
@@ -90,7 +101,7 @@ def read_network(path: Path) -> Network:
         raise UsageError(f"no checkpoint at {path}") from None
     except DAMAGE as error:
         raise UsageError(f"{path} is not a jslds-bench checkpoint, or is damaged: {error}") from error
-    cell, kind, n_expansion = _description(about, path)
+    cell, kind, n_expansion, n_refine = _description(about, path)
 
     def take(name: str) -> jax.Array:
         if name not in arrays:
@@ -106,7 +117,7 @@ def read_network(path: Path) -> Network:
         tuple(Affine(*(take(f"stage{i}.{p}") for p in "wvb")) for i in range(len(cell.widths))),
         take("h0"),
         Readout(take("readout.w"), take("readout.b")),
-        tuple(layer(i) for i in range(n_expansion)) or None,
+        (*(layer(i) for i in range(n_expansion)), *[NetworkStep()] * n_refine) or None,
         kind,
         {k.removeprefix("history."): a for k, a in arrays.items() if k.startswith("history.")},
         _truth(arrays, about, path),
@@ -153,8 +164,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: members[name] for name in members.files}
 
 
-def _description(about: Any, path: Path) -> tuple[Cell, str, int]:
-    """Cell, kind and number of expansion layers."""
+def _description(about: Any, path: Path) -> tuple[Cell, str, int, int]:
+    """Cell, kind, number of expansion layers, and of steps of the network after them."""
     about = about if isinstance(about, dict) else {}
     if about.get("format") != "jslds-bench network" or about.get("schema") not in SCHEMAS:
         raise UsageError(
@@ -166,8 +177,13 @@ def _description(about: Any, path: Path) -> tuple[Cell, str, int]:
         raise UsageError(f"checkpoint {path} has cell {cell!r} and kind {kind!r}, expected two names")
     if not isinstance(n_expansion, int) or not 0 <= n_expansion <= 100:
         raise UsageError(f"checkpoint {path} has n_expansion {n_expansion!r}, expected a small number")
+    n_refine = about.get("n_refine", 0)
+    if not isinstance(n_refine, int) or not 0 <= n_refine <= (10 if n_expansion else 0):
+        raise UsageError(
+            f"checkpoint {path} has n_refine {n_refine!r}, expected 0 to 10 steps after an expansion network"
+        )
     try:
-        return get_cell(cell), kind, n_expansion
+        return get_cell(cell), kind, n_expansion, n_refine
     except UsageError as error:
         raise UsageError(f"checkpoint {path}: {error}") from error
 
@@ -195,7 +211,7 @@ def check_shapes(network: Network, what: str) -> None:
         if i in network.cell.gains:
             shapes = ((n,), (u, 0), (0,))
         expected += [(f"stage {i} {p}", getattr(stage, p), s) for p, s in zip("wvb", shapes, strict=True)]
-    for i, layer in enumerate(network.expansion or ()):
+    for i, layer in enumerate(_of_expansion(network)[0]):
         expected += [(f"expansion layer {i} w", layer.w, (n, n)), (f"expansion layer {i} b", layer.b, (n,))]
         if layer.v is not None:
             expected.append((f"expansion layer {i} v", layer.v, (u, n)))

@@ -6,7 +6,7 @@ arrays. Use a module by itself to explore a cell; training and benchmarking go b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import jax
@@ -18,7 +18,16 @@ from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.jslds import expansion_point
 from jslds_bench.dynamics.training import Parameters
 from jslds_bench.errors import Diverged
-from jslds_bench.types.core import Affine, Cell, CellParams, ExpansionParams, Layer, Network, Readout
+from jslds_bench.types.core import (
+    Affine,
+    Cell,
+    CellParams,
+    ExpansionParams,
+    Layer,
+    Network,
+    NetworkStep,
+    Readout,
+)
 
 
 class RecurrentCell(nnx.Module):
@@ -62,23 +71,29 @@ class RecurrentCell(nnx.Module):
 class ExpansionNetwork(nnx.Module):
     """E(a; φ): `n_layers` layers of x ← tanh(x + x W + b), W and b starting at 0 (eq. 6).
 
-    With `n_inputs` the first layer sees u − u* too, by a V that starts at 0.
+    With `n_inputs` the first layer sees u − u* too, by a V that starts at 0. With `refine` so many steps of
+    the network follow, x ← F(x, u*).
     """
 
-    def __init__(self, n_state: int, n_layers: int = 2, n_inputs: int | None = None) -> None:
+    def __init__(self, n_state: int, n_layers: int = 2, n_inputs: int | None = None, refine: int = 0) -> None:
         self.w = nnx.List(nnx.Param(jnp.zeros((n_state, n_state))) for _ in range(n_layers))
         self.b = nnx.List(nnx.Param(jnp.zeros(n_state)) for _ in range(n_layers))
         self.v = None if n_inputs is None else nnx.Param(jnp.zeros((n_inputs, n_state)))
+        self.refine = refine
 
     @property
     def parameters(self) -> ExpansionParams:
         first, *later = (Layer(w[...], b[...]) for w, b in zip(self.w, self.b, strict=True))
-        return (first if self.v is None else first._replace(v=self.v[...]), *later)
+        first = first if self.v is None else first._replace(v=self.v[...])
+        return (first, *later, *[NetworkStep()] * self.refine)
 
     def __call__(
-        self, a: Float[Array, "*batch N"], away: Float[Array, "*batch U"] | None = None
+        self,
+        a: Float[Array, "*batch N"],
+        away: Float[Array, "*batch U"] | None = None,
+        rest: Callable[[Array], Array] | None = None,
     ) -> Float[Array, "*batch N"]:
-        return expansion_point(self.parameters, a, away)
+        return expansion_point(self.parameters, a, away, rest)
 
 
 class LinearReadout(nnx.Module):
@@ -96,7 +111,9 @@ class LinearReadout(nnx.Module):
         return self.parameters(h)
 
 
-@partial(jax.jit, static_argnames=("cell", "n_inputs", "n_state", "n_outputs", "expansion", "sees_input"))
+@partial(
+    jax.jit, static_argnames=("cell", "n_inputs", "n_state", "n_outputs", "expansion", "sees_input", "refine")
+)
 def initial_parameters(
     cell: str,
     n_inputs: int,
@@ -105,13 +122,14 @@ def initial_parameters(
     key: PRNGKeyArray,
     expansion: bool,
     sees_input: bool = False,
+    refine: int = 0,
 ) -> Parameters:
-    """Fresh parameters; with an expansion network of either kind or none the others are the same draw."""
+    """Fresh parameters; with an expansion network of any kind or none the others are the same draw."""
     rngs = nnx.Rngs(key)
     recurrent = RecurrentCell(cell, n_inputs, n_state, rngs=rngs)
     readout = LinearReadout(n_state, n_outputs, rngs=rngs)
     sees = n_inputs if sees_input else None
-    phi = ExpansionNetwork(n_state, n_inputs=sees).parameters if expansion else None
+    phi = ExpansionNetwork(n_state, n_inputs=sees, refine=refine).parameters if expansion else None
     return Parameters(recurrent.parameters, recurrent.h0[...], readout.parameters, phi)
 
 
