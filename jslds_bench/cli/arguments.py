@@ -104,6 +104,12 @@ def _compare() -> _Parser:
         "--models", nargs=2, metavar=("OF_A", "OF_B"), help="a model of A against one of B, as: jslds mine"
     )
     p.add_argument(
+        "--networks",
+        nargs=2,
+        metavar=("OF_A", "OF_B"),
+        help="models on a network of A against the same on one of B, as: standard cotrained",
+    )
+    p.add_argument(
         "--metric", action="append", default=[], metavar="NAME", help="only this metric (may be repeated)"
     )
     p.add_argument("--rule", metavar="|".join(RULES), help="default: what A states, else interval")

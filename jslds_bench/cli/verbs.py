@@ -201,6 +201,7 @@ def compare(arguments: Namespace) -> int:
         read_side(arguments.a),
         read_side(arguments.b),
         models=None if arguments.models is None else tuple(arguments.models),
+        networks=None if arguments.networks is None else tuple(arguments.networks),
         metrics=arguments.metric,
         rule=None if arguments.rule is None else one_of(arguments.rule, RULES, "rule"),
     )

@@ -59,6 +59,23 @@ def pairings(a: Side, b: Side, models: tuple[str, str] | None, metrics: Sequence
     return found
 
 
+def of_networks(a: Side, b: Side, networks: tuple[str, str]) -> tuple[Side, Side]:
+    """Both sides with one network each, as if these were one network.
+
+    Raises:
+        UsageError: a side has no such network.
+    """
+    sides, both = [], f"{networks[0]} → {networks[1]}"
+    for side, network in zip((a, b), networks, strict=True):
+        results = {(key[0], both, key[2]): x for key, x in side.results.items() if key[1] == network}
+        if not results:
+            labels = sorted({key[1] for key in side.results})
+            hint = f"{nearest(network, labels)} (it has: {', '.join(labels)})"
+            raise UsageError(f"{side.name} has no network {network!r}{hint}")
+        sides.append(dataclasses.replace(side, name=f"{side.name}: {network}", results=results))
+    return sides[0], sides[1]
+
+
 def missing(a: Side, b: Side, models: tuple[str, str] | None) -> list[str]:
     """A line for each side on what only it has."""
     if models is not None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from jslds_bench.analysis import stats
-from jslds_bench.compare.pairing import Pairing, Seed, missing, pairings
+from jslds_bench.compare.pairing import Pairing, Seed, missing, of_networks, pairings
 from jslds_bench.compare.sides import Key, Side, oriented
 from jslds_bench.compare.speeds import speeds_refused
 from jslds_bench.compare.tolerance import QUALITY, SPEED, Tolerance
@@ -108,6 +108,7 @@ def compare(
     b: Side,
     *,
     models: tuple[str, str] | None = None,
+    networks: tuple[str, str] | None = None,
     metrics: Sequence[str] = (),
     rule: str | None = None,
     alpha: float = ALPHA,
@@ -116,6 +117,7 @@ def compare(
 
     Args:
         models: a model of `a` and the model of `b` to hold against it; None: each against its namesake.
+        networks: the same of networks.
         metrics: only these; none: all that both have.
         rule: interval or tolerance; None: what `a` states, else interval.
         alpha: bound on the chance of any false better or worse, over all rows together.
@@ -124,6 +126,8 @@ def compare(
         UsageError: nothing to compare.
     """
     rule = rule or a.rule or "interval"
+    if networks is not None:
+        a, b = of_networks(a, b, networks)
     found = pairings(a, b, models, metrics)
     refusal = speeds_refused(a, b)
     cases = [_case(p, a) for p in found]

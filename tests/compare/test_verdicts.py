@@ -213,6 +213,20 @@ def test_two_models_of_one_run(make_side):
         compare(run, run, models=("jslds", "mina"))
 
 
+def test_two_networks_of_one_run(make_side):
+    run = make_side({"relative_error": 2 * [0.1, 0.2, 0.3]})
+    run.results["t", "other", "jslds"] = make_side({"relative_error": 2 * [0.05, 0.1, 0.15]}).results[
+        "t", "n", "jslds"
+    ]
+    found = compare(run, run, networks=("n", "other"))
+    assert (found.a, found.b) == ("s: n", "s: other")
+    row = only(found)
+    assert (row.network, row.model, row.verdict) == ("n → other", "jslds", "better")
+    assert row.change == pytest.approx(-0.5)
+    with pytest.raises(UsageError, match="no network 'othr'; did you mean 'other'"):
+        compare(run, run, networks=("n", "othr"))
+
+
 def published(model: str = "jslds", metric: str = "relative_error", value: float = 0.2) -> Side:
     results = Results(values={metric: {None: Value(value, "", "")}}, notes={metric: "published; over t ≥ 2"})
     return Side("paper", "published", "", {("t", "n", model): results}, {}, {})
