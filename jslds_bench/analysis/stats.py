@@ -201,21 +201,22 @@ def critical_difference(
     methods differ depends on which others were entered.
 
     Args:
-        units: the task of each block. Blocks that share a task are not independent, so methods are ranked in
-            every block, but tested on their mean scores by task. None: every block stands for itself.
+        units: the task of each block. Blocks that share a task are not independent, so there is one number
+            of each task to test two methods on: how much more often one has the lower score than the other.
+            None: every block stands for itself, and the difference of scores is tested.
 
     Reference: Demšar (2006); Benavoli, Corani and Mangili (2016).
     """
     scores = _whole(np.asarray(scores, dtype=float))
     k = scores.shape[1]
-    places, unit = ranks(scores), "pairs"
-    if units is not None:
-        places, scores, unit = mean_by(places, units), mean_by(scores, units), "tasks"
-    n = len(scores)
     left, right = np.triu_indices(k, 1)
+    places, gaps, unit = ranks(scores), _gaps(scores[:, left], scores[:, right]), "pairs"
+    if units is not None:
+        places, gaps, unit = mean_by(places, units), mean_by(np.sign(gaps), units), "tasks"
+    n = len(places)
     p = np.ones((k, k))
     if len(left) and n:
-        p[left, right] = p[right, left] = holm(wilcoxon_p(_gaps(scores[:, left].T, scores[:, right].T)))
+        p[left, right] = p[right, left] = holm(wilcoxon_p(gaps.T))
     mean_ranks = places.mean(axis=0) if n else np.full(k, math.nan)
     order = np.argsort(mean_ranks, kind="stable")
     cliques: list[tuple[int, ...]] = []

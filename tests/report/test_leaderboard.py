@@ -61,9 +61,10 @@ def test_other_seeds_and_missing_values_have_no_rank(write_named, make):
     unranked = {(e.run, e.model) for e in board.entries if math.isnan(e.rank)}
     assert unranked == {("a", "persistence"), ("b", "jslds")}
     assert [math.isnan(e.rank) for e in board.entries] == [False] * 4 + [True] * 2
-    whole, errors = methods(board, "")
+    whole, errors, tasks = methods(board, "")
     assert {m[2] for m in whole} == {"jslds", "fixed_points"}
     assert errors.shape == (3, 4)
+    assert tasks == ["nbit_memory"] * 3
 
 
 def test_seeds_that_were_asked_for_and_not_run_leave_no_rank(write_named, make):
