@@ -25,11 +25,12 @@ def test_every_model_of_the_package_is_in_the_suites_of_its_kind():
         assert {model.name for model in load_suite(suite).models} == of_spikes
 
 
-def test_methods_meet_everywhere_and_on_tasks_enough_to_test_all_pairs_of_six():
+def test_every_model_of_methods_meets_every_network_on_enough_tasks_to_test_pairs_of_six():
     suite = load_suite("methods")
     jobs = resolve(suite).jobs
     assert not any(job.refusal for job in jobs)
-    assert len(jobs) == len(suite.tasks) * len(suite.networks) * len(suite.models) * len(suite.seeds)
+    cells = len(suite.tasks) * len(suite.networks) - 2  # two networks do not learn three bits
+    assert len(jobs) == cells * len(suite.models) * len(suite.seeds)
     assert len(suite.tasks) >= pairs_needed(0.05, n_tests=15)
 
 
