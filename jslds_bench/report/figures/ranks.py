@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ def mean_ranks(heading: str, groups: Sequence[Ranks], xlabel: str) -> Figure:
     ax.set_yticks(ticks, names)
     ax.set_ylim(y - 0.4, -0.6)
     ax.set_xlim(1 - 0.06 * most, most * (1.06 + 0.03 * LANES) + 0.3)
-    ax.set_xticks(range(1, most + 1, max(1, most // 8)))
+    ax.set_xticks(range(1, most + 1, math.ceil(most / 8)))
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(xlabel)
     return figure

@@ -19,7 +19,7 @@ from jslds_bench.report.data.run import RunData
 from jslds_bench.report.figures.intervals import Estimate, Line, Scale, intervals, shares
 from jslds_bench.report.figures.ranks import Ranks, mean_ranks
 from jslds_bench.report.plans.plan import Plan
-from jslds_bench.report.style import Style
+from jslds_bench.report.style import Style, plain
 
 SECTION = "over-tasks"
 MOST_LINES = 5  # in one panel
@@ -135,7 +135,8 @@ def _overall(one: Judged) -> str:
         return ""
     places = stats.mean_by(stats.ranks(one.group.losses), one.group.tasks)
     p = one.found.p[0, 1] if len(one.models) == 2 else tasks.friedman(places).p
-    return f"p = {number(p, 2)}"
+    # Further out the tail of F says little of that of χ².
+    return f"p = {number(p, 2)}" if p >= 1e-4 else "p < 1e-4"
 
 
 def _ranks_caption(rivals: Sequence[Judged]) -> str:
@@ -143,7 +144,8 @@ def _ranks_caption(rivals: Sequence[Judged]) -> str:
     for one in rivals:
         first = f"{one.models[0]} ranks first ({number(one.found.mean_ranks[0], 2)} of {len(one.models)})"
         apart = [m for m, p in zip(one.models, one.found.p[0], strict=True) if p <= one.found.alpha]
-        told = f"told apart from {', '.join(apart) or 'none'}"
+        few = ", ".join(apart) or "none"
+        told = f"told apart from {few if len(apart) <= 4 else f'{len(apart)} others'}"
         lines.append(f"{one.name}: {first}, {'which claims nothing' if one.why else told}")
     n = counted(len({t for one in rivals for t in one.group.tasks}), "task")
     return (
@@ -168,7 +170,8 @@ def _pairs_of(data: RunData, one: Judged) -> Iterator[Estimate]:
     ends = {what: tasks.interval(tasks.improvement(few, weights)) for what, weights in one.draws.items()}
     for i, j in zip(*np.triu_indices(few.shape[1], 1), strict=True):
         of = {what: (float(low[i, j]), float(high[i, j])) for what, (low, high) in ends.items()}
-        label, color = f"{one.models[i]} vs {one.models[j]}", data.styles[one.models[i]].color
+        first, second = (plain(one.models[at], 19) for at in (i, j))
+        label, color = f"{first} vs {second}", data.styles[one.models[i]].color
         yield Estimate(label, color, not one.why, float(mean[i, j]), of.get("seeds"), of.get("tasks"))
 
 
