@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods_quick lambda_e modes variants ablation level reference compiled perf bench-here lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants ablation level reference compiled perf bench-here lock clean
 
 env: $(MADE)
 
@@ -42,6 +42,10 @@ smoke: env
 # Every kind of method, once, on every task.
 methods_quick: env
 	$(BIN)/jslds-bench run --suite methods_quick
+
+# Every kind of method on every kind of network and task, with seeds: a night.
+methods: env
+	$(BIN)/jslds-bench run --suite methods
 
 # What the weight of λ_e does to a JSLDS on a frozen network.
 lambda_e: env

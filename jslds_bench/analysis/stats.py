@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,13 @@ def pairs_needed(alpha: float, n_tests: int = 1) -> int:
     return math.ceil(1 + math.log2(max(n_tests, 1) / alpha))
 
 
-def power_note(n: int, alpha: float, n_tests: int = 1) -> str:
-    """Why `n` pairs cannot reach `alpha`, or nothing where they can."""
+def power_note(n: int, alpha: float, n_tests: int = 1, unit: str = "pairs") -> str:
+    """Why `n` pairs, or whatever a test pairs, cannot reach `alpha`, or nothing where they can."""
     needed = pairs_needed(alpha, n_tests)
     if n >= needed:
         return ""
     among = f" among {n_tests} tests" if n_tests > 1 else ""
-    return f"underpowered: the least p of {n} pairs is {least_p(n):.2g}, {needed} pairs are needed{among}"
+    return f"underpowered: the least p of {n} {unit} is {least_p(n):.2g}, {needed} {unit} are needed{among}"
 
 
 def wilcoxon_p(differences: Float[Any, "R n"]) -> Float[Any, " R"]:
@@ -178,7 +179,7 @@ class CriticalDifference:
     """What a critical-difference diagram shows.
 
     Attributes:
-        mean_ranks: of each method over the blocks, [methods].
+        mean_ranks: of each method over the blocks, by units where these are given, [methods].
         p: Holm-adjusted p of each pair, [methods, methods], 1 on the diagonal.
         cliques: maximal runs of methods, by rising mean rank, of which no two differ at `alpha`; indices.
         note: why the blocks are too few to tell any two methods apart, or nothing.
@@ -191,21 +192,32 @@ class CriticalDifference:
     note: str
 
 
-def critical_difference(scores: Float[Any, "blocks methods"], alpha: float = 0.05) -> CriticalDifference:
+def critical_difference(
+    scores: Float[Any, "blocks methods"], alpha: float = 0.05, units: Sequence[str] | None = None
+) -> CriticalDifference:
     """Mean ranks of `scores` (lower is better) and what exact Wilcoxon tests, after Holm, cannot part.
 
     Pairwise Wilcoxon tests rather than Nemenyi's critical difference of mean ranks: there, whether two
     methods differ depends on which others were entered.
 
+    Args:
+        units: the task of each block. Blocks that share a task are not independent, so there is one number
+            of each task to test two methods on: how much more often one has the lower score than the other.
+            None: every block stands for itself, and the difference of scores is tested.
+
     Reference: Demšar (2006); Benavoli, Corani and Mangili (2016).
     """
     scores = _whole(np.asarray(scores, dtype=float))
-    n_blocks, k = scores.shape
+    k = scores.shape[1]
     left, right = np.triu_indices(k, 1)
+    places, gaps, unit = ranks(scores), _gaps(scores[:, left], scores[:, right]), "pairs"
+    if units is not None:
+        places, gaps, unit = mean_by(places, units), mean_by(np.sign(gaps), units), "tasks"
+    n = len(places)
     p = np.ones((k, k))
-    if len(left) and n_blocks:
-        p[left, right] = p[right, left] = holm(wilcoxon_p(_gaps(scores[:, left].T, scores[:, right].T)))
-    mean_ranks = ranks(scores).mean(axis=0) if n_blocks else np.full(k, math.nan)
+    if len(left) and n:
+        p[left, right] = p[right, left] = holm(wilcoxon_p(gaps.T))
+    mean_ranks = places.mean(axis=0) if n else np.full(k, math.nan)
     order = np.argsort(mean_ranks, kind="stable")
     cliques: list[tuple[int, ...]] = []
     end = 0
@@ -216,9 +228,15 @@ def critical_difference(scores: Float[Any, "blocks methods"], alpha: float = 0.0
         if stop > end and stop - start > 1:
             cliques.append(tuple(int(i) for i in order[start:stop]))
         end = max(end, stop)
-    return CriticalDifference(
-        mean_ranks, p, tuple(cliques), alpha, power_note(n_blocks, alpha, max(len(left), 1))
-    )
+    note = power_note(n, alpha, max(len(left), 1), unit)
+    return CriticalDifference(mean_ranks, p, tuple(cliques), alpha, note)
+
+
+def mean_by(table: Float[Any, "blocks columns"], labels: Sequence[str]) -> Float[Any, "units columns"]:
+    """The mean of the rows of each label, labels in the order in which they first appear."""
+    units = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    at = np.array([units[label] for label in labels], dtype=int)
+    return np.array([table[at == i].mean(axis=0) for i in range(len(units))]).reshape(len(units), -1)
 
 
 def performance_profile(

@@ -13,6 +13,7 @@ from jslds_bench.report.data.run import RunData, load_data
 from jslds_bench.report.facts import facts, failures, key_lines
 from jslds_bench.report.figures.picture import css_name
 from jslds_bench.report.html import fill, remove_others, write_figure
+from jslds_bench.report.plans import over_tasks
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.plans.time import SECTION, time_plans
 from jslds_bench.report.style import theme
@@ -64,15 +65,19 @@ def write_report(run: Path, progress: Progress = silent) -> Path:
 
 def plans(data: RunData) -> Iterator[Plan]:
     """All figures of a run."""
+    yield from over_tasks.over_tasks_plans(data)
     for task in data.tasks:
         yield from data.setting(task).plans(data, task)
     yield from time_plans(data)
 
 
 def sections(data: RunData, shown: Sequence[Shown]) -> list[Section]:
-    """The figures in the order of the page: what settings want first, over all tasks, then task by task."""
-    first = {name: title for task in data.tasks for name, title in data.setting(task).sections.items()}
+    """The figures in the order of the page: over all tasks, what settings want first, then task by task."""
+    first = {over_tasks.SECTION: "Over tasks"}
+    first |= {name: title for task in data.tasks for name, title in data.setting(task).sections.items()}
     made = [Section(*head, "", [s for s in shown if s.plan.section[0] == head[0]]) for head in first.items()]
+    if data.tasks and not made[0].figures:
+        made[0] = dataclasses.replace(made[0], note=over_tasks.too_few(data))
     for i, task in enumerate(data.tasks, 1):
         own = [s for s in shown if s.plan.section == ("task", task)]
         made.append(Section(f"task-{i}", task, data.said(task, "caption"), own))

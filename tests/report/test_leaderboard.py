@@ -19,8 +19,9 @@ from jslds_bench import cli
 from jslds_bench.errors import UsageError
 from jslds_bench.report import write_leaderboard
 from jslds_bench.report.board.board import build_board, front, methods
-from jslds_bench.report.board.leaderboard import LABELS, _heads
+from jslds_bench.report.board.leaderboard import LABELS, _compared, _heads
 from jslds_bench.report.data.run import load_data
+from jslds_bench.report.style import PAPER, theme
 
 MACHINE = {"machine": "x86_64", "cpu": "a CPU", "cores": 2, "threads": 1, "device": "cpu: cpu"}
 
@@ -61,9 +62,10 @@ def test_other_seeds_and_missing_values_have_no_rank(write_named, make):
     unranked = {(e.run, e.model) for e in board.entries if math.isnan(e.rank)}
     assert unranked == {("a", "persistence"), ("b", "jslds")}
     assert [math.isnan(e.rank) for e in board.entries] == [False] * 4 + [True] * 2
-    whole, errors = methods(board, "")
+    whole, errors, tasks = methods(board, "")
     assert {m[2] for m in whole} == {"jslds", "fixed_points"}
     assert errors.shape == (3, 4)
+    assert tasks == ["nbit_memory"] * 3
 
 
 def test_seeds_that_were_asked_for_and_not_run_leave_no_rank(write_named, make):
@@ -237,3 +239,14 @@ def test_the_page_sorts_and_filters_in_a_browser(write_named, make, tmp_path):
         costs = [float(v) for v, m in zip(found["cost"], found["machine"], strict=True) if m == machine]
         assert costs == sorted(costs)
     assert (found["count"], set(found["runs"])) == ("8 of 16", {"two"})
+
+
+def test_of_three_tasks_these_are_the_units_of_tests(write_named, make):
+    board = board_of(write_named("a", records(make, tasks=("memory", "clicks", "sines"))))
+    with theme():
+        (name, figure, caption), _ = _compared(board, "")[0]
+    assert name == "ranks"
+    assert "Wilcoxon tests over tasks" in caption
+    assert "Hollow, and without bars: underpowered: the least p of 3 tasks is 0.25" in caption
+    dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert {line.get_markerfacecolor() for line in dots} == {PAPER}

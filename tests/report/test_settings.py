@@ -127,7 +127,8 @@ def test_a_run_of_every_setting(write_run, make, film_run, films):
     assert len(key_lines(data)) == 4
     assert dict(facts(data))["data"] == "nascar, nbit_memory, spiking_rotations: synthetic; reel: real"
     heads = [section.title for section in sections(data, [])]
-    assert heads == ["Error against complexity", "Error by step", "Network × model", "Reels", *data.tasks]
+    general = ["Over tasks", "Error against complexity", "Error by step", "Network × model", "Reels"]
+    assert heads == [*general, *data.tasks]
     text = write_report(run).read_text()
     assert text.count("<svg ") == len([plan for plan in plans(data) if plan.build])
     board = write_leaderboard([run], run.parent / "board").read_text()

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from suite_texts import BASE, message
 
+from jslds_bench.analysis.stats import pairs_needed
 from jslds_bench.runner.outcome import blank_record
 from jslds_bench.suite import Entry, load_plugins, load_suite, registries, resolve
 from jslds_bench.types import MODELS
@@ -16,11 +17,21 @@ def test_every_model_of_the_package_is_in_the_suites_of_its_kind():
     of_networks = {name for name in ours if hasattr(models.get(name), "fit")}
     assert of_networks >= {"fixed_points", "jslds", "persistence", "taylor_at_state"}
     # of `synthetic` those that are compared in the paper's own terms; slds takes too long to be quick
-    for suite, left_out in (("smoke", set()), ("synthetic", {"clds", "edmd"}), ("methods_quick", {"slds"})):
+    lacking = {"smoke": set(), "synthetic": {"clds", "edmd"}, "methods_quick": {"slds"}, "methods": set()}
+    for suite, left_out in lacking.items():
         assert {model.name for model in load_suite(suite).models} == of_networks - left_out, suite
     of_spikes = {name for name in ours if hasattr(models.get(name), "fit_spikes")} - {"slds"}
     for suite in ("spikes", "maze"):
         assert {model.name for model in load_suite(suite).models} == of_spikes
+
+
+def test_every_model_of_methods_meets_every_network_on_enough_tasks_to_test_pairs_of_six():
+    suite = load_suite("methods")
+    jobs = resolve(suite).jobs
+    assert not any(job.refusal for job in jobs)
+    cells = len(suite.tasks) * len(suite.networks) - 2  # two networks do not learn three bits
+    assert len(jobs) == cells * len(suite.models) * len(suite.seeds)
+    assert len(suite.tasks) >= pairs_needed(0.05, n_tests=15)
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,8 @@ def names(runs: Sequence[Path]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(run) for run in runs]
 
 
-def methods(board: Board, rivals: str) -> tuple[list[tuple[str, str, str]], np.ndarray]:
-    """The methods (run, network, model) with every seed of every task, and their losses [blocks, methods].
+def methods(board: Board, rivals: str) -> tuple[list[tuple[str, str, str]], np.ndarray, list[str]]:
+    """The methods (run, network, model) with every seed of every task, their losses [blocks, methods], tasks.
 
     A block is a task and a seed. Methods that lack a task, a seed or a value of one, or are of the class
     `rivals` in some tasks alone, are left out.
@@ -125,7 +125,7 @@ def methods(board: Board, rivals: str) -> tuple[list[tuple[str, str, str]], np.n
             losses[entry.method] |= {(entry.task, s): loss for s, loss in entry.losses.items()}
     whole = [m for m, found in losses.items() if found.keys() == set(blocks)]
     table = np.array([[losses[m][block] for m in whole] for block in blocks], dtype=float)
-    return whole, table.reshape(len(blocks), len(whole))
+    return whole, table.reshape(len(blocks), len(whole)), [task for task, _ in blocks]
 
 
 def front(entries: Sequence[Entry]) -> list[Entry]:

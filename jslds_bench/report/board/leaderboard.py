@@ -17,12 +17,14 @@ from jslds_bench.errors import UsageError
 from jslds_bench.records.numbers import counted, number
 from jslds_bench.records.store import slug, write_atomic
 from jslds_bench.report.board.board import Board, Entry, build_board, methods, names
+from jslds_bench.report.data.blocks import LEAST_TASKS
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.data.summary import Column, Summary
-from jslds_bench.report.figures.board import LEGEND_UP_TO, mean_ranks, pareto, profiles
+from jslds_bench.report.figures.board import LEGEND_UP_TO, pareto, profiles
 from jslds_bench.report.figures.picture import css_name
+from jslds_bench.report.figures.ranks import Ranks, mean_ranks
 from jslds_bench.report.html import FILES, fill, remove_others, write_figure
-from jslds_bench.report.style import DASHES, PALETTE, Style, plain, theme
+from jslds_bench.report.style import DASHES, INK, PALETTE, Style, plain, theme
 
 MAX_PANELS = 12
 MAX_METHODS = 24
@@ -190,7 +192,7 @@ def _pareto(board: Board) -> Iterator[tuple[str, Figure, str]]:
 
 def _compared(board: Board, rivals: str) -> tuple[list[tuple[str, Figure, str]], list[str]]:
     """Mean ranks and performance profiles of the methods of a class that have every seed of every task."""
-    whole, scores = methods(board, rivals)
+    whole, scores, tasks = methods(board, rivals)
     left_out = len({e.method for e in board.entries if e.rivals == rivals}) - len(whole)
     gap = f"Without a task or seed that most have: {counted(left_out, 'method')}." if left_out else ""
     kind, mark = (f", linear in {rivals}", f"_{slug(rivals)}") if rivals else ("", "")
@@ -198,18 +200,23 @@ def _compared(board: Board, rivals: str) -> tuple[list[tuple[str, Figure, str]],
         few = f"No mean ranks{kind}: fewer than two methods have every seed of every task."
         return [], [f"{few} {gap}".strip()]
     order = stats.ranks(scores).mean(axis=0).argsort(kind="stable")[:MAX_METHODS]
-    found = stats.critical_difference(scores[:, order])
+    # Blocks of a task are not independent: tasks are the units, where there are more than one or two.
+    units = tasks if len(set(tasks)) >= LEAST_TASKS else None
+    found = stats.critical_difference(scores[:, order], units=units)
     several = len({run for run, _, _ in whole}) > 1
     labels = [" · ".join(whole[i][::-1] if several else whole[i][:0:-1]) for i in order]
     words = [
         f"Mean rank over {counted(len(scores), 'pair')} of task and seed.",
-        f"A bar spans methods of which exact Wilcoxon tests, after Holm, part no two at {found.alpha:.0%}.",
-        f"{found.note.capitalize()}." if found.note else "",
+        f"A bar spans methods of which exact Wilcoxon tests over {'tasks' if units else 'these'}, after "
+        f"Holm, part no two at {found.alpha:.0%}.",
+        f"Hollow, and without bars: {found.note}." if found.note else "",
         f"Only the {MAX_METHODS} of least mean rank are here." if len(whole) > MAX_METHODS else "",
         gap,
     ]
     caption = " ".join(filter(None, words))
-    made = [(f"ranks{mark}", mean_ranks(f"Mean ranks{kind}", labels, found), caption)]
+    one = Ranks("", "", labels, [INK] * len(labels), found, not found.note)
+    diagram = mean_ranks(f"Mean ranks{kind}", [one], "mean rank over tasks and seeds")
+    made = [(f"ranks{mark}", diagram, caption)]
     if any(c and c.sign < 0 for c in board.ranked_by.values()) or (scores < 0).any():
         return made, [
             f"No performance profiles{kind}: they need numbers of at least 0 of which less is better."

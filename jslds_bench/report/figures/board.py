@@ -46,32 +46,6 @@ def pareto(heading: str, panels: Mapping[str, Sequence[Entry]], board: Board) ->
     return figure
 
 
-def mean_ranks(heading: str, labels: Sequence[str], found: stats.CriticalDifference) -> Figure:
-    """Critical-difference diagram: methods by mean rank; a bar at the right spans what no test parts."""
-    order = np.argsort(found.mean_ranks, kind="stable")
-    place = {int(i): row for row, i in enumerate(order)}
-    longest = max((len(plain(label, 34)) for label in labels), default=0)
-    figure, (ax,) = sheet(
-        heading, 1, 1, height=0.21 * len(labels) + 0.1, left=min(2.4, 0.3 + 0.066 * longest), title_lines=0
-    )
-    ax.plot(
-        found.mean_ranks[order], range(len(order)), linestyle="none", marker="o", markersize=4.5, color=INK
-    )
-    ax.set_yticks(range(len(order)), [plain(labels[i], 34) for i in order])
-    ax.set_ylim(len(order) - 0.5, -0.5)
-    end = len(labels) + 0.4
-    step = 0.03 * len(labels)
-    for k, clique in enumerate(found.cliques):
-        rows = [place[i] for i in clique]
-        x = end + step * (k % 6)
-        ax.plot([x, x], [min(rows) - 0.25, max(rows) + 0.25], color=INK, linewidth=2.2, solid_capstyle="butt")
-    ax.set_xlim(0.7, end + 6 * step + 0.1)
-    ax.set_xticks(_whole_ticks(len(labels)))
-    ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("mean rank over tasks and seeds")
-    return figure
-
-
 def profiles(
     heading: str, labels: Sequence[str], scores: np.ndarray, styles: Sequence[Style], top: float = 100.0
 ) -> Figure:
@@ -90,7 +64,3 @@ def profiles(
     ax.set_xlabel("within this factor of the least")
     ax.set_ylabel("share of tasks × seeds")
     return figure
-
-
-def _whole_ticks(top: int) -> list[int]:
-    return list(range(1, top + 1, max(1, top // 8)))
