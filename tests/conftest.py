@@ -14,7 +14,7 @@ import pytest
 from nwb_files import write_nwb
 
 from jslds_bench.contract.settings.networks.cases import random_network
-from jslds_bench.dynamics.cells import AFFINE
+from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.runner.programs import shed
 from jslds_bench.types import Affine, Network, Readout, Trials
 
@@ -97,7 +97,7 @@ def affine_network(a: np.ndarray, b: np.ndarray, c: np.ndarray, h0: np.ndarray |
     theta = (Affine(*(jnp.asarray(x, jnp.float32) for x in (a.T, b.T, c))),)
     readout = Readout(jnp.eye(n, 1), jnp.zeros(1))
     start = jnp.zeros(n) if h0 is None else jnp.asarray(h0, jnp.float32)
-    return Network(AFFINE, theta, start, readout, None, "analytic")
+    return Network(get_cell("affine"), theta, start, readout, None, "analytic")
 
 
 def random_trials(n_trials: int, n_steps: int, n_inputs: int, n_outputs: int, seed: int = 0) -> Trials:

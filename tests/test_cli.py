@@ -201,6 +201,7 @@ def test_version(capsys):
     [
         ("tasks", "nbit_memory", "Remember the last non-zero symbol of each channel."),
         ("networks", "standard", "A network trained on its task loss alone"),
+        ("cells", "vanilla", "h' = tanh(h W + u V + b)."),
         ("models", "jslds", "JSLDS"),
         ("metrics", "skill", "higher"),
         ("suites", "smoke", "3 tasks × 3 networks × "),
@@ -217,7 +218,7 @@ def test_without_a_kind_everything_is_listed(capsys):
     assert cli.main(["list"]) == 0
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if line.endswith(":")] == [
-        "tasks:", "networks:", "models:", "metrics:", "suites:"
+        "tasks:", "networks:", "cells:", "models:", "metrics:", "suites:"
     ]  # fmt: skip
 
 

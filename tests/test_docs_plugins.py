@@ -38,15 +38,17 @@ def test_the_page_s_blocks_run_in_their_order(tmp_path):
                 assert done.returncode == 0, done.stdout + done.stderr
                 said.append(done.stdout)
         elif language == "python":  # in place of the file's end
-            file = tmp_path / "my_method.py"
-            head, found, _ = file.read_text().partition(text.splitlines()[0])
-            assert found
-            file.write_text(head + text)
+            first = text.splitlines()[0]
+            (file,) = (f for f in tmp_path.glob("my_*.py") if first in f.read_text())
+            head = file.read_text().partition(first)[0]
+            file.write_text(head.replace("import CELLS, TANH", "import CELLS, SIGMOID, TANH") + text)
         else:
             assert language == "toml"
             (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text)
-    _, checked, ran, _ = said
+    _, checked, ran, _, _, cell_checked, cell_ran = said
     assert checked.startswith("my_method keeps the contract of a model")
+    assert cell_checked.startswith("my_cell keeps the contract of a cell")
+    assert cell_ran.rstrip().endswith("reports/cells/index.html")
     assert ran.rstrip().endswith("reports/mine/index.html")
     assert (tmp_path / "reports/mine/index.html").exists()
     with (tmp_path / "mine.csv").open(newline="") as stream:

@@ -14,13 +14,13 @@ usage: jslds-bench VERB [options]     (jslds-bench VERB --help for its options)
 Benchmark of methods that explain recurrent neural networks by local linear dynamics.
 
   run       run a suite: train or read its networks, fit its models, write records and a report
-  list      what there is: tasks, networks, models, metrics, suites
-  info      what a task, network, model, metric or suite is, and its parameters
+  list      what there is: tasks, networks, cells, models, metrics, suites
+  info      what a task, network, cell, model, metric or suite is, and its parameters
   report    write the report of a run again, or a leaderboard of several
   compare   two runs, or a run and a baseline or published values: what is better, worse, the same
   baseline  make a baseline of a run, and show what moved since the last
   export    the values of a run as csv, json or parquet, one row per value
-  new       write a working file for a model, task, network or metric of your own, and its test
+  new       write a working file for a model, task, network, cell or metric of your own, and its test
   check     say in words where an entry breaks its contract
   import    make a checkpoint of the weights of a PyTorch, Keras or Flax layer
   perf      the speed of two versions of this code, interleaved on this machine
@@ -31,8 +31,8 @@ exit codes: 0 all well, 1 regression or finding, 2 some jobs failed, 3 usage"""
 FORMATS = ("csv", "json", "parquet")
 COMPARISONS = ("text", "markdown", "json")
 RULES = ("interval", "tolerance")
-NEW = ("model", "task", "network", "metric")
-LISTS = ("tasks", "networks", "models", "metrics", "suites")
+NEW = ("model", "task", "network", "cell", "metric")
+LISTS = ("tasks", "networks", "cells", "models", "metrics", "suites")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,7 +84,7 @@ def _list() -> _Parser:
 
 def _info() -> _Parser:
     p = _parser("info", "What an entry or a suite is, its parameters, and where it may be used.")
-    p.add_argument("name", metavar="NAME", help="a task, network, model, metric or suite")
+    p.add_argument("name", metavar="NAME", help="a task, network, cell, model, metric or suite")
     p.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a Python file with entries")
     return p
 
@@ -145,7 +145,7 @@ def _new() -> _Parser:
 
 def _check() -> _Parser:
     p = _parser("check", "Check the contract of an entry; one line for each finding, and 1 if there are any.")
-    p.add_argument("name", metavar="NAME", help="a task, network, model or metric")
+    p.add_argument("name", metavar="NAME", help="a task, network, cell, model or metric")
     p.add_argument(
         "--set",
         action="append",

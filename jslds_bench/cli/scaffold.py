@@ -10,7 +10,7 @@ from jslds_bench.errors import UsageError
 from jslds_bench.suite import registries
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-KINDS = ("model", "task", "network", "metric")
+KINDS = ("model", "task", "network", "cell", "metric")
 
 
 def new_entry(kind: str, name: str, folder: Path) -> tuple[Path, Path]:

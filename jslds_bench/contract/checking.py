@@ -42,7 +42,7 @@ def check(
     secret: int | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """The contract of `kind` ("tasks", "networks", "models", "metrics") on the entry called `name`.
+    """The contract of `kind` ("tasks", "networks", "cells", "models", "metrics") on the entry called `name`.
 
     Args:
         cases: what models and metrics are checked on (`settings.base.Contract.cases`); by default all.

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jslds_bench.dynamics.cells import TANH
 from jslds_bench.dynamics.linearize import expansion_step
 from jslds_bench.dynamics.rollout import (
     cell_biases,
@@ -21,7 +20,7 @@ from jslds_bench.dynamics.rollout import (
 )
 from jslds_bench.dynamics.tape import MatMul, tape_scan
 from jslds_bench.errors import UsageError
-from jslds_bench.types.core import Cell, CellParams, ExpansionParams, NetworkStep, Readout, Trials
+from jslds_bench.types.core import TANH, Cell, CellParams, ExpansionParams, NetworkStep, Readout, Trials
 
 ExpansionSees = Literal["state", "input"]
 """What an expansion network reads: the state (the paper's), or the input too."""

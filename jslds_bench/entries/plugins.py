@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS
+from jslds_bench.entries.registry import CELLS, METRICS, MODELS, NETWORKS, TASKS
 from jslds_bench.entries.sources import PLUGIN
 from jslds_bench.errors import BrokenPlugin, UsageError
 
@@ -36,7 +36,7 @@ def load(path: str | Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # other people's code may raise anything
         del sys.modules[name]
-        for registry in (TASKS, NETWORKS, MODELS, METRICS):
+        for registry in (TASKS, NETWORKS, CELLS, MODELS, METRICS):
             registry.forget(name)
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise BrokenPlugin(f"plug-in {path} could not be imported: {text}") from error

@@ -20,7 +20,7 @@ C = TypeVar("C")
 
 
 class Registry(Generic[T]):
-    """Named entry classes of one kind (tasks, networks, models or metrics).
+    """Named entry classes of one kind (tasks, networks, cells, models or metrics).
 
     Entries come from this package, from entry points of the group ``jslds_bench.<kind>s``, and from
     plug-in files that the user names. An entry point is imported only when its name is asked for.
@@ -130,5 +130,6 @@ class Registry(Generic[T]):
 
 TASKS: Registry[Any] = Registry("task")
 NETWORKS: Registry[Any] = Registry("network")
+CELLS: Registry[Any] = Registry("cell")
 MODELS: Registry[Any] = Registry("model")
 METRICS: Registry[Any] = Registry("metric")

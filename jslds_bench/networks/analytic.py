@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from jslds_bench.dynamics.cells import VANILLA
+from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.entries.registry import NETWORKS
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared import normal_forms
@@ -104,7 +104,7 @@ def _of_populations(
     read = (made.member[:, None] == np.arange(n_outputs) % n) * made.signs[:, None]
     readout = read / np.abs(read).sum(axis=0)
     h0 = made.states(np.full(n, 0.05))
-    return _network(VANILLA, made, h0, readout, np.zeros(n_outputs), u_stars)
+    return _network(get_cell("vanilla"), made, h0, readout, np.zeros(n_outputs), u_stars)
 
 
 def _of_normal_form(

@@ -12,7 +12,7 @@ from jaxtyping import PRNGKeyArray
 
 from jslds_bench.entries.registry import NETWORKS
 from jslds_bench.errors import UsageError
-from jslds_bench.networks._shared.format import DAMAGE, read_network
+from jslds_bench.networks._shared.format import DAMAGE, cell_of_file, read_network
 from jslds_bench.networks._shared.released import read_released
 from jslds_bench.types.core import Network, Progress, silent
 from jslds_bench.types.networks import Task
@@ -28,6 +28,11 @@ class Checkpoint:
     """
 
     path: str
+
+    @property
+    def cell(self) -> str | None:
+        """The name of the cell in the file, whose code decides the network too."""
+        return cell_of_file(Path(self.path))
 
     def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
         path = Path(self.path)

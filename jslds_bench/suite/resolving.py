@@ -6,6 +6,7 @@ there.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -16,6 +17,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jslds_bench.entries import calls
 from jslds_bench.entries import registry as registered
 from jslds_bench.entries.registry import Registry
 from jslds_bench.entries.sources import Sources
@@ -76,8 +78,8 @@ class _Entry:
 
 
 def registries() -> dict[str, Registry[Any]]:
-    """The four registries, filled: "tasks", "networks", "models", "metrics". Imports JAX."""
-    names = ("tasks", "networks", "models", "metrics")
+    """The registries, filled: "tasks", "networks", "cells", "models", "metrics". Imports JAX."""
+    names = ("tasks", "networks", "cells", "models", "metrics")
     for module in names:
         importlib.import_module(f"jslds_bench.{module}")
     return {name: getattr(registered, name.upper()) for name in names}
@@ -110,7 +112,7 @@ def resolve(suite: Suite) -> Resolved:
             task that does not go with the suite's having networks or not.
     """
     registry, failures = registries(), load_plugins(suite.plugins)
-    suite = _with_recipe(suite, registry)
+    suite = _with_recipe(suite, registry, failures)
     made = {
         kind: {e.label: _made(suite, registry[kind], e, failures) for e in getattr(suite, kind)}
         for kind in TABLES
@@ -202,7 +204,10 @@ def _made(suite: Suite, registry: Registry[Any], entry: Entry, failures: list[st
     try:
         if failures and entry.name not in registry:
             raise BrokenPlugin(f"{registry.kind} {entry.name!r} is not there: {'; '.join(failures)}")
+        if lost := _lost_cell(entry, failures):
+            raise BrokenPlugin(lost)
         made = _located(place, registry.make, entry.name, entry.parameters)
+        modules = (type(made).__module__, *_cell_modules(made))
     except BrokenPlugin as error:
         return _Entry(Part(entry.name, entry.label, entry.parameters), None, str(error), ())
     if isinstance(file, str) and not os.path.exists(file):
@@ -215,7 +220,22 @@ def _made(suite: Suite, registry: Registry[Any], entry: Entry, failures: list[st
             f"{place}: the parameters of {registry.kind} {entry.name!r} must be numbers, texts, booleans or "
             f"tuples ({error})"
         ) from error
-    return _Entry(part, made, None, (type(made).__module__,))
+    return _Entry(part, made, None, modules)
+
+
+def _cell_modules(made: Any) -> tuple[str, ...]:
+    """The modules of the cells that an entry names: by its `cell`, or by its reference set-up's."""
+    named = (getattr(made, "cell", None), getattr(getattr(made, "setup", None), "cell", None))
+    names = dict.fromkeys(calls.name_in(name) for name in named if isinstance(name, str))
+    return tuple(registered.CELLS.get(name).__module__ for name in names if name in registered.CELLS)
+
+
+def _lost_cell(entry: Entry, failures: list[str]) -> str | None:
+    """Why there is no cell that the entry names, where plug-ins do not import: one of them may have it."""
+    name = entry.parameters.get("cell")
+    if not failures or not isinstance(name, str) or calls.name_in(name) in registered.CELLS:
+        return None
+    return f"cell {name!r} is not there: {'; '.join(failures)}"
 
 
 def _check_metrics(suite: Suite, registry: Registry[Any], failures: list[str]) -> None:
@@ -256,7 +276,7 @@ def _refusal(setting: str, task: Any, network: Any, model: Any) -> str | None:
     return f"it describes {others or 'nothing'}, not {mine.about}"
 
 
-def _with_recipe(suite: Suite, registry: Mapping[str, Registry[Any]]) -> Suite:
+def _with_recipe(suite: Suite, registry: Mapping[str, Registry[Any]], failures: list[str]) -> Suite:
     """`suite` with its recipe as a parameter of all entries that take one and do not say their own."""
     if suite.recipe is None:
         return suite
@@ -269,7 +289,9 @@ def _with_recipe(suite: Suite, registry: Mapping[str, Registry[Any]]) -> Suite:
         if "recipe" not in fields or "recipe" in entry.parameters:
             return entry
         entry = dataclasses.replace(entry, parameters={**entry.parameters, "recipe": suite.recipe})
-        _located(f"{suite.where}: recipe", registry[kind].make, entry.name, entry.parameters)
+        if not _lost_cell(entry, failures):
+            with contextlib.suppress(BrokenPlugin):  # of its cell: told where the entry is made
+                _located(f"{suite.where}: recipe", registry[kind].make, entry.name, entry.parameters)
         return entry
 
     changed: dict[str, Any] = {k: tuple(given(k, e) for e in getattr(suite, k)) for k in TABLES}

@@ -1,5 +1,6 @@
 """The value types and protocols that entries are written against: one import path for plug-ins."""
 
+from jslds_bench.entries.registry import CELLS as CELLS
 from jslds_bench.entries.registry import METRICS as METRICS
 from jslds_bench.entries.registry import MODELS as MODELS
 from jslds_bench.entries.registry import NETWORKS as NETWORKS

@@ -77,6 +77,10 @@ def _itself(z: Any) -> Any:
 
 
 IDENTITY = Activation(_itself, jnp.ones_like)
+TANH = Activation(jnp.tanh, lambda y: 1 - y**2)
+SIGMOID = Activation(jax.nn.sigmoid, lambda y: y * (1 - y))
+RELU = Activation(jax.nn.relu, lambda y: jnp.where(y > 0, 1.0, 0.0).astype(y.dtype))
+SOFTPLUS = Activation(jax.nn.softplus, lambda y: -jnp.expm1(-y))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Cell:
     products that the fast path can see.
 
     Attributes:
-        name: the name that suites use.
+        name: the name that suites use, parameters in brackets.
         widths: how many blocks each stage makes.
         lefts: one function (h, zs) → [*, N] per stage, zs being the blocks [*, N] of all stages before it.
         output: function (h, zs) → h', [*, N], of all blocks.
@@ -124,6 +128,17 @@ class Cell:
             z = left(h, zs) * p.w if i in self.gains else left(h, zs) @ p.w + u @ p.v + p.b
             zs.extend(jnp.split(self.activation(i).value(z), self.widths[i], axis=-1))
         return self.output(h, zs)
+
+
+@runtime_checkable
+class CellSource(Protocol):
+    """What makes a cell. Entries are frozen dataclasses, whose fields are the cell's parameters."""
+
+    name: str
+
+    def build(self) -> Cell:
+        """The cell with these parameters; `dynamics.cells` gives it its name."""
+        ...
 
 
 class Trials(NamedTuple):

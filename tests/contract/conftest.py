@@ -11,14 +11,18 @@ from jslds_bench.contract import metric
 from jslds_bench.contract.fitting import Case, Subject, fit_to
 from jslds_bench.contract.instances import smoke, smoke_reading
 from jslds_bench.contract.settings import every, homes, of
+from jslds_bench.contract.settings.networks import cell
 from jslds_bench.contract.settings.networks.cases import CASES, small_case
 from jslds_bench.contract.settings.networks.metric import evaluation_of
 from jslds_bench.contract.words import Refused
+from jslds_bench.dynamics.cells import cell_of
 from jslds_bench.suite import registries
 
 SECRET = 1729  # a draw that makes the tests the same from run to run
 # Each compiles EM for half a minute; lds, slds and rslds are the same but for their gate.
 SLOW = {("recordings", "lds"), ("recordings", "slds"), ("spikes", "slds")}
+
+ON_TAPE = {"vanilla", "gru", "leaky", "al_rnn", "low_rank"}  # dynamics/test_against_reference.py
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -27,7 +31,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     `a_task`, `a_model` and `a_metric` are of networks; of recordings and spikes `a_recorded_task` and so on.
     Those that end in `_rule` come with the rule, and where there are several with the case, of every setting.
     """
-    names: dict[str, list[Any]] = {"a_network": registries()["networks"].registered()}
+    names: dict[str, list[Any]] = {
+        "a_network": registries()["networks"].registered(),
+        "a_cell_rule": list(cell_rules()),
+    }
     for prefix, setting in (("a", "networks"), ("a_recorded", "recordings"), ("a_spike", "spikes")):
         for kind in ("tasks", "models", "metrics"):
             names[f"{prefix}_{kind[:-1]}"] = [
@@ -71,6 +78,15 @@ def rules(kind: str) -> Iterator[Any]:
             for place in places:
                 for rule in found:
                     yield marked(setting, name, *place, rule)
+
+
+def cell_rules() -> Iterator[Any]:
+    """(cell, rule); of the tape only cells that no other test holds to it, or that are not trained."""
+    for name in registries()["cells"].registered():
+        late = name in ON_TAPE or cell_of(smoke("cells", name)).frozen
+        for rule in cell.RULES:
+            marks = pytest.mark.slow if rule == "tape" and late else ()
+            yield pytest.param((name, rule), marks=marks, id=f"{name}-{rule}")
 
 
 @pytest.fixture(scope="session", params=CASES)

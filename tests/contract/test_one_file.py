@@ -69,7 +69,13 @@ def test_a_new_entry_of_each_kind_passes_them(checkout):
 
 
 @pytest.mark.parametrize(
-    "kind", ["task", "network", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("model", "metric"))]
+    "kind",
+    [
+        "task",
+        "network",
+        "cell",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("model", "metric")),
+    ],
 )
 def test_a_new_file_keeps_the_contract_as_it_is(kind, tmp_path):
     name = f"my_{kind}"

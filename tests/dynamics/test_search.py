@@ -7,7 +7,7 @@ from authors_search import adam_descend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jslds_bench.dynamics.cells import VANILLA
+from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.fixed_points import (
     SearchSettings,
     find_fixed_points,
@@ -23,7 +23,9 @@ def tanh_network(w: np.ndarray) -> Network:
     """h' = tanh(w h), column convention."""
     n = len(w)
     theta = (Affine(jnp.asarray(w.T, jnp.float32), jnp.zeros((1, n)), jnp.zeros(n)),)
-    return Network(VANILLA, theta, jnp.zeros(n), Readout(jnp.ones((n, 1)), jnp.zeros(1)), None, "analytic")
+    return Network(
+        get_cell("vanilla"), theta, jnp.zeros(n), Readout(jnp.ones((n, 1)), jnp.zeros(1)), None, "analytic"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jslds_bench.dynamics.cells import SIGMOID, TANH
 from jslds_bench.dynamics.tape import tape_scan
-from jslds_bench.types.core import IDENTITY
+from jslds_bench.types.core import IDENTITY, SIGMOID, TANH
 
 ACTIVATIONS = [IDENTITY, TANH, SIGMOID]
 FUNCTIONS = [jnp.tanh, jnp.sin, lambda z: z, lambda z: z * jax.nn.sigmoid(z)]

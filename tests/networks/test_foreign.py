@@ -12,12 +12,12 @@ import pytest
 from flax import nnx
 
 import jslds_bench
-from jslds_bench.dynamics.cells import CELLS, MAKERS
 from jslds_bench.dynamics.linearize import recurrent_jacobian
 from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.foreign import KINDS, import_network
 from jslds_bench.networks._shared.format import network_bytes, read_network
+from jslds_bench.types import CELLS
 
 FOLDER = Path(__file__).parent / "foreign"
 STORED = sorted(path.stem for path in FOLDER.glob("*.npz"))
@@ -63,7 +63,7 @@ def test_every_layer_is_tested_and_described():
     assert {*STORED, *FLAX} == set(KINDS)
     page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text("utf-8")
     assert [kind for kind in KINDS if f"`{kind}`" not in page] == []
-    assert [cell for cell in (*CELLS, *MAKERS) if not re.search(rf"`{cell}[`(]", page)] == []
+    assert [cell for cell in CELLS.registered() if not re.search(rf"`{cell}[`(]", page)] == []
     assert jslds_bench.import_network is import_network
 
 

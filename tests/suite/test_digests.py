@@ -15,7 +15,7 @@ import pytest
 from jslds_bench.cli.scaffold import new_entry
 from jslds_bench.entries import plugins, sources
 from jslds_bench.suite import Entry, Job, Suite, load_suite, registries, resolve, select
-from jslds_bench.types import METRICS, MODELS, NETWORKS, TASKS
+from jslds_bench.types import CELLS, METRICS, MODELS, NETWORKS, TASKS
 
 CHOSEN = {
     "networks": ("smoke", "context_integration", "rslds"),
@@ -243,8 +243,12 @@ class Theirs(Persistence):
 from jslds_bench.metrics.states import Skill
 class Theirs(Skill):
 """,
+    "cell": """
+from jslds_bench.cells.leaky import Leaky
+class Theirs(Leaky):
+""",
 }
-REGISTRIES = {"task": TASKS, "network": NETWORKS, "model": MODELS, "metric": METRICS}
+REGISTRIES = {"task": TASKS, "network": NETWORKS, "model": MODELS, "metric": METRICS, "cell": CELLS}
 
 
 @pytest.fixture
@@ -263,7 +267,11 @@ def theirs(tmp_path) -> Iterator[Suite]:
         "theirs",
         (0,),
         tasks=(Entry("nbit_memory", "ours"), Entry("their_task", "theirs")),
-        networks=(Entry("standard", "ours"), Entry("their_network", "theirs")),
+        networks=(
+            Entry("standard", "ours"),
+            Entry("their_network", "theirs"),
+            Entry("standard", "of their cell", {"cell": "their_cell(alpha=0.1)"}),
+        ),
         models=(Entry("persistence", "ours"), Entry("their_model", "theirs")),
         plugins=tuple(map(str, files)),
     )
@@ -276,21 +284,23 @@ def theirs(tmp_path) -> Iterator[Suite]:
 @pytest.mark.parametrize("kind", THEIRS)
 def test_a_comment_more_in_a_plug_in_changes_the_jobs_that_its_entries_have_a_part_in(kind, theirs):
     before = resolve(theirs).jobs
-    assert len(before) == 8
+    assert len(before) == 12
     (file,) = (file for file in theirs.plugins if Path(file).stem == kind)
     with open(file, "a") as stream:
         stream.write("# more\n")
     for old, new in zip(before, resolve(theirs).jobs, strict=True):
-        has_part = kind == "metric" or getattr(old, kind).label == "theirs"
+        has_part = old.network.label == "of their cell"
+        if kind != "cell":
+            has_part = kind == "metric" or getattr(old, kind).label == "theirs"
         assert (old.digest != new.digest) == has_part, old.key
-        made = kind in ("task", "network") and has_part
+        made = kind in ("task", "network", "cell") and has_part
         assert (old.network_digest != new.network_digest) == made, old.key
 
 
 def test_a_metric_that_is_not_computed_changes_nothing(theirs):
     suite = dataclasses.replace(theirs, metrics=("relative_error",))
     before = resolve(suite)
-    with open(theirs.plugins[-1], "a") as stream:
+    with open(theirs.plugins[list(THEIRS).index("metric")], "a") as stream:
         stream.write("# more\n")
     assert resolve(suite) == before
 

@@ -14,15 +14,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.dynamics.cells import get_cell, is_built_in
 from jslds_bench.dynamics.jslds import refined
+from jslds_bench.entries import calls
+from jslds_bench.entries.registry import CELLS
 from jslds_bench.errors import UsageError
 from jslds_bench.types.core import Affine, Cell, FixedPoints, Layer, Network, NetworkStep, Readout
 
+PLUGIN_NEEDED = "the cell of a plug-in needs its file: --plugin FILE, or `plugins` in the suite"
 SCHEMAS = (1, 2)
 """Read are both. Written is 1, unless E sees the input or ends with steps of the network: a reader of 1 alone
 would leave these out."""
 _TRUTH = ("points", "eigenvalues", "u_star")
+_N_STEPS = 16
+_AGREE = 1e-4
+"""How far kept steps may be from those of the cell that there is now, relative to the largest above 1."""
 
 
 def network_bytes(network: Network) -> bytes:
@@ -40,6 +46,8 @@ def network_bytes(network: Network) -> bytes:
     arrays |= {f"history.{name}": values for name, values in network.history.items()}
     for i, known in enumerate(network.truth or ()):
         arrays |= {f"truth{i}.{part}": getattr(known, part) for part in _TRUTH}
+    if can_be_read(network) and not is_built_in(network.cell):
+        arrays["check.next_h"] = _next_states(network)
     about = {
         "format": "jslds-bench network",
         "schema": 2 if n_steps or any(layer.v is not None for layer in layers) else 1,
@@ -64,14 +72,15 @@ def _of_expansion(network: Network) -> tuple[list[Layer], int]:
 
 
 def can_be_read(network: Network) -> bool:
-    """Whether `read_network` gives the same network back: a plug-in's own cell is not in its file."""
+    """Whether `read_network` gives the same network back: a cell that is not registered is in no file."""
     return _cell_name(network.cell) == network.cell.name
 
 
 def _cell_name(cell: Cell) -> str:
-    """The cell's name, if that is one of this package's cells; else one that no reader takes for such a one.
+    """The cell's name, if that is the registered cell; else one that no reader takes for such a one.
 
-    A plug-in's cell may bear a built-in's name: read back by that name, another network would come of it.
+    The cell of a plug-in's network may bear the name of a registered one: read back by that name, another
+    network would come of it.
     """
     try:
         if get_cell(cell.name) == cell:
@@ -79,6 +88,25 @@ def _cell_name(cell: Cell) -> str:
     except UsageError:
         pass
     return f"{cell.name} (of {getattr(cell.output, '__module__', 'a plug-in')})"
+
+
+def _next_states(network: Network) -> np.ndarray:
+    """F(h, u) at a few states and inputs: tells the cell of a plug-in from another that has its name."""
+    rng = np.random.default_rng(0)
+    h, u = (rng.normal(size=(_N_STEPS, n)).astype(np.float32) for n in (network.n_state, network.n_inputs))
+    return np.asarray(network.step(jnp.asarray(h), jnp.asarray(u)))
+
+
+def _check_steps(network: Network, arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Raises UsageError where the file holds next states that are not those of its cell."""
+    if "check.next_h" not in arrays:
+        return
+    kept, now = arrays["check.next_h"], _next_states(network)
+    if kept.shape != now.shape or not np.allclose(kept, now, rtol=_AGREE, atol=_AGREE, equal_nan=True):
+        raise UsageError(
+            f"checkpoint {path}: cell {network.cell.name!r} takes other steps than when the file was made; "
+            "its plug-in has changed, or is another"
+        )
 
 
 DAMAGE: tuple[type[Exception], ...] = (
@@ -123,7 +151,17 @@ def read_network(path: Path) -> Network:
         _truth(arrays, about, path),
     )
     check_shapes(network, str(path))
+    _check_steps(network, arrays, path)
     return network
+
+
+def cell_of_file(path: Path) -> str | None:
+    """The name of the cell of the network stored at `path`; None where nothing can be read of it."""
+    try:
+        about = json.loads(str(read_arrays(path)["about"]))
+    except DAMAGE:
+        return None
+    return about.get("cell") if isinstance(about, dict) else None
 
 
 def _truth(
@@ -185,7 +223,8 @@ def _description(about: Any, path: Path) -> tuple[Cell, str, int, int]:
     try:
         return get_cell(cell), kind, n_expansion, n_refine
     except UsageError as error:
-        raise UsageError(f"checkpoint {path}: {error}") from error
+        lost = "" if calls.name_in(cell) in CELLS else f"; {PLUGIN_NEEDED}"
+        raise UsageError(f"checkpoint {path}: {error}{lost}") from error
 
 
 def real(array: Any, what: str) -> jax.Array:

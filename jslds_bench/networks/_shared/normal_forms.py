@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Complex, Float
 
-from jslds_bench.dynamics.cells import AFFINE, CUBIC
+from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.types.core import Affine, Cell
 
 PULL = 0.25
@@ -59,7 +59,7 @@ class NormalForm(NamedTuple):
     @property
     def cell(self) -> Cell:
         """`affine` where S = 0, else `cubic`."""
-        return CUBIC if self.portrait.square.any() else AFFINE
+        return get_cell("cubic" if self.portrait.square.any() else "affine")
 
     def states(self, y: Float[Any, "*batch N"], u: Float[Any, " U"]) -> Float[Any, "*batch N"]:
         """h of points y under input u."""
@@ -69,7 +69,7 @@ class NormalForm(NamedTuple):
         """θ of the cell."""
         linear, gain, square, *_ = self.portrait
         back = self.frame.T
-        if self.cell is AFFINE:
+        if not square.any():
             out = back - gain[:, None] * linear @ back  # (I − M) Qᵀ
             return (
                 Affine(

@@ -1,4 +1,4 @@
-"""The contract of networks: tasks that they learn, networks, models of them, and metrics of these."""
+"""The contract of networks: their tasks, cells, models, and metrics of these."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from jslds_bench.contract.fitting import Case
 from jslds_bench.contract.settings.base import METRIC, Contract, Look
-from jslds_bench.contract.settings.networks import metric, model, network, task
+from jslds_bench.contract.settings.networks import cell, metric, model, network, task
 from jslds_bench.contract.settings.networks.cases import CASES, small_case
 from jslds_bench.settings.networks import SETTING
 from jslds_bench.types.networks import Evaluation
@@ -21,6 +21,7 @@ class Networks(Contract[Evaluation]):
     members: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "tasks": ("SMOKE", "n_inputs", "n_outputs", "n_steps", "setup", "sample", "expansion_inputs"),
         "networks": ("build", "sources"),
+        "cells": ("build",),
         "models": ("fit",),
         "metrics": METRIC,
     }
@@ -46,6 +47,8 @@ class Networks(Contract[Evaluation]):
     def looks(self, kind: str, name: str, secret: int | None) -> list[Look]:
         if kind == "networks":
             return [Look("network", "build", partial(network.build, name), network.RULES)]
+        if kind == "cells":
+            return [Look("cell", "build", partial(cell.build, name), cell.RULES, cell.FIRST)]
         return super().looks(kind, name, secret)
 
 

@@ -1,0 +1,1 @@
+"""What cells rest on besides their stages; no entries."""
