@@ -81,6 +81,10 @@ maze: env
 reference: synthetic methods_quick switching spikes lambda_e modes variants ablation level
 	for run in synthetic methods_quick switching spikes lambda_e modes variants ablation; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
+	for pair in heavier:cotrained_heavier refined:refined; do $(BIN)/jslds-bench compare reports/variants reports/variants \
+		--networks cotrained $${pair#*:} --metric relative_error --metric n_systems_effective --metric task_error_network \
+		--format json --output reports/reference/variants/$${pair%:*}.json; done
+	$(BIN)/python reports/draw.py
 	$(BIN)/python reports/quote.py
 
 # After a change of the core that is meant: what the compiler makes of it now (baselines/compiled.json).

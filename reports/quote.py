@@ -7,6 +7,7 @@ A block of a Markdown file between ``<!-- table NAME -->`` and ``<!-- end -->`` 
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ import pandas as pd
 from jslds_bench.records.numbers import number
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("README.md", "docs/fairness.md", "docs/spikes.md", "docs/statistics.md")
+FILES = ("README.md", "docs/fairness.md", "docs/spikes.md", "docs/statistics.md", "docs/variants.md")
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -104,6 +105,19 @@ TABLES = {
             "systems ": ("context_integration", "n_systems_effective"),
         },
     ),
+    "ablation": Quoted(
+        "ablation",
+        {
+            "3-bit free-run": ("nbit_memory", "relative_error"),
+            "systems": ("nbit_memory", "n_systems_effective"),
+            "q": ("nbit_memory", "fixed_point_speed"),
+            "task error": ("nbit_memory", "task_error_network"),
+            "context free-run": ("context_integration", "relative_error"),
+            "systems ": ("context_integration", "n_systems_effective"),
+            "q ": ("context_integration", "fixed_point_speed"),
+            "task error ": ("context_integration", "task_error_network"),
+        },
+    ),
     "modes": Quoted(
         "modes",
         {
@@ -144,6 +158,30 @@ def shares(measured: str) -> str:
     return _markdown(lines)
 
 
+VERDICTS = ("heavier", "refined")
+"""Of what `make reference` has `compare` write: networks against `cotrained`."""
+_JUDGED = {
+    "relative_error": "free-run error",
+    "n_systems_effective": "systems",
+    "task_error_network": "task error of the network",
+}
+
+
+def verdicts(name: str) -> str:
+    """The table in Markdown of what became of each task's values, with verdicts."""
+    file = ROOT / "reports" / "reference" / "variants" / f"{name}.json"
+    rows = {(row["task"], row["metric"]): row for row in json.loads(file.read_text("utf-8"))["rows"]}
+    lines = [["task", *(x for title in _JUDGED.values() for x in (title, "verdict"))]]
+    lines.append(["---"] * len(lines[0]))
+    for task in dict.fromkeys(task for task, _ in rows):
+        line = [task]
+        for metric in _JUDGED:
+            row = rows[task, metric]
+            line += [f"{number(row['a'], 3)} → {number(row['b'], 3)}", row["verdict"]]
+        lines.append(line)
+    return _markdown(lines)
+
+
 def table(quoted: Quoted) -> str:
     """The table in Markdown; rows in the order of the run's own."""
     values = pd.read_csv(ROOT / "reports" / "reference" / quoted.run / "values.csv")
@@ -172,6 +210,8 @@ def _markdown(lines: list[list[str]]) -> str:
 
 def block(name: str) -> str:
     """The table of that name."""
+    if name in VERDICTS:
+        return verdicts(name)
     return shares(SHARES[name]) if name in SHARES else table(TABLES[name])
 
 
