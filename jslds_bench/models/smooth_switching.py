@@ -12,23 +12,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.cluster.vq import kmeans2
-from scipy.linalg import solve
-from scipy.optimize import minimize
 
-from jslds_bench.analysis.choice import ROUNDING, WITHIN, least_adequate
-from jslds_bench.dynamics.rollout import free_run_error, trajectories
+from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.models._shared import roots
-from jslds_bench.switching.float64 import in_float64
+from jslds_bench.models._shared.variable_projection import chosen, climb, solver, some
 from jslds_bench.switching.initialise import pca
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
 
 _RANK = 1e-10
 """Variance, relative to the largest, under which a component of float32 states counts as none."""
-_GATE_ROWS = 8192
-"""Steps that the gate is fitted to, at most: it has a few hundred numbers. The systems see all of them."""
 _N_STARTS = 192
 """Visited states from which fixed points are sought."""
 
@@ -183,28 +178,13 @@ class SmoothSwitching:
         rng = np.random.default_rng(int(jax.random.randint(key, (), 0, 2**31 - 1)))
         blank = self._blank(states.reshape(-1, network.n_state), rng)
         seed = int(rng.integers(2**31 - 1))
-        whole = _rows(blank, states, trials.inputs)
-        if len(self.n_modes) == len(self.ridge) == 1:
-            gated = self._gated(blank, whole, self._start(blank, whole, self.n_modes[0], seed))
-            return _as_float32(_solver(gated, whole)(self.ridge[0]))
-        cut = len(states) - len(states) // 4
-        part, unseen = _rows(blank, states[:cut], trials.inputs[:cut]), trials.part(slice(cut, None))
-        ladder, best, errors = sorted(self.n_modes), [], []
-        for i, k in enumerate(ladder):
-            progress(i, len(ladder) + 1, f"K = {k}")
-            solved = _solver(self._gated(blank, part, self._start(blank, part, k, seed)), part)
-            tried = [_as_float32(solved(ridge)) for ridge in self.ridge]
-            of_each = [free_run_error(model, network, unseen, states[cut:]) for model in tried]
-            least = int(np.argmin(of_each))
-            best.append((tried[least], self.ridge[least]))
-            errors.append(of_each[least])
-        kept, ridge = best[least_adequate(errors)]
-        progress(len(ladder), len(ladder) + 1, "all trials")
-        gate = np.asarray(kept.gate, np.float64)
-        further = _as_float32(_solver(self._gated(blank, whole, gate), whole)(ridge))
-        of_all = [free_run_error(model, network, trials, states) for model in (kept, further)]
-        # One step ahead it can only have gained; where the free run is lost by that, the fit to a part stays.
-        return further if of_all[1] <= WITHIN * of_all[0] + ROUNDING else kept
+
+        def make(k: int, part: slice, start: SmoothMixture | None) -> Callable[[float], SmoothMixture]:
+            rows = _rows(blank, states[part], trials.inputs[part])
+            gate = self._start(blank, rows, k, seed) if start is None else np.asarray(start.gate, np.float64)
+            return self._systems(blank, rows, self._gate(blank, rows, gate))
+
+        return chosen(self.n_modes, self.ridge, make, network, trials, states, progress)
 
     def _blank(self, rows: np.ndarray, rng: np.random.Generator) -> SmoothMixture:
         """The model without gate and systems, in float64."""
@@ -225,7 +205,7 @@ class SmoothSwitching:
         """G of soft k-means on what the gate reads: −½‖z − c‖²/s² is linear in z, but for what all share."""
         gate = np.zeros((rows.phi.shape[1], k))
         linear = np.r_[1 : 1 + len(blank.scale), 1 + len(blank.scale) + self.n_features : len(gate)]
-        z = _some(rows).phi[:, linear]
+        z = rows.phi[some(len(rows.phi))][:, linear]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a centre that lost its states stays where it was
             centres = kmeans2(z, min(k, len(z)), minit="++", seed=seed)[0]
@@ -235,38 +215,44 @@ class SmoothSwitching:
         gate[0], gate[linear] = -0.5 * np.sum(centres**2, axis=1) / width, centres.T / width
         return gate - gate.mean(axis=1, keepdims=True)
 
-    def _gated(self, blank: SmoothMixture, rows: _Rows, gate: np.ndarray) -> SmoothMixture:
-        """With the gate that a climb from `gate` ends at; without systems."""
-        if gate.shape[1] > 1:
-            some = _some(rows)
-            targets = (some.after - blank.mean) @ blank.loadings
-            gate = _climb(gate, self, some, targets, _penalty(some, min(self.ridge)))
-        return dataclasses.replace(blank, gate=gate)
+    def _gate(self, blank: SmoothMixture, rows: _Rows, start: np.ndarray) -> np.ndarray:
+        """G that a climb from `start` ends at."""
+        k, which = start.shape[1], some(len(rows.x))
+        if k == 1:
+            return start
+        x, targets = rows.x[which], (rows.after[which] - blank.mean) @ blank.loadings
+        penalty = np.tile(_penalty(x, min(self.ridge)), k)
+        given = (rows.phi[which], x)
+        return climb(_lifted, start, given, targets, penalty, self.gate_precision, self.n_iterations)
+
+    def _systems(
+        self, blank: SmoothMixture, rows: _Rows, gate: np.ndarray
+    ) -> Callable[[float], SmoothMixture]:
+        """ridge → the gate with the systems that go with it."""
+        solved, k = solver(_lifted(np, gate, (rows.phi, rows.x)), rows.after), gate.shape[1]
+
+        def made(ridge: float) -> SmoothMixture:
+            systems = solved(np.tile(_penalty(rows.x, ridge), k))
+            shaped = systems.reshape(k, rows.x.shape[1], -1)
+            return _as_float32(dataclasses.replace(blank, gate=gate, systems=shaped))
+
+        return made
 
 
-def _penalty(rows: _Rows, ridge: float) -> np.ndarray:
+def _lifted(xp: Any, gate: Any, given: Any) -> Any:
+    """π ⊗ (x, u, 1), [R, K (D + U + 1)]."""
+    phi, x = given
+    z = phi @ gate
+    weights = xp.exp(z - z.max(axis=1, keepdims=True))
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    return (weights[:, :, None] * x[:, None]).reshape(len(x), -1)
+
+
+def _penalty(x: np.ndarray, ridge: float) -> np.ndarray:
     """Of each regressor, [D + U + 1]."""
-    width = rows.x.shape[1]
-    penalty = np.full(width, ridge * np.sum(rows.x[:, :-1] ** 2) / (width - 1))
+    penalty = np.full(x.shape[1], ridge * np.sum(x[:, :-1] ** 2) / (x.shape[1] - 1))
     penalty[-1] *= 1e-6  # the level is hardly held
     return penalty
-
-
-def _solver(gated: SmoothMixture, rows: _Rows) -> Callable[[float], SmoothMixture]:
-    """ridge → the gate with the systems that go with it."""
-    z = rows.phi @ gated.gate
-    weights = np.exp(z - z.max(axis=1, keepdims=True))
-    weights /= weights.sum(axis=1, keepdims=True)
-    lifted = (weights[:, :, None] * rows.x[:, None]).reshape(len(z), -1)
-    gram, moment = lifted.T @ lifted, lifted.T @ rows.after
-    k = weights.shape[1]
-
-    def solved(ridge: float) -> SmoothMixture:
-        penalty = np.diag(np.tile(_penalty(rows, ridge), k))
-        systems = solve(gram + penalty, moment, assume_a="pos")
-        return dataclasses.replace(gated, systems=systems.reshape(k, -1, moment.shape[1]))
-
-    return solved
 
 
 def features(xp: Any, model: SmoothMixture, x: Any, u: Any) -> Any:
@@ -284,51 +270,6 @@ def _rows(blank: SmoothMixture, states: np.ndarray, inputs: Any) -> _Rows:
     ones = np.ones((len(u), 1))
     after = states[:, 1:].reshape(len(u), -1)
     return _Rows(np.concatenate([x, u, ones], axis=1), features(np, blank, x, u), after)
-
-
-def _some(rows: _Rows) -> _Rows:
-    """At most `_GATE_ROWS` of them, drawn alike whatever they hold."""
-    chosen = np.random.default_rng(0).permutation(len(rows.x))[:_GATE_ROWS]
-    return _Rows(*(a[chosen] for a in rows))
-
-
-@in_float64
-def _climb(
-    gate: np.ndarray, how: SmoothSwitching, rows: _Rows, targets: np.ndarray, ridge: np.ndarray
-) -> np.ndarray:
-    """The gate after L-BFGS on its log posterior, the systems being at their best all along."""
-    given = tuple(jnp.asarray(a) for a in (rows.phi, rows.x, targets, ridge, how.gate_precision))
-
-    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = _objective(jnp.asarray(flat.reshape(gate.shape)), *given)
-        return float(value), np.asarray(slope).ravel()
-
-    options: Any = {"maxiter": how.n_iterations, "maxcor": 20}
-    return minimize(objective, gate.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(
-        gate.shape
-    )
-
-
-@jax.jit
-def _objective(gate: Any, phi: Any, x: Any, targets: Any, ridge: Any, precision: Any) -> Any:
-    """−log posterior of the gate, (R D/2) log(Σ‖y − ŷ‖² + ridge) + ½ precision ‖G‖², and its gradient.
-
-    The regression is at its minimum, so that the gradient is that at fixed systems.
-    """
-    penalty = jnp.tile(ridge, gate.shape[1])
-
-    def value(gate: Any) -> Any:
-        weights = jax.nn.softmax(phi @ gate)
-        lifted = (weights[:, :, None] * x[:, None]).reshape(len(x), -1)
-        fixed = jax.lax.stop_gradient(lifted)
-        gram = fixed.T @ fixed + jnp.diag(penalty)
-        systems = jax.scipy.linalg.solve(gram, fixed.T @ targets, assume_a="pos")
-        squares = jnp.sum((targets - lifted @ systems) ** 2) + jnp.sum(penalty[:, None] * systems**2)
-        # A floor of float32's rounding: states that the systems follow exactly leave no noise.
-        noise = squares + 1e-14 * jnp.sum(targets**2)
-        return 0.5 * targets.size * jnp.log(noise) + 0.5 * precision * jnp.sum(gate**2)
-
-    return jax.value_and_grad(value)(gate)
 
 
 def _as_float32(model: SmoothMixture) -> SmoothMixture:

@@ -73,7 +73,7 @@ def test_planted_systems_are_recovered(planted, fitted, trials):
 
 
 def test_its_fixed_points_are_those_of_the_whole_mixture(planted, fitted):
-    star = jnp.zeros(TASK.n_inputs)
+    star = jnp.asarray(TASK.expansion_inputs()[0])
     points = np.asarray(fitted.fixed_points(star))
     assert len(points) == 3  # one for each system, and the saddle that the gate makes between them
     np.testing.assert_allclose(jax.vmap(lambda h: planted.step(h, star))(points), points, atol=5e-3)
