@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants ablation level reference compiled perf bench-here lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants level reference compiled perf bench-here lock clean
 
 env: $(MADE)
 
@@ -55,10 +55,6 @@ lambda_e: env
 variants: env
 	$(BIN)/jslds-bench run --suite variants
 
-# What of these variants does what.
-ablation: env
-	$(BIN)/jslds-bench run --suite ablation
-
 # What other numbers of modes, or more starts, would do for slds.
 modes: env
 	$(BIN)/jslds-bench run --suite modes
@@ -78,8 +74,8 @@ maze: env
 	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
 
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic methods_quick switching spikes lambda_e modes variants ablation level
-	for run in synthetic methods_quick switching spikes lambda_e modes variants ablation; do mkdir -p reports/reference/$$run && \
+reference: synthetic methods_quick switching spikes lambda_e modes variants level
+	for run in synthetic methods_quick switching spikes lambda_e modes variants; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	for pair in heavier:cotrained_heavier refined:refined; do $(BIN)/jslds-bench compare reports/variants reports/variants \
 		--networks cotrained $${pair#*:} --metric relative_error --metric n_systems_effective --metric task_error_network \

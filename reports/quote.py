@@ -105,19 +105,6 @@ TABLES = {
             "systems ": ("context_integration", "n_systems_effective"),
         },
     ),
-    "ablation": Quoted(
-        "ablation",
-        {
-            "3-bit free-run": ("nbit_memory", "relative_error"),
-            "systems": ("nbit_memory", "n_systems_effective"),
-            "q": ("nbit_memory", "fixed_point_speed"),
-            "task error": ("nbit_memory", "task_error_network"),
-            "context free-run": ("context_integration", "relative_error"),
-            "systems ": ("context_integration", "n_systems_effective"),
-            "q ": ("context_integration", "fixed_point_speed"),
-            "task error ": ("context_integration", "task_error_network"),
-        },
-    ),
     "modes": Quoted(
         "modes",
         {

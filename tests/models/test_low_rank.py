@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench.dynamics.cells import al_rnn
+from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.linearize import apply_local, recurrent_jacobian
 from jslds_bench.dynamics.rollout import free_run_error, trajectories
 from jslds_bench.errors import Unsupported, UsageError
@@ -32,7 +32,12 @@ def planted():
     gain = Affine(jnp.full(N, 0.6), jnp.zeros((TASK.n_inputs, 0)), jnp.zeros(0))
     dense = Affine(*(jnp.asarray(x, jnp.float32) for x in (w, v, np.array([0.1, 0.0, 0.3, 0.3]))))
     return Network(
-        al_rnn(2), (dense, gain), jnp.zeros(N), Readout(jnp.zeros((N, 1)), jnp.zeros(1)), None, "x"
+        get_cell("al_rnn(p=2)"),
+        (dense, gain),
+        jnp.zeros(N),
+        Readout(jnp.zeros((N, 1)), jnp.zeros(1)),
+        None,
+        "x",
     )
 
 

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench.dynamics.cells import SIGMOID
 from jslds_bench.dynamics.linearize import apply_local
 from jslds_bench.dynamics.rollout import free_run_error, trajectories
 from jslds_bench.errors import Unsupported, UsageError
@@ -16,7 +15,7 @@ from jslds_bench.models.smooth_switching import SmoothSwitching
 from jslds_bench.networks.analytic import Analytic
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.tasks.perturbations import Perturbations
-from jslds_bench.types.core import IDENTITY, Affine, Cell, Network, Readout
+from jslds_bench.types.core import IDENTITY, SIGMOID, Affine, Cell, Network, Readout
 
 TASK = Perturbations(n_steps=12)
 KEY = jax.random.key(0)
