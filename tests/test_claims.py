@@ -5,6 +5,7 @@ here with the words that it has in the documentation and the values that make it
 """
 
 import functools
+import json
 import runpy
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from jslds_bench.models.jslds import FAST_STEPS
 from jslds_bench.tasks.nbit_memory import NBitMemory
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", *(f"docs/{name}.md" for name in ("fairness", "spikes", "statistics")))
+PAGES = ("README.md", *(f"docs/{name}.md" for name in ("fairness", "spikes", "statistics", "variants")))
 MEMORY, CONTEXT = "nbit_memory", "context_integration"
 ROTATIONS, REGIMES = "spiking_rotations", "spiking_regimes"
 
@@ -326,6 +327,36 @@ CLAIMS = {
     ),
 }  # fmt: skip
 """Words of a page → the run, and what makes them true of it."""
+
+
+def _became(name, metric):
+    """B over A, and the verdict, of each task."""
+    file = ROOT / "reports" / "reference" / "variants" / f"{name}.json"
+    rows = [row for row in json.loads(file.read_text("utf-8"))["rows"] if row["metric"] == metric]
+    return {row["task"]: (row["b"] / row["a"], row["verdict"]) for row in rows}
+
+
+def test_what_is_said_of_ten_times_the_weights():
+    errors, systems, task_errors = (
+        _became("heavier", metric)
+        for metric in ("relative_error", "n_systems_effective", "task_error_network")
+    )
+    assert len(errors) == 7
+    assert all(0.295 < ratio < 0.625 and verdict == "better" for ratio, verdict in errors.values())
+    assert [task for task, (ratio, _) in systems.items() if ratio > 1] == ["poisson_clicks"]
+    assert [task for task, (_, verdict) in systems.items() if verdict == "better"] == [MEMORY]
+    ratios = sorted(ratio for ratio, _ in task_errors.values())
+    assert ratios[3] > 2 and 0.86 < ratios[0] and ratios[2] < 1.15
+
+
+def test_what_is_said_of_steps_of_the_network_in_the_expansion():
+    errors, heavier = _became("refined", "relative_error"), _became("heavier", "relative_error")
+    verdicts = [verdict for _, verdict in errors.values()]
+    assert (verdicts.count("better"), verdicts.count("worse")) == (2, 1)
+    assert errors["delayed_match"][1] == "worse"
+    assert _became("refined", "task_error_network")[CONTEXT][0] < 1
+    assert 0.7 < _became("refined", "n_systems_effective")[MEMORY][0] < 0.8 < 1 < errors[MEMORY][0]
+    assert sum(errors[task][0] > heavier[task][0] for task in errors) == 6
 
 
 def test_tables_are_those_of_the_reference_runs():
