@@ -52,7 +52,9 @@ class CoTrained:
             One makes a training step a fifth dearer (a GRU's; a tanh network's a tenth).
         relative_steps: training steps in units of `n_steps`, or of the recipe's: 0.8 with `refine` = 1 costs
             what 1 does without.
-        weight_e, weight_a: λ_e and λ_a of eq. 9, in place of the task's.
+        weight_rnn, weight_jslds, weight_e, weight_a: the λ of eq. 9, in place of the task's. With
+            weight_jslds = 0 the network alone learns the task, regularised; with weight_rnn = 0 its
+            JSLDS alone does.
     """
 
     recipe: RecipeName = "fast"
@@ -63,6 +65,8 @@ class CoTrained:
     expansion: ExpansionSees = "state"
     refine: int = 0
     relative_steps: float = 1.0
+    weight_rnn: float | None = None
+    weight_jslds: float | None = None
     weight_e: float | None = None
     weight_a: float | None = None
 
@@ -73,9 +77,11 @@ class CoTrained:
         check_refine(self.refine)
         if not 0 < self.relative_steps < math.inf:
             raise UsageError(f"cotrained needs relative_steps > 0, got {self.relative_steps}")
-        for name, weight in (("weight_e", self.weight_e), ("weight_a", self.weight_a)):
-            if weight is not None and not 0 <= weight < math.inf:
-                raise UsageError(f"cotrained needs {name} ≥ 0, got {weight}")
+        for name, weight in self._weights().items():
+            if not 0 <= weight < math.inf:
+                raise UsageError(f"cotrained needs weight_{name} ≥ 0, got {weight}")
+        if self.weight_rnn == self.weight_jslds == 0:
+            raise UsageError("cotrained has weight_rnn and weight_jslds 0: then nothing learns the task")
 
     def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
         cell, loss, recipe = self._plan(task)
@@ -107,9 +113,13 @@ class CoTrained:
         cell = get_cell(self.cell or task.setup.cell)
         recipe = make_recipe(self.recipe, task.setup, self.n_steps)
         recipe = dataclasses.replace(recipe, n_steps=max(1, round(self.relative_steps * recipe.n_steps)))
-        chosen = {"e": self.weight_e, "a": self.weight_a}
-        weights = task.setup.weights._replace(**{k: x for k, x in chosen.items() if x is not None})
+        weights = task.setup.weights._replace(**self._weights())
         return cell, co_training_loss(cell, weights, recipe.l2_on_all), recipe
+
+    def _weights(self) -> dict[str, float]:
+        """The λ that are given, by their names in `LossWeights`."""
+        given = {name: getattr(self, f"weight_{name}") for name in ("rnn", "jslds", "e", "a")}
+        return {name: weight for name, weight in given.items() if weight is not None}
 
     def _first(self) -> Standard:
         """What makes the networks to start from."""

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jslds_bench.entries.registry import TASKS
 from jslds_bench.errors import UsageError
 from jslds_bench.types.core import Trials
-from jslds_bench.types.networks import LossWeights, Setup
+from jslds_bench.types.networks import Conditions, LossWeights, Setup
 
 
 @TASKS.register("context_integration")
@@ -70,6 +71,38 @@ class ContextIntegration:
             targets=jnp.cumsum(jnp.sum(streams * static, axis=-1, keepdims=True), axis=1),
             mask=jnp.ones(self.n_steps),
             u_star=jnp.concatenate([jnp.zeros((n_trials, 2)), context], axis=-1),
+        )
+
+    def conditions(self, key: PRNGKeyArray, n_trials: int) -> Conditions:
+        """Every pair of biases ±0.009, ±0.02, ±0.04 of the streams in either context: 72 (Fig. 3 D–I).
+
+        The noise of all conditions is the same, and each second trial has that of the one before it with the
+        other sign: means by condition then differ by the biases, and not by the draw.
+        """
+        strengths = np.array([-0.04, -0.02, -0.009, 0.009, 0.02, 0.04])
+        pairs = np.stack(np.meshgrid(strengths, strengths, indexing="ij"), axis=-1).reshape(-1, 2)
+        evidence, contexts = np.tile(pairs, (2, 1)), np.repeat([0, 1], len(pairs))
+        n_each = max(2, n_trials // len(evidence))
+        half = self.noise * self.n_steps**0.5 * jax.random.normal(key, ((n_each + 1) // 2, self.n_steps, 2))
+        noise = np.stack([half, -half], axis=1).reshape(-1, self.n_steps, 2)[:n_each]
+        streams = (evidence[:, None, None] + noise[None]).reshape(-1, self.n_steps, 2).astype(np.float32)
+        condition = np.repeat(np.arange(len(evidence)), n_each)
+        context = np.eye(2, dtype=np.float32)[contexts[condition]]
+        static = np.broadcast_to(context[:, None], streams.shape)
+        given = (
+            np.concatenate([streams, static], axis=-1),
+            np.cumsum(np.sum(streams * static, axis=-1, keepdims=True), axis=1),
+            np.ones(self.n_steps),
+            np.concatenate([np.zeros_like(context), context], axis=-1),
+        )
+        return Conditions(
+            Trials(*(jnp.asarray(x, jnp.float32) for x in given)),
+            condition,
+            evidence,
+            contexts,
+            streams=(0, 1),
+            relevant=(0, 1),
+            names=("motion", "color"),
         )
 
     def expansion_inputs(self) -> Float[Array, "2 U"]:

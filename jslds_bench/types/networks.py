@@ -45,6 +45,37 @@ class Setup(NamedTuple):
     fast_steps_alone: int
 
 
+class Conditions(NamedTuple):
+    """Trials of chosen strengths of evidence, to be averaged by condition; C conditions, S streams.
+
+    Attributes:
+        trials: of all conditions, [B], equally many of each.
+        condition: each trial's, [B].
+        evidence: what each stream brings per step on average, [C, S].
+        u_star: the index of each condition's u* among the task's distinct ones, [C].
+        streams: the input that is each stream's.
+        relevant: which stream counts under each distinct u*, [K].
+        names: of the streams.
+    """
+
+    trials: Trials
+    condition: Int[Any, " B"]
+    evidence: Float[Any, "C S"]
+    u_star: Int[Any, " C"]
+    streams: tuple[int, ...]
+    relevant: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+@runtime_checkable
+class Conditioned(Protocol):
+    """What a task may offer besides: trials in which the evidence is chosen and not drawn."""
+
+    def conditions(self, key: PRNGKeyArray, n_trials: int) -> Conditions:
+        """As many trials of each condition as `n_trials` allow, two at least; noise is drawn from `key`."""
+        ...
+
+
 @runtime_checkable
 class Task(Protocol):
     """Makes trials. Entries are frozen dataclasses whose fields are the parameters.

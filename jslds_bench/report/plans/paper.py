@@ -1,4 +1,4 @@
-"""The paper's own figures for this run: Fig. 2 B–F for n-bit memory, Fig. 3 B, C, K for integration.
+"""The paper's own figures for this run: Fig. 2 for n-bit memory, Fig. 3 for integration.
 
 A panel applies where the records hold what it shows: the registry names that they carry decide, not labels.
 Reference: Smith, Linderman and Sussillo (2021), figures 2 and 3.
@@ -19,6 +19,7 @@ from jslds_bench.report.data.spaces import PLANE, project, read_out, readout_lab
 from jslds_bench.report.figures.spectrum import Spectrum, spectra
 from jslds_bench.report.figures.states import Cloud, Path, Scene, outputs, scenes
 from jslds_bench.report.figures.summary import Bar, bars
+from jslds_bench.report.plans.evidence import ARRANGED, CHOICE, figure_2a, figure_3a, figure_3d, figure_3j
 from jslds_bench.report.plans.plan import Plan, error_text, file_name, lacking, make_bar
 from jslds_bench.report.style import INK, MUTED, Style, plain, stroke
 
@@ -56,6 +57,8 @@ def _find(data: RunData, task: str, network: str, model: str) -> Subject:
 
 def _figure_2(data: RunData, task: str, cotrained: Subject, standard: Subject) -> Iterator[Plan]:
     for letter, caption, subject, needs, build in (
+        ("A", "The task: −1 (dark) and +1 (light) arrive on each channel; the last of them is to be put out.",
+         cotrained, ("example_inputs", "example_targets"), figure_2a),
         ("B", "The co-trained network and its JSLDS running freely, in readout space, held-out trials.",
          cotrained, ("example_free_run", "readout_w", "readout_b"), _figure_2b),
         ("C", "The standard network in readout space, with its numerical fixed points.",
@@ -74,12 +77,27 @@ def _figure_2(data: RunData, task: str, cotrained: Subject, standard: Subject) -
 
 def _figure_3(data: RunData, task: str, cotrained: Subject, standard: Subject) -> Iterator[Plan]:
     yield _panel(
+        data, task, "3A", "The task: of two noisy streams the one that the context names is to be summed.",
+        cotrained, ("example_inputs", "example_targets", "example_u_star"), figure_3a,
+    )  # fmt: skip
+    yield _panel(
         data, task, "3B", "Outputs on held-out trials: network, JSLDS running freely, and target.",
         cotrained, ("example_states", "example_free_run", "readout_w", "readout_b"), _figure_3b,
     )  # fmt: skip
     yield _panel(
         data, task, "3C", "Eigenvalues of JSLDS at one expansion point per context, with the unit circle.",
         cotrained, ("eigenvalues",), _figure_3c,
+    )  # fmt: skip
+    yield _panel(
+        data, task, "3DI", "Mean states of the JSLDS by strength of evidence, from the third step on. Above: "
+        "along the choice axis they go as far as the relevant evidence says. Below: sorted by the irrelevant "
+        "stream the paths differ along its input axis, and not in choice.",
+        cotrained, CHOICE, figure_3d,
+    )  # fmt: skip
+    yield _panel(
+        data, task, "3J", "Left: expansion points under each context, along the choice axis. Right: selection "
+        "vectors on the axes of the two inputs; each context's lie along its own input and across the other's.",
+        cotrained, ARRANGED, figure_3j,
     )  # fmt: skip
     yield _figure_3k(data, task, cotrained, standard)
 

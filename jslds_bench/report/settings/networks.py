@@ -38,8 +38,24 @@ SHAPES = {
     "network_points_n_unstable": "R",
     "eigenvalues": "K N complex",
     "network_eigenvalues": "K N complex",
+    "systems_e": "L N",
+    "systems_u_star": "L whole",
+    "systems_values": "L J complex",
+    "systems_right": "L J N complex",
+    "systems_left": "L J N complex",
+    "systems_b": "L N U",
+    "choice_axes": "A N",
+    "choice_states": "C T1 A",
+    "choice_run": "C T1 A",
+    "choice_e": "C Q A",
+    "choice_evidence": "C S",
+    "choice_u_star": "C whole",
+    "choice_streams": "S whole",
+    "choice_relevant": "K whole",
 }
-"""E example trials of T steps; a row of eigenvalues per distinct u*."""
+"""E example trials of T steps; a row of eigenvalues per distinct u*; L local systems by J leading modes.
+
+Choice: means of C conditions on A axes, choice and then S streams of evidence; points at Q of the steps."""
 
 LINEAR_IN_STATE = 0.5
 """Least share of steps at which the system stays the same nearby.

@@ -96,7 +96,7 @@ class Networks(Setting[Shared, Evaluation]):
         }
 
     def arrays(self, fitted: Any, shared: Shared, evaluation: Evaluation) -> dict[str, np.ndarray]:
-        return arrays.figure_arrays(shared.network, fitted, evaluation)
+        return arrays.figure_arrays(shared.task, shared.network, fitted, evaluation)
 
 
 SETTING = Networks()

@@ -15,6 +15,7 @@ from jslds_bench.metrics.fixed_points import precision_and_recall
 from jslds_bench.metrics.states import relative_errors
 from jslds_bench.settings.networks.calls import local_at, on_model
 from jslds_bench.settings.networks.evaluation import N_SAMPLES, context_of
+from jslds_bench.settings.networks.portrait import evidence, in_blocks, systems
 from jslds_bench.types.core import Linearization, Network
 from jslds_bench.types.modes import Switching
 from jslds_bench.types.networks import Evaluation
@@ -44,7 +45,9 @@ def series(model: Linearization, evaluation: Evaluation) -> dict[str, list[float
     return out
 
 
-def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation) -> dict[str, np.ndarray]:
+def figure_arrays(
+    task: Any, network: Network, model: Linearization, evaluation: Evaluation
+) -> dict[str, np.ndarray]:
     """The arrays that the report draws from (`report` names and shapes them in one place)."""
     trials, few = evaluation.trials, slice(0, N_EXAMPLES)
     mean, axes = _principal_axes(evaluation.states)
@@ -74,8 +77,10 @@ def figure_arrays(network: Network, model: Linearization, evaluation: Evaluation
         at = evaluation.free_run[few, :-1]
         stars = np.broadcast_to(trials.u_star[few, None], (*at.shape[:2], trials.u_star.shape[-1]))
         flat = [x.reshape(-1, x.shape[-1]) for x in (at, trials.inputs[few], stars)]
-        out["expansion"] = _expansions(model, *flat)
-        out["expansion_u_star"] = np.repeat(contexts, at.shape[1])
+        out["expansion"] = e = in_blocks(on_model(local_at, model), tuple(flat), N_SAMPLES).e
+        out["expansion_u_star"] = of_u_star = np.repeat(contexts, at.shape[1])
+        kept = systems(model, (flat[0], flat[1], flat[2]), e, of_u_star, N_SAMPLES)
+        out |= kept | evidence(task, network, model, evaluation, kept)
         out |= _example_spectra(evaluation, evaluation.local, evaluation.local_e)
     if isinstance(model, Switching):
         out |= _mode_arrays(network, model, evaluation, mean, axes[:2])
@@ -117,14 +122,6 @@ def grid(points: np.ndarray, n: int = 15) -> np.ndarray:
     low, high = points.reshape(-1, 2).min(axis=0), points.reshape(-1, 2).max(axis=0)
     sides = [np.linspace(a - 0.1 * (b - a), b + 0.1 * (b - a), n) for a, b in zip(low, high, strict=True)]
     return np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
-
-
-def _expansions(model: Linearization, *at: Any) -> np.ndarray:
-    """The points that the model expands about, [B, N], by what was compiled for as many as are sampled."""
-    call, n = on_model(local_at, model), len(at[0])
-    filled = [np.resize(x, (-(-n // N_SAMPLES) * N_SAMPLES, x.shape[1])) for x in at]
-    blocks = [slice(i, i + N_SAMPLES) for i in range(0, len(filled[0]), N_SAMPLES)]
-    return np.concatenate([np.asarray(call(*(x[block] for x in filled)).e) for block in blocks])[:n]
 
 
 def _example_spectra(evaluation: Evaluation, a: Any, e: Any) -> dict[str, np.ndarray]:

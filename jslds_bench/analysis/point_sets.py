@@ -1,0 +1,59 @@
+"""Sets of expansion or fixed points: how many clusters they form, how well they lie on a line, how far apart.
+
+Letters in shapes: P points, N state units.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.cluster.hierarchy
+from jaxtyping import Float, Int
+from scipy.spatial.distance import cdist
+
+
+def clusters(points: Float[Any, "P N"], apart: float) -> Int[Any, " P"]:
+    """The cluster of each point, from 0: two are in one where a chain of steps below `apart` joins them.
+
+    That is single linkage cut at `apart`; a cluster may be as long as it likes.
+    """
+    if len(points) < 2:
+        return np.zeros(len(points), int)
+    tree = scipy.cluster.hierarchy.linkage(np.asarray(points, np.float64), "single")
+    return scipy.cluster.hierarchy.fcluster(tree, apart, "distance") - 1
+
+
+def spread_out(points: Float[Any, "P N"], n: int) -> Int[Any, " n"]:
+    """Indices of at most `n` distinct points, each the farthest from those before it (Gonzalez, 1985).
+
+    The first is the one farthest from the mean. Points that coincide with a chosen one are left out.
+    """
+    points = np.asarray(points, np.float64)
+    if not len(points):
+        return np.zeros(0, int)
+    chosen = [int(np.argmax(np.linalg.norm(points - points.mean(axis=0), axis=1)))]
+    gap = np.linalg.norm(points - points[chosen[0]], axis=1)
+    while len(chosen) < n and gap.max() > 0:
+        chosen.append(int(np.argmax(gap)))
+        gap = np.minimum(gap, np.linalg.norm(points - points[chosen[-1]], axis=1))
+    return np.array(chosen)
+
+
+def gaps_to(points: Float[Any, "P N"], others: Float[Any, "Q N"]) -> Float[Any, " P"]:
+    """The distance of each point from the nearest of `others`, [P]; infinite where there are none."""
+    if not len(others):
+        return np.full(len(points), np.inf)
+    return cdist(np.asarray(points, np.float64), np.asarray(others, np.float64)).min(axis=1)
+
+
+def share_on_line(points: Float[Any, "P N"]) -> float:
+    """The share of the points' variance along their first principal axis: 1 on a straight line.
+
+    NaN of fewer than three points, or points without variance.
+    """
+    points = np.asarray(points, np.float64)
+    if len(points) < 3:
+        return float("nan")
+    sizes = np.linalg.svd(points - points.mean(axis=0), compute_uv=False) ** 2
+    return float(sizes[0] / sizes.sum()) if sizes.sum() > 0 else float("nan")

@@ -1,0 +1,203 @@
+"""Numbers that decide claims and are no metric: computed from the arrays beside one record, by name.
+
+A finding is NaN where the record cannot have it. Distances are in RMS radii: the root mean square distance of the
+example trials' states from their mean.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from jslds_bench.analysis.decomposition import n_near_one
+from jslds_bench.analysis.integration import choice_slopes, input_effects, selection_cosines
+from jslds_bench.analysis.point_sets import clusters, gaps_to, share_on_line
+from jslds_bench.report.data.arrays import Arrays
+
+APART = 0.25
+"""RMS radii within which points are of one cluster: half of what parts the corners of 3-bit memory, at least."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """`of`: what it is computed by; `needs`: the arrays that it reads; `about`: what it is, for the page."""
+
+    of: Callable[[Arrays], float]
+    needs: tuple[str, ...]
+    about: str
+
+
+def radius(a: Arrays) -> float:
+    """The RMS radius of the example trials' states after the first."""
+    states = a["example_states"][:, 1:].reshape(-1, a["example_states"].shape[-1]).astype(np.float64)
+    return float(np.sqrt(np.mean(np.sum((states - states.mean(axis=0)) ** 2, axis=1))))
+
+
+def expansion_gap(a: Arrays) -> float:
+    """Median distance of expansion points from the nearest fixed point of the network under the same u*."""
+    of_point, of_expansion = a["network_points_u_star"], a["expansion_u_star"]
+    gaps = [
+        gaps_to(a["expansion"][of_expansion == k], a["network_points"][of_point == k])
+        for k in np.unique(of_expansion)
+    ]
+    return float(np.median(np.concatenate(gaps)) / radius(a))
+
+
+def n_clusters(name: str) -> Callable[[Arrays], float]:
+    """How many clusters the points of this array form, under all u* together."""
+
+    def count(a: Arrays) -> float:
+        points = a[name]
+        if len(points) > MOST:
+            points = points[:: -(-len(points) // MOST)]
+        return float(len(np.unique(clusters(points, APART * radius(a)))))
+
+    return count
+
+
+MOST = 2000
+"""Points that are clustered at most: distances are between all pairs."""
+
+
+def near_one(a: Arrays) -> float:
+    """Median over expansion points of how many eigenvalues lie within 0.025 of 1."""
+    return float(np.median(n_near_one(a["systems_values"])))
+
+
+def first_from_one(a: Arrays) -> float:
+    """Median over expansion points of |λ_1 − 1|."""
+    return float(np.median(np.abs(a["systems_values"][:, 0] - 1)))
+
+
+def second_size(a: Arrays) -> float:
+    """Median over expansion points of |λ_2|."""
+    return float(np.median(np.abs(a["systems_values"][:, 1])))
+
+
+def on_line(name: str) -> Callable[[Arrays], float]:
+    """Share of the points' variance along one line, under each u* by itself: the least of them."""
+
+    def share(a: Arrays) -> float:
+        which = a[f"{name}_u_star"]
+        return min(share_on_line(a[name][which == k]) for k in np.unique(which))
+
+    return share
+
+
+def lines_apart(a: Arrays) -> float:
+    """The least distance between expansion points under different u*."""
+    points, which = a["expansion"], a["expansion_u_star"]
+    kinds = np.unique(which)
+    if len(kinds) < 2:
+        return float("nan")
+    gaps = [gaps_to(points[which == k], points[which != k]).min() for k in kinds]
+    return float(min(gaps) / radius(a))
+
+
+def _cosines(a: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """|cos| of selection vectors with the relevant stream and with the others' largest, by system."""
+    streams, relevant = a["choice_streams"], a["choice_relevant"]
+    cosines = selection_cosines(a["systems_left"][:, 0], a["systems_b"][..., streams])
+    own = relevant[a["systems_u_star"]]
+    others = np.where(np.arange(len(streams)) == own[:, None], -np.inf, cosines)
+    return cosines[np.arange(len(own)), own], others.max(axis=1)
+
+
+def selection_relevant(a: Arrays) -> float:
+    """Median |cos| of selection vectors with ∂F/∂u of the stream that counts."""
+    return float(np.median(_cosines(a)[0]))
+
+
+def selection_irrelevant(a: Arrays) -> float:
+    """Median |cos| of selection vectors with ∂F/∂u of the stream that does not count."""
+    return float(np.median(_cosines(a)[1]))
+
+
+def choice_irrelevant(a: Arrays) -> float:
+    """How far a unit of irrelevant evidence moves the choice at the end, in units of relevant evidence."""
+    worst = 0.0
+    for k, relevant in enumerate(a["choice_relevant"]):
+        own = a["choice_u_star"] == k
+        slopes = np.abs(choice_slopes(a["choice_run"][own, -1, 0], a["choice_evidence"][own]))
+        worst = max(worst, float(np.delete(slopes, relevant).max() / slopes[relevant]))
+    return worst
+
+
+def flip_contrast(a: Arrays) -> float:
+    """What inputs that flip a bit do to the leading modes, over what those do that confirm it: median over points.
+
+    Of n-bit memory, whose inputs are a −1 and a +1 of each of its outputs' channels.
+    """
+    n_bits = a["readout_w"].shape[1]
+    if a["systems_b"].shape[-1] != 2 * n_bits:
+        return float("nan")
+    effects, _ = input_effects(a["systems_left"], a["systems_b"], a["readout_w"])
+    signs = np.sign(a["systems_e"] @ a["readout_w"] + a["readout_b"])  # [L, bits]
+    flips = np.stack([signs > 0, signs < 0], axis=-1).reshape(len(signs), -1)
+    inward = np.where(flips, np.nan, effects)
+    return float(np.median(np.nanmean(np.where(flips, effects, np.nan), axis=1) / np.nanmean(inward, axis=1)))
+
+
+SYSTEMS = ("systems_values",)
+CHOICE = ("systems_left", "systems_b", "systems_u_star", "choice_streams", "choice_relevant")
+FINDINGS: Mapping[str, Finding] = {
+    "expansion_gap": Finding(
+        expansion_gap,
+        ("expansion", "expansion_u_star", "network_points", "network_points_u_star", "example_states"),
+        "median distance of expansion points from the network's own nearest fixed point, RMS radii",
+    ),
+    "expansion_clusters": Finding(
+        n_clusters("expansion"), ("expansion", "example_states"), "clusters of expansion points"
+    ),
+    "network_clusters": Finding(
+        n_clusters("network_points"),
+        ("network_points", "example_states"),
+        "clusters of the network's fixed points",
+    ),
+    "near_one": Finding(near_one, SYSTEMS, "eigenvalues within 0.025 of 1, median over expansion points"),
+    "first_from_one": Finding(first_from_one, SYSTEMS, "|λ₁ − 1|, median over expansion points"),
+    "second_size": Finding(second_size, SYSTEMS, "|λ₂|, median over expansion points"),
+    "expansion_on_line": Finding(
+        on_line("expansion"),
+        ("expansion", "expansion_u_star"),
+        "share of the expansion points' variance along one line, the least of the contexts",
+    ),
+    "network_on_line": Finding(
+        on_line("network_points"),
+        ("network_points", "network_points_u_star"),
+        "share of the network's fixed points' variance along one line, the least of the contexts",
+    ),
+    "lines_apart": Finding(
+        lines_apart,
+        ("expansion", "expansion_u_star", "example_states"),
+        "least distance between expansion points of the contexts, RMS radii",
+    ),
+    "selection_relevant": Finding(
+        selection_relevant, CHOICE, "|cos| of selection vectors with the relevant input, median"
+    ),
+    "selection_irrelevant": Finding(
+        selection_irrelevant, CHOICE, "|cos| of selection vectors with the irrelevant input, median"
+    ),
+    "choice_irrelevant": Finding(
+        choice_irrelevant,
+        ("choice_run", "choice_u_star", "choice_relevant", "choice_evidence"),
+        "how far irrelevant evidence moves the choice, over how far relevant evidence does",
+    ),
+    "flip_contrast": Finding(
+        flip_contrast,
+        ("systems_left", "systems_b", "systems_e", "readout_w", "readout_b"),
+        "effect on the leading modes of inputs that flip a bit over that of inputs that confirm one",
+    ),
+}
+
+
+def find(name: str, arrays: Arrays) -> tuple[float, str]:
+    """The finding of this name and, where it is NaN, why."""
+    finding = FINDINGS[name]
+    if missing := arrays.missing(*finding.needs):
+        notes = f" ({'; '.join(arrays.notes)})" if arrays.notes else ""
+        return float("nan"), f"the record holds no {', '.join(missing)}{notes}"
+    value = finding.of(arrays)
+    return value, "" if np.isfinite(value) else f"{name} is not to be had of these arrays"

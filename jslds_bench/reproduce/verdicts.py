@@ -1,0 +1,145 @@
+"""What a run says of a claim: each test on each seed, and the verdict that follows from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Mapping
+from typing import Literal
+
+from jslds_bench.report.data.arrays import load_arrays
+from jslds_bench.report.data.run import RunData
+from jslds_bench.reproduce.claims import Claim, Number, Test
+from jslds_bench.reproduce.findings import FINDINGS, find
+
+LEAST_SEEDS = 3
+"""Seeds without which nothing is said: what one or two networks do may be chance."""
+Verdict = Literal[
+    "reproduced", "in part", "not reproduced", "cannot tell", "needs data", "published figure is an artefact"
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """One test on the seeds of a run.
+
+    Attributes:
+        values: seed → the number; `others`: what it had to be below, where that is a number of the run.
+        holds: seed → whether the test holds.
+        missing: why seeds have no number; empty where all have.
+    """
+
+    test: Test
+    values: Mapping[int, float]
+    others: Mapping[int, float]
+    holds: Mapping[int, bool]
+    missing: str
+
+    @property
+    def n_held(self) -> int:
+        return sum(self.holds.values())
+
+    @property
+    def span(self) -> tuple[float, float, float]:
+        """Mean, least and greatest of the values."""
+        return _span(self.values)
+
+    @property
+    def other_span(self) -> tuple[float, float, float]:
+        return _span(self.others)
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict, in words why where that is not the tests' alone."""
+
+    claim: Claim
+    verdict: Verdict
+    why: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def n_seeds(self) -> int:
+        """The fewest seeds that any test has."""
+        return min(len(outcome.holds) for outcome in self.outcomes)
+
+
+def judge(claim: Claim, data: RunData) -> Judged:
+    """`claim` by the records of its suite's run.
+
+    Reproduced: all tests hold on all seeds, three at least. Not reproduced: no test holds on more than half of
+    them. In part: anything between. A claim about data that are not at hand is judged on the stand-in, which
+    "needs data" says beside how that went.
+    """
+    outcomes = tuple(_outcome(test, data) for test in claim.tests)
+    verdict, why = _verdict(outcomes)
+    if verdict == "reproduced" and claim.artefact:
+        return Judged(claim, "published figure is an artefact", claim.artefact, outcomes)
+    if claim.lacks:
+        why = f"{claim.lacks}; on the stand-in: {verdict}" + (f" ({why})" if why else "")
+        return Judged(claim, "needs data", why, outcomes)
+    return Judged(claim, verdict, why, outcomes)
+
+
+def _verdict(outcomes: tuple[Outcome, ...]) -> tuple[Verdict, str]:
+    for outcome in outcomes:
+        if len(outcome.holds) < LEAST_SEEDS:
+            n = len(outcome.holds)
+            why = outcome.missing or f"{n} seed{'s'[: n != 1]}, and it takes {LEAST_SEEDS}"
+            return "cannot tell", why
+    if all(all(o.holds.values()) for o in outcomes):
+        return "reproduced", ""
+    if not any(2 * o.n_held > len(o.holds) for o in outcomes):
+        return "not reproduced", ""
+    short = [f"{o.test.says}: {o.n_held} of {len(o.holds)} seeds" for o in outcomes if not all(o.holds.values())]
+    return "in part", "; ".join(short)
+
+
+def _outcome(test: Test, data: RunData) -> Outcome:
+    values, missing = _values(test.of, data)
+    others: dict[int, float] = {}
+    if test.below is not None:
+        others, why = _values(test.below, data)
+        missing = missing or why
+    holds = {
+        seed: _holds(test, value, others.get(seed))
+        for seed, value in values.items()
+        if test.below is None or seed in others
+    }
+    return Outcome(test, values, others, holds, missing)
+
+
+def _holds(test: Test, value: float, other: float | None) -> bool:
+    low = -math.inf if test.at_least is None else test.at_least
+    high = math.inf if test.at_most is None else test.at_most
+    return low <= value <= high and (other is None or value < other)
+
+
+def _values(number: Number, data: RunData) -> tuple[dict[int, float], str]:
+    """Seed → the number, times its factor; and why some have none. What diverged is infinite, and counts."""
+    records = data.records.get(number.key)
+    if not records:
+        return {}, f"the run has no {number.model} on {number.network} for {number.task}"
+    found: dict[int, float] = {}
+    missing = ""
+    for record in records:
+        if number.value in FINDINGS:
+            arrays = load_arrays(data.paths[record.key], data.setting(number.task).shapes)
+            value, why = find(number.value, arrays)
+        elif number.value in record.values:
+            cell = record.values[number.value]
+            value, why = math.nan if cell.value is None else cell.value, cell.reason or ""
+        else:
+            value, why = math.nan, record.reason or f"the record has no {number.value}"
+        if math.isnan(value):
+            missing = missing or f"{number.value} of {number.model} on {number.network}: {why}"
+        else:
+            found[record.seed] = number.times * value
+    return found, missing
+
+
+def _span(values: Mapping[int, float]) -> tuple[float, float, float]:
+    if not values:
+        return math.nan, math.nan, math.nan
+    return statistics.fmean(values.values()), min(values.values()), max(values.values())
