@@ -18,10 +18,13 @@ from jslds_bench.report.style import THEME
 FILES = importlib.resources.files(__package__)
 
 
-def fill(template: str, **content: Any) -> str:
-    """The page that this template of the package makes of `content` and the colours of both themes."""
+def fill(template: str, package: str = __package__, /, **content: Any) -> str:
+    """The page that this template of a package makes of `content` and the colours of both themes.
+
+    It may extend templates of this package.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, ""),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(p, "") for p in (package, __package__)]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,4 +1,4 @@
-"""The paper's claims, one by one: what was claimed, what a run finds, and whether it holds; from records alone."""
+"""The paper's claims, one by one: what was claimed, what runs find, whether it holds; from records alone."""
 
 from jslds_bench.reproduce.claims import Claim, read_claims
 from jslds_bench.reproduce.page import write_scorecard

@@ -1,6 +1,6 @@
 """Claims as data: a TOML file of what was said, where, and by which numbers it is decided.
 
-A claim has tests; each compares one number of every seed with a limit, or with another number of the same seed.
+A claim has tests; each compares one number of every seed with a limit, or with another number of that seed.
 The verdict is theirs alone (`reproduce.verdicts`): nothing here is code that a file can name.
 """
 
@@ -19,9 +19,12 @@ from jslds_bench.suite.reading import suite_folder
 SCHEMA = 1
 LONGEST = 120
 """Characters of a quotation: a line at most."""
-_CLAIM = {"id", "says", "place", "quotation", "suite", "figures", "tests", "task", "lacks", "artefact", "found"}
+_CLAIM = {
+    *("id", "says", "place", "quotation", "suite", "task"),
+    *("figures", "tests", "lacks", "artefact", "found"),
+}
 _TEST = {"says", "of", "at_least", "at_most", "below", "published", "because", "task"}
-_NUMBER = {"value", "network", "model", "times"}
+_NUMBER = {"value", "network", "model", "times", "beside"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Number:
         value: the name of the metric or finding.
         task, network, model: labels in the claim's suite.
         times: what it is multiplied with.
+        beside: the model whose points a finding sets those of `model` against; empty: none.
     """
 
     value: str
@@ -39,6 +43,7 @@ class Number:
     network: str
     model: str
     times: float = 1.0
+    beside: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -47,7 +52,7 @@ class Number:
 
 @dataclasses.dataclass(frozen=True)
 class Test:
-    """One condition of a claim: it holds on a seed where ``of`` is within the limits, and less than ``below``.
+    """One condition of a claim: it holds on a seed where `of` is within the limits, and less than `below`.
 
     Attributes:
         says: the condition in words.
@@ -141,7 +146,9 @@ def _claim(table: Any, where: str) -> Claim:
     where = f"{where} ({_text(table, 'id', where)})"
     quotation = _text(table, "quotation", where, "")
     if len(quotation) > LONGEST:
-        raise UsageError(f"{where}: the quotation has {len(quotation)} characters, expected {LONGEST} at most")
+        raise UsageError(
+            f"{where}: the quotation has {len(quotation)} characters, expected at most {LONGEST}"
+        )
     tests = table.get("tests")
     if not isinstance(tests, list) or not tests:
         raise UsageError(f"{where}: expected one [[claims.tests]] table at least")
@@ -184,7 +191,8 @@ def _source(table: Any, task: str, where: str) -> Number:
     _keys(table, _NUMBER, where)
     times = _number(table, "times", where)
     named = {name: _text(table, name, where) for name in ("value", "network", "model")}
-    return Number(task=task, times=1.0 if times is None else times, **named)
+    beside = _text(table, "beside", where, "")
+    return Number(task=task, times=1.0 if times is None else times, beside=beside, **named)
 
 
 def _keys(table: Any, known: set[str], where: str) -> None:

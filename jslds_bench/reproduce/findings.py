@@ -1,7 +1,7 @@
 """Numbers that decide claims and are no metric: computed from the arrays beside one record, by name.
 
-A finding is NaN where the record cannot have it. Distances are in RMS radii: the root mean square distance of the
-example trials' states from their mean.
+A finding is NaN where the record cannot have it. Distances are in RMS radii: the root mean square distance of
+the example trials' states from their mean.
 """
 
 from __future__ import annotations
@@ -16,17 +16,29 @@ from jslds_bench.analysis.integration import choice_slopes, input_effects, selec
 from jslds_bench.analysis.point_sets import clusters, gaps_to, share_on_line
 from jslds_bench.report.data.arrays import Arrays
 
-APART = 0.25
-"""RMS radii within which points are of one cluster: half of what parts the corners of 3-bit memory, at least."""
+APART = 0.5
+"""RMS radii within which points are of one cluster: the corners of 3-bit memory lie 0.7 and more apart."""
+MOST = 2000
+"""Points that are clustered at most: distances are between all pairs."""
+SETTLED = 2
+"""Steps at the start that are left out, as in the paper's Fig. 3: states come from h_0 there."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """`of`: what it is computed by; `needs`: the arrays that it reads; `about`: what it is, for the page."""
+    """A number of a record's arrays.
 
-    of: Callable[[Arrays], float]
+    Attributes:
+        of: what it is computed by.
+        needs: the arrays that it reads.
+        about: what it is, for the page.
+        beside: the arrays that it reads of another model on the same network, given second.
+    """
+
+    of: Callable[..., float]
     needs: tuple[str, ...]
     about: str
+    beside: tuple[str, ...] = ()
 
 
 def radius(a: Arrays) -> float:
@@ -35,30 +47,24 @@ def radius(a: Arrays) -> float:
     return float(np.sqrt(np.mean(np.sum((states - states.mean(axis=0)) ** 2, axis=1))))
 
 
-def expansion_gap(a: Arrays) -> float:
-    """Median distance of expansion points from the nearest fixed point of the network under the same u*."""
-    of_point, of_expansion = a["network_points_u_star"], a["expansion_u_star"]
-    gaps = [
-        gaps_to(a["expansion"][of_expansion == k], a["network_points"][of_point == k])
-        for k in np.unique(of_expansion)
-    ]
+def expansions(a: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """Expansion points of the example trials, and of which u*, at scored steps after the first two."""
+    late = (a["mask"] > 0) & (np.arange(len(a["mask"])) >= SETTLED)
+    which = np.tile(late, len(a["example_states"]))
+    return a["expansion"][which], a["expansion_u_star"][which]
+
+
+def expansion_gap(a: Arrays, b: Arrays) -> float:
+    """Median distance of expansion points from the nearest point that another model has under the same u*."""
+    points, of = expansions(a)
+    gaps = [gaps_to(points[of == k], b["model_points"][b["model_points_u_star"] == k]) for k in np.unique(of)]
     return float(np.median(np.concatenate(gaps)) / radius(a))
 
 
-def n_clusters(name: str) -> Callable[[Arrays], float]:
-    """How many clusters the points of this array form, under all u* together."""
-
-    def count(a: Arrays) -> float:
-        points = a[name]
-        if len(points) > MOST:
-            points = points[:: -(-len(points) // MOST)]
-        return float(len(np.unique(clusters(points, APART * radius(a)))))
-
-    return count
-
-
-MOST = 2000
-"""Points that are clustered at most: distances are between all pairs."""
+def expansion_clusters(a: Arrays) -> float:
+    """How many clusters the expansion points form, under all u* together."""
+    points = expansions(a)[0]
+    return float(clusters(points[:: -(-len(points) // MOST)], APART * radius(a)).max() + 1)
 
 
 def near_one(a: Arrays) -> float:
@@ -76,24 +82,18 @@ def second_size(a: Arrays) -> float:
     return float(np.median(np.abs(a["systems_values"][:, 1])))
 
 
-def on_line(name: str) -> Callable[[Arrays], float]:
-    """Share of the points' variance along one line, under each u* by itself: the least of them."""
-
-    def share(a: Arrays) -> float:
-        which = a[f"{name}_u_star"]
-        return min(share_on_line(a[name][which == k]) for k in np.unique(which))
-
-    return share
+def on_line(a: Arrays) -> float:
+    """Share of the expansion points' variance along one line, under each u* by itself: the least of them."""
+    points, of = expansions(a)
+    return min(share_on_line(points[of == k]) for k in np.unique(of))
 
 
 def lines_apart(a: Arrays) -> float:
     """The least distance between expansion points under different u*."""
-    points, which = a["expansion"], a["expansion_u_star"]
-    kinds = np.unique(which)
-    if len(kinds) < 2:
+    points, of = expansions(a)
+    if len(kinds := np.unique(of)) < 2:
         return float("nan")
-    gaps = [gaps_to(points[which == k], points[which != k]).min() for k in kinds]
-    return float(min(gaps) / radius(a))
+    return float(min(gaps_to(points[of == k], points[of != k]).min() for k in kinds) / radius(a))
 
 
 def _cosines(a: Arrays) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +126,7 @@ def choice_irrelevant(a: Arrays) -> float:
 
 
 def flip_contrast(a: Arrays) -> float:
-    """What inputs that flip a bit do to the leading modes, over what those do that confirm it: median over points.
+    """What inputs that flip a bit do to the leading modes, over what those do that confirm one: median.
 
     Of n-bit memory, whose inputs are a −1 and a +1 of each of its outputs' channels.
     """
@@ -140,39 +140,27 @@ def flip_contrast(a: Arrays) -> float:
     return float(np.median(np.nanmean(np.where(flips, effects, np.nan), axis=1) / np.nanmean(inward, axis=1)))
 
 
+EXPANSION = ("expansion", "expansion_u_star", "example_states", "mask")
 SYSTEMS = ("systems_values",)
 CHOICE = ("systems_left", "systems_b", "systems_u_star", "choice_streams", "choice_relevant")
 FINDINGS: Mapping[str, Finding] = {
     "expansion_gap": Finding(
         expansion_gap,
-        ("expansion", "expansion_u_star", "network_points", "network_points_u_star", "example_states"),
-        "median distance of expansion points from the network's own nearest fixed point, RMS radii",
+        EXPANSION,
+        "median distance of expansion points from the nearest point found numerically, RMS radii",
+        ("model_points", "model_points_u_star"),
     ),
-    "expansion_clusters": Finding(
-        n_clusters("expansion"), ("expansion", "example_states"), "clusters of expansion points"
-    ),
-    "network_clusters": Finding(
-        n_clusters("network_points"),
-        ("network_points", "example_states"),
-        "clusters of the network's fixed points",
-    ),
+    "expansion_clusters": Finding(expansion_clusters, EXPANSION, "clusters of expansion points"),
     "near_one": Finding(near_one, SYSTEMS, "eigenvalues within 0.025 of 1, median over expansion points"),
     "first_from_one": Finding(first_from_one, SYSTEMS, "|λ₁ − 1|, median over expansion points"),
     "second_size": Finding(second_size, SYSTEMS, "|λ₂|, median over expansion points"),
-    "expansion_on_line": Finding(
-        on_line("expansion"),
-        ("expansion", "expansion_u_star"),
+    "on_line": Finding(
+        on_line,
+        EXPANSION,
         "share of the expansion points' variance along one line, the least of the contexts",
     ),
-    "network_on_line": Finding(
-        on_line("network_points"),
-        ("network_points", "network_points_u_star"),
-        "share of the network's fixed points' variance along one line, the least of the contexts",
-    ),
     "lines_apart": Finding(
-        lines_apart,
-        ("expansion", "expansion_u_star", "example_states"),
-        "least distance between expansion points of the contexts, RMS radii",
+        lines_apart, EXPANSION, "least distance between expansion points of the contexts, RMS radii"
     ),
     "selection_relevant": Finding(
         selection_relevant, CHOICE, "|cos| of selection vectors with the relevant input, median"
@@ -193,11 +181,13 @@ FINDINGS: Mapping[str, Finding] = {
 }
 
 
-def find(name: str, arrays: Arrays) -> tuple[float, str]:
+def find(name: str, arrays: Arrays, beside: Arrays | None = None) -> tuple[float, str]:
     """The finding of this name and, where it is NaN, why."""
     finding = FINDINGS[name]
-    if missing := arrays.missing(*finding.needs):
-        notes = f" ({'; '.join(arrays.notes)})" if arrays.notes else ""
-        return float("nan"), f"the record holds no {', '.join(missing)}{notes}"
-    value = finding.of(arrays)
+    given = [(arrays, finding.needs)] + ([(beside or Arrays({}), finding.beside)] if finding.beside else [])
+    for have, needs in given:
+        if missing := have.missing(*needs):
+            notes = f" ({'; '.join(have.notes)})" if have.notes else ""
+            return float("nan"), f"the record holds no {', '.join(missing)}{notes}"
+    value = finding.of(*(have for have, _ in given))
     return value, "" if np.isfinite(value) else f"{name} is not to be had of these arrays"

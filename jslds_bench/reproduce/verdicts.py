@@ -68,9 +68,9 @@ class Judged:
 def judge(claim: Claim, data: RunData) -> Judged:
     """`claim` by the records of its suite's run.
 
-    Reproduced: all tests hold on all seeds, three at least. Not reproduced: no test holds on more than half of
-    them. In part: anything between. A claim about data that are not at hand is judged on the stand-in, which
-    "needs data" says beside how that went.
+    Reproduced: all tests hold on all seeds, three at least. Not reproduced: no test holds on more than half
+    of them. In part: anything between. A claim about data that are not at hand is judged on the stand-in;
+    "needs data" then says how that went.
     """
     outcomes = tuple(_outcome(test, data) for test in claim.tests)
     verdict, why = _verdict(outcomes)
@@ -92,8 +92,8 @@ def _verdict(outcomes: tuple[Outcome, ...]) -> tuple[Verdict, str]:
         return "reproduced", ""
     if not any(2 * o.n_held > len(o.holds) for o in outcomes):
         return "not reproduced", ""
-    short = [f"{o.test.says}: {o.n_held} of {len(o.holds)} seeds" for o in outcomes if not all(o.holds.values())]
-    return "in part", "; ".join(short)
+    short = [o for o in outcomes if not all(o.holds.values())]
+    return "in part", "; ".join(f"{o.test.says}: {o.n_held} of {len(o.holds)} seeds" for o in short)
 
 
 def _outcome(test: Test, data: RunData) -> Outcome:
@@ -125,8 +125,11 @@ def _values(number: Number, data: RunData) -> tuple[dict[int, float], str]:
     missing = ""
     for record in records:
         if number.value in FINDINGS:
-            arrays = load_arrays(data.paths[record.key], data.setting(number.task).shapes)
-            value, why = find(number.value, arrays)
+            beside = data.paths.get((number.task, number.network, number.beside, record.seed))
+            paths = [data.paths[record.key], *([beside] if beside else [])]
+            value, why = find(
+                number.value, *(load_arrays(p, data.setting(number.task).shapes) for p in paths)
+            )
         elif number.value in record.values:
             cell = record.values[number.value]
             value, why = math.nan if cell.value is None else cell.value, cell.reason or ""

@@ -53,7 +53,7 @@ class Line(NamedTuple):
 
 
 def arrangement(heading: str, lines: Sequence[Line], labels: tuple[str, str, str]) -> Figure:
-    """Left: points on choice and the first stream. Right: selection vectors on the axes of the two streams."""
+    """Left: points on choice and the first stream. Right: selection vectors on both streams' axes."""
     colors = (PALETTE[1], PALETTE[0], PALETTE[2])
     legend = [marker("x", colors[i % 3], line.name) for i, line in enumerate(lines)]
     figure, axes = sheet(heading, 2, 2, 1.9, legend, title_lines=2)

@@ -54,9 +54,7 @@ def figure_3d(data: RunData, key: Key, a: Arrays) -> Figure:
         for k, letter in enumerate(letters):
             sorted_by, shown = pick(int(a["choice_relevant"][k]))
             panels.append(_panel(a, k, sorted_by, shown, f"{letter}  {STREAMS[k]} context", how, levels))
-    return choice_paths(
-        "Fig. 3D–I  Evidence moves the choice", panels, [f"{x:+g} per step" for x in levels]
-    )
+    return choice_paths("Fig. 3D–I  Evidence moves the choice", panels, [f"{x:+g} per step" for x in levels])
 
 
 def _panel(

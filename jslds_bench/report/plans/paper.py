@@ -95,8 +95,8 @@ def _figure_3(data: RunData, task: str, cotrained: Subject, standard: Subject) -
         cotrained, CHOICE, figure_3d,
     )  # fmt: skip
     yield _panel(
-        data, task, "3J", "Left: expansion points under each context, along the choice axis. Right: selection "
-        "vectors on the axes of the two inputs; each context's lie along its own input and across the other's.",
+        data, task, "3J", "Left: expansion points under each context, along the choice axis. Right: "
+        "selection vectors on the two input axes: along the input of their context, across the other's.",
         cotrained, ARRANGED, figure_3j,
     )  # fmt: skip
     yield _figure_3k(data, task, cotrained, standard)

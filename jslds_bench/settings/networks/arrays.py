@@ -15,7 +15,7 @@ from jslds_bench.metrics.fixed_points import precision_and_recall
 from jslds_bench.metrics.states import relative_errors
 from jslds_bench.settings.networks.calls import local_at, on_model
 from jslds_bench.settings.networks.evaluation import N_SAMPLES, context_of
-from jslds_bench.settings.networks.portrait import evidence, in_blocks, systems
+from jslds_bench.settings.networks.portrait import evidence, in_blocks, settled, systems
 from jslds_bench.types.core import Linearization, Network
 from jslds_bench.types.modes import Switching
 from jslds_bench.types.networks import Evaluation
@@ -79,7 +79,9 @@ def figure_arrays(
         flat = [x.reshape(-1, x.shape[-1]) for x in (at, trials.inputs[few], stars)]
         out["expansion"] = e = in_blocks(on_model(local_at, model), tuple(flat), N_SAMPLES).e
         out["expansion_u_star"] = of_u_star = np.repeat(contexts, at.shape[1])
-        kept = systems(model, (flat[0], flat[1], flat[2]), e, of_u_star, N_SAMPLES)
+        late = settled(trials.mask, len(at))
+        there = (flat[0][late], flat[1][late], flat[2][late])
+        kept = systems(model, there, e[late], of_u_star[late], N_SAMPLES)
         out |= kept | evidence(task, network, model, evaluation, kept)
         out |= _example_spectra(evaluation, evaluation.local, evaluation.local_e)
     if isinstance(model, Switching):

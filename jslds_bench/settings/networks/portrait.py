@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Bool, Float
 
 from jslds_bench.analysis.decomposition import Modes, decompose
 from jslds_bench.analysis.integration import choice_axes
@@ -21,6 +22,7 @@ from jslds_bench.types.networks import Conditioned, Conditions, Evaluation
 
 N_SYSTEMS = 16  # kept of a model, shared by the u*
 N_MODES = 9  # of each; as many as the paper's A.3.2 looks at
+SETTLED = 2  # steps at the start that are left out, as in the paper's Fig. 3: states come from h_0 there
 EVERY = 6  # steps between the mean states at which a model is asked where it expands
 
 
@@ -30,6 +32,12 @@ def in_blocks(function: Any, args: tuple[Any, ...], size: int) -> Any:
     filled = [np.resize(x, (-(-n // size) * size, *np.shape(x)[1:])) for x in args]
     made = [function(*(x[i : i + size] for x in filled)) for i in range(0, len(filled[0]), size)]
     return jax.tree.map(lambda *parts: np.concatenate([np.asarray(p) for p in parts])[:n], *made)
+
+
+def settled(mask: Float[Any, " T"], n_trials: int) -> Bool[np.ndarray, " M"]:
+    """Which steps of `n_trials`, one trial after the other, are scored and not among the first; else all."""
+    late = (np.asarray(mask) > 0) & (np.arange(len(mask)) >= SETTLED)
+    return np.tile(late if late.any() else np.ones(len(mask), bool), n_trials)
 
 
 def systems(
