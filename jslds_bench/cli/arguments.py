@@ -14,6 +14,7 @@ usage: jslds-bench VERB [options]     (jslds-bench VERB --help for its options)
 Benchmark of methods that explain recurrent neural networks by local linear dynamics.
 
   run       run a suite: train or read its networks, fit its models, write records and a report
+  reproduce the paper's claims one by one: run what they need, say which hold, draw its figures
   list      what there is: tasks, networks, cells, models, metrics, suites
   info      what a task, network, cell, model, metric or suite is, and its parameters
   report    write the report of a run again, or a leaderboard of several
@@ -72,6 +73,25 @@ def _run() -> _Parser:
     p.add_argument("--no-resume", action="store_true", help="do every job anew")
     p.add_argument("--quiet", action="store_true", help="no progress")
     p.add_argument("--check", metavar="BASELINE", help="exit 1 if anything is worse than in this baseline")
+    return p
+
+
+def _reproduce() -> _Parser:
+    p = _parser(
+        "reproduce", "Judge the claims of the paper by runs of its tasks, which are kept and resumed."
+    )
+    p.add_argument(
+        "--claim", action="append", default=[], metavar="ID", help="only this one (may be repeated)"
+    )
+    p.add_argument("--file", metavar="FILE", help="claims of your own (default: the paper's)")
+    p.add_argument(
+        "--seeds", type=int, default=3, metavar="N", help="how many (default: 3, the fewest that tell)"
+    )
+    p.add_argument("--out", default="reports/reproduce", metavar="DIR", help="default: reports/reproduce")
+    p.add_argument("--recipe", help="training recipe: fast (default) or paper")
+    p.add_argument("--no-run", action="store_true", help="judge the runs that are there")
+    p.add_argument("--workers", type=int, metavar="N", help="jobs at a time (default: by cores, or GPUs)")
+    p.add_argument("--quiet", action="store_true", help="no progress")
     return p
 
 
@@ -204,6 +224,7 @@ def _doctor() -> _Parser:
 
 _PARSERS = {
     "run": _run,
+    "reproduce": _reproduce,
     "list": _list,
     "info": _info,
     "report": _report,

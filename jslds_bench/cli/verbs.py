@@ -75,6 +75,13 @@ def run(arguments: Namespace) -> int:
     return SOME_FAILED if result.n_failed else OK
 
 
+def reproduce(arguments: Namespace) -> int:
+    """Judge the paper's claims; 2 where some jobs failed."""
+    from jslds_bench.cli.reproducing import reproduce
+
+    return OK if reproduce(arguments) else SOME_FAILED
+
+
 def _baseline_for(check: str | None, suite: Suite) -> Side | None:
     """The baseline of ``--check``, read before anything runs."""
     from jslds_bench.compare import read_side
@@ -310,6 +317,7 @@ def perf(arguments: Namespace) -> int:
 
 VERBS: dict[str, Callable[[Namespace], int]] = {
     "run": run,
+    "reproduce": reproduce,
     "list": list_,
     "info": info,
     "report": report,

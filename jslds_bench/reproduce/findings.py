@@ -18,6 +18,8 @@ from jslds_bench.report.data.arrays import Arrays
 
 APART = 0.5
 """RMS radii within which points are of one cluster: the corners of 3-bit memory lie 0.7 and more apart."""
+ONE = 0.05
+"""RMS radii within which expansion points count as one (`metrics.complexity` has the same)."""
 MOST = 2000
 """Points that are clustered at most: distances are between all pairs."""
 SETTLED = 2
@@ -65,6 +67,12 @@ def expansion_clusters(a: Arrays) -> float:
     """How many clusters the expansion points form, under all u* together."""
     points = expansions(a)[0]
     return float(clusters(points[:: -(-len(points) // MOST)], APART * radius(a)).max() + 1)
+
+
+def distinct_points(a: Arrays) -> float:
+    """How many expansion points there are that lie farther apart than what counts as one."""
+    points = expansions(a)[0]
+    return float(clusters(points[:: -(-len(points) // MOST)], ONE * radius(a)).max() + 1)
 
 
 def near_one(a: Arrays) -> float:
@@ -140,6 +148,13 @@ def flip_contrast(a: Arrays) -> float:
     return float(np.median(np.nanmean(np.where(flips, effects, np.nan), axis=1) / np.nanmean(inward, axis=1)))
 
 
+def jpc_planes_met(a: Arrays) -> float:
+    """Share of the jPC planes that one of the leading complex planes of the linear system meets within 40°."""
+    return float(np.mean(a["spikes_jpca_angles"].min(axis=0) <= MET))
+
+
+MET = 40.0
+"""Degrees between planes that overlap highly: 30 to 40 in the paper's figure 4F."""
 EXPANSION = ("expansion", "expansion_u_star", "example_states", "mask")
 SYSTEMS = ("systems_values",)
 CHOICE = ("systems_left", "systems_b", "systems_u_star", "choice_streams", "choice_relevant")
@@ -151,6 +166,7 @@ FINDINGS: Mapping[str, Finding] = {
         ("model_points", "model_points_u_star"),
     ),
     "expansion_clusters": Finding(expansion_clusters, EXPANSION, "clusters of expansion points"),
+    "distinct_points": Finding(distinct_points, EXPANSION, "distinct expansion points along trials"),
     "near_one": Finding(near_one, SYSTEMS, "eigenvalues within 0.025 of 1, median over expansion points"),
     "first_from_one": Finding(first_from_one, SYSTEMS, "|λ₁ − 1|, median over expansion points"),
     "second_size": Finding(second_size, SYSTEMS, "|λ₂|, median over expansion points"),
@@ -172,6 +188,9 @@ FINDINGS: Mapping[str, Finding] = {
         choice_irrelevant,
         ("choice_run", "choice_u_star", "choice_relevant", "choice_evidence"),
         "how far irrelevant evidence moves the choice, over how far relevant evidence does",
+    ),
+    "jpc_planes_met": Finding(
+        jpc_planes_met, ("spikes_jpca_angles",), "share of the jPC planes within 40° of a plane of the system"
     ),
     "flip_contrast": Finding(
         flip_contrast,
