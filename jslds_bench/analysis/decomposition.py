@@ -46,15 +46,16 @@ def decompose(a: Float[Any, "*L N N"], n: int) -> Modes:
 def matched(modes: Modes) -> Modes:
     """The modes of systems [L, …] along a path, each in the place of the one before that is most like it.
 
-    From system to system the eigenvalues are matched one to one, Σ_j |λ_j − λ'_π(j)| least, so that mode j is
-    one curve; ties between eigenvalues go by the overlap |l_j · r'_π(j)|.
+    From system to system modes are matched one to one, Σ_j |λ_j − λ'_π(j)| + 1 − |l_j · r'_π(j)| least, so
+    that mode j is one curve, also where another overtakes it in size. The overlap l · r' is 1 where nothing
+    has changed.
     """
     order = [np.arange(modes.values.shape[1])]
     for before, now in zip(range(len(modes.values) - 1), range(1, len(modes.values)), strict=True):
         place = order[-1]
         gaps = np.abs(modes.values[before][place][:, None] - modes.values[now][None])
         overlap = np.abs(modes.left[before][place] @ modes.right[now].T)
-        order.append(scipy.optimize.linear_sum_assignment(gaps - 1e-3 * np.minimum(overlap, 1))[1])
+        order.append(scipy.optimize.linear_sum_assignment(gaps - np.minimum(overlap, 1))[1])
     which = np.array(order)
     return Modes(
         np.take_along_axis(modes.values, which, axis=1),

@@ -24,6 +24,37 @@ def clusters(points: Float[Any, "P N"], apart: float) -> Int[Any, " P"]:
     return scipy.cluster.hierarchy.fcluster(tree, apart, "distance") - 1
 
 
+def n_clusters(points: Float[Any, "P N"], most: int = 32) -> int:
+    """How many clusters there are: of cuts of Ward's tree into 2 … `most` that of the greatest silhouette.
+
+    The mean over points of (b − a)/max(a, b), a being the mean distance from the others of the cluster and b
+    from those of the nearest other one; 0 of a cluster of one (Rousseeuw, 1987). 1 where all points coincide.
+    """
+    points = np.asarray(points, np.float64)
+    gaps = cdist(points, points)
+    if len(points) < 3 or not gaps.any():
+        return min(len(points), 1)
+    tree = scipy.cluster.hierarchy.linkage(points, "ward")
+    cuts = range(2, min(most, len(points) - 1) + 1)
+    labels = [scipy.cluster.hierarchy.fcluster(tree, k, "maxclust") for k in cuts]
+    best = max(labels, key=lambda own: _silhouette(gaps, own))
+    return len(np.unique(best))
+
+
+def _silhouette(gaps: Float[Any, "P P"], labels: Int[Any, " P"]) -> float:
+    kinds, which, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(kinds) < 2:
+        return -1.0
+    each = np.arange(len(labels))
+    sums = np.stack([gaps[:, labels == k].sum(axis=1) for k in kinds], axis=1)
+    within = sums[each, which] / np.maximum(sizes[which] - 1, 1)
+    means = sums / sizes
+    means[each, which] = np.inf
+    beyond = means.min(axis=1)
+    scores = (beyond - within) / np.maximum(np.maximum(within, beyond), 1e-300)
+    return float(np.where(sizes[which] > 1, scores, 0.0).mean())
+
+
 def spread_out(points: Float[Any, "P N"], n: int) -> Int[Any, " n"]:
     """Indices of at most `n` distinct points, each the farthest from those before it (Gonzalez, 1985).
 

@@ -77,9 +77,7 @@ def _run() -> _Parser:
 
 
 def _reproduce() -> _Parser:
-    p = _parser(
-        "reproduce", "Judge the paper's claims by runs of its tasks, which are kept and resumed."
-    )
+    p = _parser("reproduce", "Judge the paper's claims by runs of its tasks, which are kept and resumed.")
     p.add_argument(
         "--claim", action="append", default=[], metavar="ID", help="only this one (may be repeated)"
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def reproduce(arguments: Namespace) -> bool:
-    """Run the suites of the chosen claims, print the scorecard and its page's path; False: some jobs failed."""
+    """Run the suites of the chosen claims, print the scorecard and its page; False: some jobs failed."""
     from jslds_bench.report.data.run import load_data
     from jslds_bench.reproduce.claims import chosen, read_claims
     from jslds_bench.reproduce.page import scorecard_lines, summary, write_scorecard

@@ -13,11 +13,9 @@ import numpy as np
 
 from jslds_bench.analysis.decomposition import n_near_one
 from jslds_bench.analysis.integration import choice_slopes, input_effects, selection_cosines
-from jslds_bench.analysis.point_sets import clusters, gaps_to, share_on_line
+from jslds_bench.analysis.point_sets import clusters, gaps_to, n_clusters, share_on_line
 from jslds_bench.report.data.arrays import Arrays
 
-APART = 0.5
-"""RMS radii within which points are of one cluster: the corners of 3-bit memory lie 0.7 and more apart."""
 ONE = 0.05
 """RMS radii within which expansion points count as one (`metrics.complexity` has the same)."""
 MOST = 2000
@@ -64,9 +62,9 @@ def expansion_gap(a: Arrays, b: Arrays) -> float:
 
 
 def expansion_clusters(a: Arrays) -> float:
-    """How many clusters the expansion points form, under all u* together."""
+    """How many clusters the expansion points form, under all u* together (`point_sets.n_clusters`)."""
     points = expansions(a)[0]
-    return float(clusters(points[:: -(-len(points) // MOST)], APART * radius(a)).max() + 1)
+    return float(n_clusters(points[:: -(-len(points) // MOST)]))
 
 
 def distinct_points(a: Arrays) -> float:
@@ -149,7 +147,7 @@ def flip_contrast(a: Arrays) -> float:
 
 
 def jpc_planes_met(a: Arrays) -> float:
-    """Share of the jPC planes that one of the leading complex planes of the linear system meets within 40°."""
+    """Share of the jPC planes within 40° of one of the leading complex planes of the linear system."""
     return float(np.mean(a["spikes_jpca_angles"].min(axis=0) <= MET))
 
 
@@ -165,7 +163,9 @@ FINDINGS: Mapping[str, Finding] = {
         "median distance of expansion points from the nearest point found numerically, RMS radii",
         ("model_points", "model_points_u_star"),
     ),
-    "expansion_clusters": Finding(expansion_clusters, EXPANSION, "clusters of expansion points"),
+    "expansion_clusters": Finding(
+        expansion_clusters, EXPANSION, "clusters of expansion points, by their silhouette"
+    ),
     "distinct_points": Finding(distinct_points, EXPANSION, "distinct expansion points along trials"),
     "near_one": Finding(near_one, SYSTEMS, "eigenvalues within 0.025 of 1, median over expansion points"),
     "first_from_one": Finding(first_from_one, SYSTEMS, "|λ₁ − 1|, median over expansion points"),

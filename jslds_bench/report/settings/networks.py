@@ -40,7 +40,7 @@ SHAPES = {
     "network_eigenvalues": "K N complex",
     "systems_e": "L N",
     "systems_u_star": "L whole",
-    "systems_values": "L J complex",
+    "systems_values": "L N complex",
     "systems_right": "L J N complex",
     "systems_left": "L J N complex",
     "systems_b": "L N U",

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jslds_bench.analysis.decomposition import Modes, decompose
+from jslds_bench.analysis.decomposition import decompose
 from jslds_bench.analysis.integration import choice_axes
 from jslds_bench.analysis.point_sets import spread_out
 from jslds_bench.dynamics.rollout import free_run, trajectories
@@ -21,7 +21,7 @@ from jslds_bench.types.core import Linearization, LocalLinear, Network
 from jslds_bench.types.networks import Conditioned, Conditions, Evaluation
 
 N_SYSTEMS = 16  # kept of a model, shared by the u*
-N_MODES = 9  # of each; as many as the paper's A.3.2 looks at
+N_MODES = 9  # of each with its vectors; as many as the paper's A.3.2 looks at
 SETTLED = 2  # steps at the start that are left out, as in the paper's Fig. 3: states come from h_0 there
 EVERY = 6  # steps between the mean states at which a model is asked where it expands
 
@@ -56,13 +56,14 @@ def systems(
     local: LocalLinear = in_blocks(on_model(local_at, model), tuple(x[chosen] for x in at), n_samples)
     if not (np.isfinite(local.A).all() and np.isfinite(local.B).all()):
         return {}
-    modes = decompose(local.A, N_MODES)
+    modes = decompose(local.A, local.A.shape[-1])
+    few = slice(0, N_MODES)
     return {
         "systems_e": local.e,
         "systems_u_star": contexts[chosen],
         "systems_values": modes.values,
-        "systems_right": modes.right,
-        "systems_left": modes.left,
+        "systems_right": modes.right[:, few],
+        "systems_left": modes.left[:, few],
         "systems_b": local.B,
     }
 
@@ -86,9 +87,8 @@ def evidence(
     if not np.isfinite(run).all():
         return {}
     run = np.concatenate([starts[:, None], run], axis=1)
-    modes = Modes(kept["systems_values"], kept["systems_right"], kept["systems_left"])
     readout = np.asarray(evaluation.readout.w)[:, 0]
-    axes = choice_axes(modes.right[:, 0], kept["systems_b"][..., list(chosen.streams)], readout)
+    axes = choice_axes(kept["systems_right"][:, 0], kept["systems_b"][..., list(chosen.streams)], readout)
 
     def mean(x: Any) -> np.ndarray:
         n = len(chosen.u_star)

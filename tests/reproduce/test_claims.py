@@ -1,0 +1,219 @@
+"""Claims: what the paper's file says, how it is judged, and that a broken network turns exactly its own."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import numpy as np
+import pytest
+from ideal import write_networks, write_spikes
+
+from jslds_bench.cli import main
+from jslds_bench.entries.registry import METRICS
+from jslds_bench.errors import UsageError
+from jslds_bench.report.data.run import load_data
+from jslds_bench.reproduce.claims import claims_file, read_claims
+from jslds_bench.reproduce.findings import FINDINGS
+from jslds_bench.reproduce.verdicts import judge
+from jslds_bench.suite import load_suite
+
+CLAIMS = read_claims()
+OF_NETWORKS = [c for c in CLAIMS if c.suite == "reproduce"]
+
+
+def verdicts(run):
+    data = load_data(run)
+    return {claim.id: judge(claim, data).verdict for claim in OF_NETWORKS}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return verdicts(write_networks(tmp_path_factory.mktemp("whole")))
+
+
+def test_networks_that_bear_the_claims_out_reproduce_all_of_them(whole):
+    expected = dict.fromkeys(whole, "reproduced") | {"context-baseline": "published figure is an artefact"}
+    assert whole == expected
+
+
+def _no_selection(arrays):
+    arrays["systems_left"][:4] = arrays["systems_left"][4:]  # both contexts take up color
+
+
+def _moved_choice(arrays):
+    arrays["choice_run"][..., 0] += np.arange(26) * 0.5 * arrays["choice_evidence"][:, :1]
+
+
+def _no_line(arrays):
+    arrays["expansion"] += np.random.default_rng(0).normal(size=arrays["expansion"].shape).astype("f4") / 2
+
+
+def _seven(arrays):
+    corner = arrays["systems_e"][0]
+    near = np.linalg.norm(arrays["expansion"] - corner, axis=1) < 0.5
+    arrays["expansion"][near] = arrays["systems_e"][1]
+
+
+def _unstable(arrays):
+    arrays["systems_values"][:, 0] = 0.8
+
+
+def _both_flip(arrays):
+    arrays["systems_b"][:] = arrays["systems_b"].mean(axis=2, keepdims=True)
+
+
+def _elsewhere(arrays):
+    arrays["model_points"] += 1.0
+
+
+ARRAYS_BROKEN = {
+    "selection": ("context_integration", "cotrained", "jslds", _no_selection, {"context-selection"}),
+    "choice": ("context_integration", "cotrained", "jslds", _moved_choice, {"context-irrelevant"}),
+    "no line": ("context_integration", "cotrained", "jslds", _no_line, {"context-lines"}),
+    "seven points": ("nbit_memory", "cotrained", "jslds", _seven, {"memory-eight"}),
+    "seven from standard": ("nbit_memory", "from_standard", "jslds", _seven, {"memory-from-standard"}),
+    "not marginal": ("nbit_memory", "cotrained", "jslds", _unstable, {"memory-eight"}),
+    "leaks": ("context_integration", "cotrained", "jslds", _unstable, {"context-modes"}),
+    "standard leaks": (
+        "context_integration", "standard", "fixed_points", _unstable, {"context-unchanged"},
+    ),
+    "inputs": ("nbit_memory", "cotrained", "jslds", _both_flip, {"memory-inputs"}),
+    "points elsewhere": ("nbit_memory", "cotrained", "fixed_points", _elsewhere, {"memory-coincide"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ARRAYS_BROKEN)
+def test_a_broken_network_turns_exactly_its_own_claims(case, whole, tmp_path):
+    task, network, model, spoil, turned = ARRAYS_BROKEN[case]
+
+    def change(key, arrays, numbers):
+        if key[:3] == (task, network, model):
+            spoil(arrays)
+
+    now = verdicts(write_networks(tmp_path, change))
+    assert {name for name in now if now[name] != whole[name]} == turned
+
+
+def test_one_seed_of_three_makes_a_claim_hold_in_part(whole, tmp_path):
+    def change(key, arrays, numbers):
+        if key == ("nbit_memory", "cotrained", "jslds", 1):
+            numbers["relative_error"] = 0.29
+
+    data = load_data(write_networks(tmp_path, change))
+    judged = {claim.id: judge(claim, data) for claim in OF_NETWORKS}
+    changed = {name for name, one in judged.items() if one.verdict != whole[name]}
+    assert changed == {"memory-error"}
+    assert judged["memory-error"].verdict == "in part"
+    assert "2 of 3 seeds" in judged["memory-error"].why
+
+
+def test_what_diverged_counts_against_a_claim(whole, tmp_path):
+    def change(key, arrays, numbers):
+        if key[:3] == ("context_integration", "cotrained", "jslds"):
+            numbers["relative_error"] = np.inf
+
+    now = verdicts(write_networks(tmp_path, change))
+    assert {n: now[n] for n in now if now[n] != whole[n]} == {"context-error": "not reproduced"}
+
+
+def test_without_a_value_nothing_is_told(tmp_path):
+    def change(key, arrays, numbers):
+        if key[0] == "context_integration" and key[3] == 2:
+            numbers.clear()
+            arrays.clear()
+
+    data = load_data(write_networks(tmp_path, change))
+    judged = [judge(claim, data) for claim in OF_NETWORKS]
+    for one in judged:
+        of_context = any(test.of.task == "context_integration" for test in one.claim.tests)
+        assert (one.verdict == "cannot tell") == of_context, one.claim.id
+        assert bool(one.why) == of_context
+
+
+def test_a_claim_about_data_that_are_not_at_hand_says_so(tmp_path):
+    data = load_data(write_spikes(tmp_path))
+    for claim in CLAIMS:
+        if claim.suite == "reproduce_spikes":
+            one = judge(claim, data)
+            assert one.verdict == "needs data"
+            assert one.why.endswith("on the stand-in: reproduced")
+
+
+def test_every_claim_names_what_there_is():
+    import jslds_bench.metrics  # noqa: F401, importing registers them
+
+    suites = {name: load_suite(name) for name in {claim.suite for claim in CLAIMS}}
+    for claim in CLAIMS:
+        suite = suites[claim.suite]
+        networks = {entry.label for entry in suite.networks} or {"data"}
+        for test in claim.tests:
+            for number in filter(None, (test.of, test.below)):
+                assert number.value in FINDINGS or number.value in METRICS, number
+                assert number.network in networks
+                assert {number.model, number.beside or number.model} <= {m.label for m in suite.models}
+                assert number.task in {entry.label for entry in suite.tasks}
+
+
+def test_quotations_are_of_a_line_and_reasons_are_given():
+    for claim in CLAIMS:
+        assert len(claim.quotation) <= 120
+        assert claim.place
+        for test in claim.tests:
+            assert len(test.because) > 15
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("schema = 1", "schema = 7", "schema is 7, expected 1"),
+        ('id = "memory-eight"', 'id = "memory-error"', "two claims have the id 'memory-error'"),
+        ("at_most = 0.056", 'at_most = "much"', "at_most is 'much', expected a number"),
+        ("at_most = 0.056", "atmost = 0.056", "unknown key 'atmost' – did you mean 'at_most'"),
+        ("published = 0.0465\nbecause", "because", ""),
+        ('place = "section 4.1, Fig. 2E"', "place = 3", "place is 3, expected text"),
+        ("[[claims]]", "[[claim]]", "expected one [[claims]] table at least"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_words(old, new, said, tmp_path):
+    text = claims_file().read_text(encoding="utf-8")
+    assert old in text
+    file = tmp_path / "mine.toml"
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    if not said:
+        assert read_claims(file)
+        return
+    with pytest.raises(UsageError) as refused:
+        read_claims(file)
+    assert said.replace(" – did you mean 'at_most'", "") in str(refused.value)
+
+
+def test_the_scorecard_is_of_records_alone_and_equal_bytes(tmp_path, capsys):
+    write_networks(tmp_path / "reproduce")
+    write_spikes(tmp_path / "reproduce_spikes")
+    pages = []
+    for _ in range(2):
+        assert main(["reproduce", "--no-run", "--out", str(tmp_path)]) == 0
+        pages.append((tmp_path / "index.html").read_bytes())
+    said = capsys.readouterr().out
+    assert pages[0] == pages[1]
+    text = pages[0].decode()
+    card = json.loads((tmp_path / "claims.json").read_text())
+    assert [c["id"] for c in card["claims"]] == [c.id for c in CLAIMS]
+    for claim in CLAIMS:
+        assert f'id="claim-{claim.id}"' in text
+        assert claim.id in said
+    assert "jslds-bench reproduce --seeds 3" in text
+    assert "1 published figure is an artefact" in said
+    for figure in ("fig2a", "fig2e", "fig3di", "fig3j", "fig3k"):
+        assert f"+{figure}" in text
+
+
+def test_unknown_claims_and_seeds_are_usage_errors(tmp_path, capsys):
+    assert main(["reproduce", "--claim", "memory-eigth", "--out", str(tmp_path)]) == 3
+    assert "memory-eight" in capsys.readouterr().err
+    assert main(["reproduce", "--seeds", "0", "--out", str(tmp_path)]) == 3
+    assert "--seeds is 0" in capsys.readouterr().err
+    assert main(["reproduce", "--file", str(tmp_path / "none.toml")]) == 3
+    assert "cannot be read" in capsys.readouterr().err
+    assert tomllib.loads(claims_file().read_text(encoding="utf-8"))["schema"] == 1
