@@ -6,6 +6,7 @@ from h_1 to h_2. The standard network's first step is its worst, 0.63 one step a
 of 0.267. Both are asserted here, each for what it is.
 """
 
+import dataclasses
 import functools
 
 import jax
@@ -29,9 +30,14 @@ from jslds_bench.models.jslds import JSLDS
 from jslds_bench.models.persistence import Persistence
 from jslds_bench.models.taylor_at_state import TaylorAtState
 from jslds_bench.networks.checkpoint import Checkpoint
+from jslds_bench.report.data.arrays import check_arrays
+from jslds_bench.report.settings.networks import SHAPES
+from jslds_bench.reproduce.findings import find
 from jslds_bench.settings.draws import purpose_key
 from jslds_bench.settings.networks import evaluation as ev
+from jslds_bench.settings.networks.arrays import figure_arrays
 from jslds_bench.tasks.nbit_memory import NBitMemory
+from jslds_bench.types.core import FixedPoints
 
 TASK = NBitMemory()
 SEED = 0
@@ -187,3 +193,42 @@ def test_the_spectrum_at_an_expansion_point(states, networks):
     assert len(values) == 8
     gaps = np.abs(values[:, :5] - [1.017, 0.9997, 0.942, 0.897, 0.814]).max(axis=1)
     assert gaps.min() < 0.02
+
+
+@pytest.fixture(scope="module")
+def found(networks, evaluated, fitted):
+    """(model, network) → the figure arrays of its record, as the scorecard reads them."""
+
+    @functools.cache
+    def get(model, network):
+        at = fitted(model, network), evaluated(model, network)
+        at = at[0], dataclasses.replace(at[1], reference=_some_point(networks[network]))
+        return check_arrays(figure_arrays(TASK, networks[network], *at), SHAPES)
+
+    return get
+
+
+def _some_point(network):
+    """Stands for the network's own points, which are not looked at here."""
+    point, u_star = np.zeros((1, network.n_state)), np.zeros(network.n_inputs)
+    return [FixedPoints(point, np.zeros(1), point + 0j, np.zeros(1, int), u_star, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "network", "low", "high"),
+    [
+        ("expansion_clusters", "jslds", "cotrained", 8, 8),  # "8 marginally stable fixed points"
+        ("near_one", "jslds", "cotrained", 1.5, 3),  # "typically 2-3 eigenvalues within .025"
+        ("flip_contrast", "jslds", "cotrained", 5, 9),  # A.3.2
+        ("near_one", "fixed_points", "standard", 0, 0),
+        ("distinct_points", "fixed_points", "standard", 12, 27),
+    ],
+)
+def test_what_the_paper_says_of_its_networks_is_found_in_them(found, name, model, network, low, high):
+    value, why = find(name, found(model, network))
+    assert low <= value <= high, why
+
+
+def test_expansion_points_are_those_of_a_search_in_the_authors_network_too(found):
+    value, why = find("expansion_gap", found("jslds", "cotrained"), found("fixed_points", "cotrained"))
+    assert value == pytest.approx(0.05, abs=0.01), why
