@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants level reference compiled perf bench-here lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants reproduce level reference compiled perf bench-here lock clean
 
 env: $(MADE)
 
@@ -59,6 +59,10 @@ variants: env
 modes: env
 	$(BIN)/jslds-bench run --suite modes
 
+# The paper, claim by claim.
+reproduce: env
+	$(BIN)/jslds-bench reproduce
+
 # How often verdicts are false, and how often changes are seen.
 level: env
 	$(BIN)/python reports/level.py
@@ -74,12 +78,14 @@ maze: env
 	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
 
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic methods_quick switching spikes lambda_e modes variants level
+reference: synthetic methods_quick switching spikes lambda_e modes variants reproduce level
 	for run in synthetic methods_quick switching spikes lambda_e modes variants; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	for pair in heavier:cotrained_heavier refined:refined; do $(BIN)/jslds-bench compare reports/variants reports/variants \
 		--networks cotrained $${pair#*:} --metric relative_error --metric n_systems_effective --metric task_error_network \
 		--format json --output reports/reference/variants/$${pair%:*}.json; done
+	mkdir -p reports/reference/reproduce && cp reports/reproduce/claims.json reports/reference/reproduce/
+	for run in reproduce reproduce_spikes; do cp reports/reproduce/$$run/values.csv reports/reference/reproduce/$$run.csv; done
 	$(BIN)/python reports/draw.py
 	$(BIN)/python reports/quote.py
 

@@ -15,9 +15,17 @@ from pathlib import Path
 import pandas as pd
 
 from jslds_bench.records.numbers import number
+from jslds_bench.reproduce.claims import read_claims
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("README.md", "docs/fairness.md", "docs/spikes.md", "docs/statistics.md", "docs/variants.md")
+FILES = (
+    "README.md",
+    "docs/fairness.md",
+    "docs/spikes.md",
+    "docs/statistics.md",
+    "docs/variants.md",
+    "docs/reproduce.md",
+)
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -169,6 +177,31 @@ def verdicts(name: str) -> str:
     return _markdown(lines)
 
 
+CLAIMS = {"claims": False, "instead": True}
+"""Table → whether it has what was found instead, or the paper's claims."""
+
+
+def claims(instead: bool) -> str:
+    """The scorecard in Markdown, a row for each test."""
+    file = ROOT / "reports" / "reference" / "reproduce" / "claims.json"
+    found = {claim["id"]: claim for claim in json.loads(file.read_text("utf-8"))["claims"]}
+    lines = [["claim", "verdict", "test", "published", "found", "seeds"], ["---"] * 6]
+    for claim in (c for c in read_claims() if c.found is instead):
+        said = [claim.says, found[claim.id]["verdict"]]
+        for test in found[claim.id]["tests"]:
+            values = [float(x) for x in test["values"].values()]
+            shown = "–"
+            if values:
+                ends = (
+                    f" [{number(min(values), 3)}, {number(max(values), 3)}]" if len(set(values)) > 1 else ""
+                )
+                shown = f"{number(sum(values) / len(values), 3)}{ends}"
+            published = "–" if test["published"] is None else number(test["published"], 3)
+            lines.append([*said, test["says"], published, shown, f"{len(test['held'])}/{len(values)}"])
+            said = ["", ""]
+    return _markdown(lines).replace("|cos|", "\\|cos\\|")
+
+
 def table(quoted: Quoted) -> str:
     """The table in Markdown; rows in the order of the run's own."""
     values = pd.read_csv(ROOT / "reports" / "reference" / quoted.run / "values.csv")
@@ -199,6 +232,8 @@ def block(name: str) -> str:
     """The table of that name."""
     if name in VERDICTS:
         return verdicts(name)
+    if name in CLAIMS:
+        return claims(CLAIMS[name])
     return shares(SHARES[name]) if name in SHARES else table(TABLES[name])
 
 

@@ -18,7 +18,10 @@ from jslds_bench.models.jslds import FAST_STEPS
 from jslds_bench.tasks.nbit_memory import NBitMemory
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", *(f"docs/{name}.md" for name in ("fairness", "spikes", "statistics", "variants")))
+PAGES = (
+    "README.md",
+    *(f"docs/{name}.md" for name in ("fairness", "spikes", "statistics", "variants", "reproduce")),
+)
 MEMORY, CONTEXT = "nbit_memory", "context_integration"
 ROTATIONS, REGIMES = "spiking_rotations", "spiking_regimes"
 

@@ -82,7 +82,7 @@ assert not heavy, heavy
     ("words", "expected"),
     [
         ([], "say what to do, as in: jslds-bench run --suite smoke"),
-        (["rn"], "unknown verb 'rn'; did you mean 'run'? (verbs: run, list, "),
+        (["rn"], "unknown verb 'rn'; did you mean 'run'? (verbs: run, reproduce, "),
         (["--sute", "smoke"], "unknown option '--sute'"),
         (["run"], "the following arguments are required: --suite (try: jslds-bench run --help)"),
         (["run", "--suit", "smoke"], "run has no option '--suit'; did you mean '--suite'?"),

@@ -6,13 +6,16 @@ import jax
 import numpy as np
 import pytest
 
-from jslds_bench.dynamics.rollout import free_run
+from jslds_bench.analysis.decomposition import decompose
+from jslds_bench.dynamics.rollout import free_run, trajectories
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.models.persistence import Persistence
+from jslds_bench.settings.draws import purpose_key
 from jslds_bench.settings.networks import SETTING
 from jslds_bench.settings.networks import arrays as fa
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.settings.networks.calls import compile_anew, timed_call
+from jslds_bench.settings.networks.portrait import N_SYSTEMS, settled
 from jslds_bench.tasks.context_integration import ContextIntegration
 
 TASK = ContextIntegration(n_steps=6)
@@ -149,7 +152,7 @@ def test_diverged_trials_are_counted(evaluated):
 
 def test_figure_arrays_are_small_plain_and_labelled(evaluated, network):
     for name, (fitted, made) in evaluated.items():
-        arrays = fa.figure_arrays(network, fitted, made)
+        arrays = fa.figure_arrays(TASK, network, fitted, made)
         assert all(a.dtype.kind in "fciub" and a.dtype.itemsize <= 8 for a in arrays.values())
         assert len(arrays["network_points"]) == len(arrays["network_points_u_star"])
         axes = arrays["pca_axes"]
@@ -174,3 +177,39 @@ def test_a_scalar_network_is_drawn_in_a_plane():
     states = np.random.default_rng(0).normal(size=(4, 6, 1))
     _, axes = fa._principal_axes(states)
     np.testing.assert_array_equal(axes, [[1], [0]])
+
+
+def test_systems_are_the_networks_own_at_points_far_apart(evaluated, network):
+    fitted, made = evaluated["fixed_points"]
+    arrays = fa.figure_arrays(TASK, network, fitted, made)
+    assert set(arrays["systems_u_star"]) == {0, 1}
+    assert len(arrays["systems_e"]) <= N_SYSTEMS
+    known = {row.tobytes() for row in np.ascontiguousarray(arrays["expansion"])}
+    stars = np.asarray(TASK.expansion_inputs())[arrays["systems_u_star"]]
+    for k, (e, star) in enumerate(zip(arrays["systems_e"], stars, strict=True)):
+        assert np.ascontiguousarray(e).tobytes() in known
+        a, b = jax.jacobian(network.step, argnums=(0, 1))(e, star)
+        np.testing.assert_allclose(arrays["systems_b"][k], b, atol=1e-5)
+        modes = decompose(np.asarray(a), 5)
+        np.testing.assert_allclose(np.abs(arrays["systems_values"][k]), np.abs(modes.values), atol=1e-4)
+        left, right = arrays["systems_left"][k], arrays["systems_right"][k]
+        np.testing.assert_allclose(left @ right.T, np.eye(len(left)), atol=1e-3)
+
+
+def test_evidence_is_the_same_for_the_network_and_its_model(evaluated, network):
+    fitted, made = evaluated["fixed_points"]
+    arrays = fa.figure_arrays(TASK, network, fitted, made)
+    n = len(arrays["choice_evidence"])
+    assert arrays["choice_states"].shape == arrays["choice_run"].shape == (n, 7, 3)
+    np.testing.assert_array_equal(arrays["choice_states"][:, 0], arrays["choice_run"][:, 0])
+    np.testing.assert_allclose(arrays["choice_axes"] @ arrays["choice_axes"].T, np.eye(3), atol=1e-5)
+    chosen = TASK.conditions(purpose_key(0, "conditions"), len(made.states))
+    own = np.flatnonzero(chosen.condition == 3)
+    states = trajectories(network, chosen.trials.inputs)[own].mean(axis=0)
+    np.testing.assert_allclose(arrays["choice_states"][3], states @ arrays["choice_axes"].T, atol=1e-5)
+
+
+def test_first_steps_and_those_that_are_not_scored_are_left_out():
+    np.testing.assert_array_equal(settled(np.ones(4), 2), [False, False, True, True] * 2)
+    np.testing.assert_array_equal(settled(np.array([0, 0, 0, 1]), 1), [False, False, False, True])
+    np.testing.assert_array_equal(settled(np.array([1, 1]), 1), [True, True])

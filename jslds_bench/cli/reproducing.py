@@ -35,7 +35,7 @@ def reproduce(arguments: Namespace) -> bool:
         runs[suite] = load_data(out / suite)
     judged = [judge(claim, runs[claim.suite]) for claim in claims]
     page = write_scorecard(judged, runs, out, _command(arguments))
-    header = ["claim", "verdict", "test", "asked", "published", "found: mean [least, greatest]", "seeds"]
+    header = ["claim", "verdict", "test", "published", "found: mean [least, greatest]", "seeds"]
     say(table(header, scorecard_lines(judged)))
     say(f"\n{summary(judged)}\nscorecard: {page}")
     return sound

@@ -43,7 +43,8 @@ class Row:
     says: str
     limit: str
     published: str
-    found: str
+    mean: str
+    ends: str
     seeds: str
     because: str
     of: str
@@ -97,6 +98,7 @@ def write_scorecard(judged: Sequence[Judged], runs: Mapping[str, RunData], out: 
         entries=[e for e in entries if not e.judged.claim.found],
         instead=[e for e in entries if e.judged.claim.found],
         panels=panels,
+        names={plan.name: _figure_name(plan.name) for _, plan in shown},
         summary=summary(judged),
         marks=MARKS,
         ran={suite: ran(data) for suite, data in runs.items()},
@@ -121,7 +123,8 @@ def scorecard_lines(judged: Sequence[Judged]) -> list[list[str]]:
         for i, outcome in enumerate(one.outcomes):
             row = _row(outcome)
             head = [one.claim.id, one.verdict] if i == 0 else ["", ""]
-            lines.append([*head, row.says, row.limit, row.published, row.found, row.seeds])
+            found = f"{row.mean} {row.ends}".strip()
+            lines.append([*head, row.says, row.published or "–", found, row.seeds])
     return lines
 
 
@@ -155,7 +158,8 @@ def _row(outcome: Outcome) -> Row:
         says=test.says,
         limit=_limit(outcome),
         published="" if test.published is None else number(test.published, 3),
-        found=_span(outcome.span),
+        mean=_mean(outcome.span),
+        ends=_ends(outcome.span),
         seeds=f"{outcome.n_held}/{len(outcome.holds)}",
         because=test.because,
         of=_said(test.of),
@@ -171,8 +175,9 @@ def _limit(outcome: Outcome) -> str:
     if test.at_most is not None:
         parts.append(f"≤ {number(test.at_most, 3)}")
     if test.below is not None:
+        others = outcome.other_span
         factor = f"{number(test.below.times, 3)} × " if test.below.times != 1 else ""
-        parts.append(f"< {factor}{_said(test.below)}: {_span(outcome.other_span)}")
+        parts.append(f"< {factor}{_said(test.below)}: {_mean(others)} {_ends(others)}".rstrip())
     return ", ".join(parts)
 
 
@@ -182,11 +187,24 @@ def _said(source: Number) -> str:
     return f"{what} ({source.model} on {source.network})"
 
 
-def _span(span: tuple[float, float, float]) -> str:
-    mean, low, high = span
-    if math.isnan(mean):
-        return "–"
-    return f"{number(mean, 3)} [{number(low, 3)}, {number(high, 3)}]"
+def _mean(span: tuple[float, float, float]) -> str:
+    return "–" if math.isnan(span[0]) else number(span[0], 3)
+
+
+def _ends(span: tuple[float, float, float]) -> str:
+    """Least and greatest; nothing where they are one."""
+    return (
+        "" if math.isnan(span[0]) or span[1] == span[2] else f"[{number(span[1], 3)}, {number(span[2], 3)}]"
+    )
+
+
+def _figure_name(plan: str) -> str:
+    """What links to a figure say: Fig. 2D, or the last word of its name."""
+    last = plan.rpartition("+")[2]
+    if not last.startswith("fig"):
+        return last
+    digit, letters = last[3], last[4:].upper()
+    return f"Fig. {digit}{letters[0]}–{letters[1]}" if len(letters) == 2 else f"Fig. {digit}{letters}"
 
 
 def _as_json(judged: Sequence[Judged]) -> dict[str, Any]:

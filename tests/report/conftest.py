@@ -93,7 +93,34 @@ def example_arrays(task: str, level: float, seed: int) -> dict[str, np.ndarray]:
         "network_eigenvalues": eigenvalues,
         "eigenvalues": eigenvalues * (1 + 0.2 * level * rng.normal(size=eigenvalues.shape)),
     }
+    if not memory:
+        arrays |= evidence_arrays(w, fixed[::10], contexts[::10])
     return {k: v.astype(np.float32) if v.dtype == np.float64 else v for k, v in arrays.items()}
+
+
+def evidence_arrays(w: np.ndarray, points: np.ndarray, contexts: np.ndarray) -> dict[str, np.ndarray]:
+    """Systems about some points, and mean paths of 2 × 4 conditions that go with the relevant evidence."""
+    n, vectors = len(points), np.tile(w[:, :3].T, (len(points), 1, 1)).astype(np.complex64)
+    levels = np.array([[x, y] for x in (-0.04, 0.04) for y in (-0.04, 0.04)])
+    evidence, conditions = np.tile(levels, (2, 1)), np.repeat([0, 1], 4)
+    relevant = evidence[np.arange(8), conditions]
+    run = np.stack([np.outer(x, np.arange(T + 1)) for x in (relevant, *evidence.T)], axis=-1)
+    return {
+        "systems_e": points,
+        "systems_u_star": contexts,
+        "systems_values": np.tile(np.linspace(1, 0.1, N), (n, 1)).astype(np.complex64),
+        "systems_right": vectors,
+        "systems_left": vectors,
+        "systems_b": np.tile(w[:, :6], (n, 1, 1)),
+        "choice_axes": w[:, :3].T,
+        "choice_states": run,
+        "choice_run": run,
+        "choice_e": run[:, 2::6],
+        "choice_evidence": evidence,
+        "choice_u_star": conditions,
+        "choice_streams": np.array([0, 1]),
+        "choice_relevant": np.array([0, 1]),
+    }
 
 
 def make_record(

@@ -81,3 +81,26 @@ def test_parameters_scale_what_they_name():
 def test_impossible_parameters_are_refused(parameters):
     with pytest.raises(UsageError, match="context_integration needs n_steps ≥ 1 and"):
         ContextIntegration(**parameters)
+
+
+def test_conditions_are_all_pairs_of_biases_in_either_context_with_one_noise():
+    task = ContextIntegration()
+    made = task.conditions(jax.random.key(0), 72 * 4)
+    evidence = np.asarray(made.evidence)
+    assert len({(*pair, k) for pair, k in zip(evidence.tolist(), made.u_star.tolist(), strict=True)}) == 72
+    assert set(np.abs(evidence).ravel()) == {0.009, 0.02, 0.04}
+    np.testing.assert_array_equal(np.bincount(made.condition), 4)
+    streams = np.asarray(made.trials.inputs)[..., list(made.streams)].reshape(72, 4, T, 2)
+    np.testing.assert_allclose(streams.mean(axis=1), np.tile(evidence[:, None], (1, T, 1)), atol=1e-6)
+    noise = streams - evidence[:, None, None]
+    np.testing.assert_allclose(noise, np.tile(noise[:1], (72, 1, 1, 1)), atol=1e-6)
+    assert noise[0, 0].std() == pytest.approx(0.125, rel=0.3)
+    distinct = np.asarray(task.expansion_inputs())
+    np.testing.assert_array_equal(made.trials.u_star, distinct[made.u_star[made.condition]])
+    relevant = np.array(made.relevant)[made.u_star[made.condition]]
+    own = np.take_along_axis(np.asarray(made.trials.inputs), relevant[:, None, None], axis=2)
+    np.testing.assert_allclose(made.trials.targets, np.cumsum(own, axis=1), atol=1e-5)
+
+
+def test_there_are_two_trials_of_a_condition_at_least():
+    assert len(ContextIntegration(n_steps=3).conditions(jax.random.key(1), 5).condition) == 144

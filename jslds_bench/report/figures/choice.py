@@ -45,33 +45,35 @@ def choice_paths(heading: str, panels: Sequence[Paths], strengths: Sequence[str]
 
 
 class Line(NamedTuple):
-    """A context's expansion points on three axes [P, 3], and its selection vectors [P, 3]."""
+    """A context's expansion points on two axes [P, 2], and what its selection vectors take up [P, 2]."""
 
     name: str
     points: np.ndarray
     selection: np.ndarray
 
 
-def arrangement(heading: str, lines: Sequence[Line], labels: tuple[str, str, str]) -> Figure:
-    """Left: points on choice and the first stream. Right: selection vectors on both streams' axes."""
+def arrangement(
+    heading: str, lines: Sequence[Line], axes_of: tuple[str, str], streams: tuple[str, str]
+) -> Figure:
+    """Left: points on `axes_of`. Right: cosines of selection vectors with the inputs of both streams."""
     colors = (PALETTE[1], PALETTE[0], PALETTE[2])
     legend = [marker("x", colors[i % 3], line.name) for i, line in enumerate(lines)]
     figure, axes = sheet(heading, 2, 2, 1.9, legend, title_lines=2)
     for i, line in enumerate(lines):
         color = colors[i % 3]
-        axes[0].plot(line.points[:, 0], line.points[:, 1], "x", color=color, markersize=5)
+        axes[0].plot(*line.points.T, "x", color=color, markersize=5)
         for vector in line.selection:
-            axes[1].plot([0, vector[1]], [0, vector[2]], color=color, linewidth=0.9, alpha=0.7)
-        axes[1].plot(line.selection[:, 1], line.selection[:, 2], "o", color=color, markersize=3)
+            axes[1].plot([0, vector[0]], [0, vector[1]], color=color, linewidth=0.9, alpha=0.7)
+        axes[1].plot(*line.selection.T, "o", color=color, markersize=3)
     title(axes[0], "expansion points", "a line for each context")
-    title(axes[1], "selection vectors, unit length", "along an axis: they take up that input")
-    axes[0].set_xlabel(labels[0])
-    axes[0].set_ylabel(labels[1], labelpad=1)
-    axes[1].set_xlabel(labels[1])
-    axes[1].set_ylabel(labels[2], labelpad=1)
+    title(axes[1], "selection vectors", "cosine with each input")
+    axes[0].set_xlabel(axes_of[0])
+    axes[0].set_ylabel(axes_of[1], labelpad=1)
+    axes[1].set_xlabel(streams[0])
+    axes[1].set_ylabel(streams[1], labelpad=1)
     axes[1].axhline(0, color=MUTED, linewidth=0.4)
     axes[1].axvline(0, color=MUTED, linewidth=0.4)
-    edge = 1.1 * max(np.abs(line.selection[:, 1:]).max(initial=0.1) for line in lines)
+    edge = 1.15 * max(np.abs(line.selection).max(initial=0.01) for line in lines)
     axes[1].set_xlim(-edge, edge)
     axes[1].set_ylim(-edge, edge)
     return figure

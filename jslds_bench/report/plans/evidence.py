@@ -13,11 +13,18 @@ from jslds_bench.report.data.arrays import Arrays
 from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.figures.choice import Line, Paths, arrangement, choice_paths
 from jslds_bench.report.figures.trial import Strip, trial
-from jslds_bench.report.plans.plan import error_text
 
 STREAMS = ("motion", "color")
 CHOICE = ("choice_axes", "choice_run", "choice_e", "choice_evidence", "choice_u_star", "choice_relevant")
-ARRANGED = ("choice_axes", "systems_e", "systems_left", "systems_u_star", "readout_w", "choice_relevant")
+ARRANGED = (
+    "choice_axes",
+    "choice_streams",
+    "systems_e",
+    "systems_left",
+    "systems_b",
+    "systems_u_star",
+    "readout_w",
+)
 
 
 def figure_2a(data: RunData, key: Key, a: Arrays) -> Figure:
@@ -69,12 +76,18 @@ def _panel(
 
 def figure_3j(data: RunData, key: Key, a: Arrays) -> Figure:
     """Where the line attractors lie, and what the selection vectors of each take up."""
-    axes, readout = a["choice_axes"], a["readout_w"][:, 0]
+    axes, readout, streams = a["choice_axes"], a["readout_w"][:, 0], a["choice_streams"]
     lines = []
     for k, name in enumerate(STREAMS):
         own = a["systems_u_star"] == k
         left = aligned(a["systems_left"][own, 0], readout).real
-        left = left / np.linalg.norm(left, axis=1, keepdims=True)
-        lines.append(Line(f"{name} context", a["systems_e"][own] @ axes.T, left @ axes.T))
-    heading = f"Fig. 3J  Line attractors and selection, {error_text(data, key, 'relative_error', 'free-run')}"
-    return arrangement(heading, lines, ("choice", *STREAMS))
+        inputs = a["systems_b"][own][..., streams]
+        sizes = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(inputs, axis=1)
+        lines.append(
+            Line(
+                f"{name} context",
+                a["systems_e"][own] @ axes[:2].T,
+                np.einsum("ln,lns->ls", left, inputs) / np.where(sizes > 0, sizes, np.inf),
+            )
+        )
+    return arrangement("Fig. 3J  Line attractors and selection", lines, ("choice", STREAMS[0]), STREAMS)

@@ -96,7 +96,7 @@ def _figure_3(data: RunData, task: str, cotrained: Subject, standard: Subject) -
     )  # fmt: skip
     yield _panel(
         data, task, "3J", "Left: expansion points under each context, along the choice axis. Right: "
-        "selection vectors on the two input axes: along the input of their context, across the other's.",
+        "cosines of the selection vectors with ∂F/∂u of both inputs: each context takes up its own alone.",
         cotrained, ARRANGED, figure_3j,
     )  # fmt: skip
     yield _figure_3k(data, task, cotrained, standard)

@@ -95,7 +95,7 @@ def evidence(
         return np.stack([x[chosen.condition == c].mean(axis=0) for c in range(n)])
 
     paths, first = mean(run), np.unique(chosen.condition, return_index=True)[1]
-    steps = np.arange(0, inputs.shape[1], EVERY)
+    steps = np.arange(min(SETTLED, inputs.shape[1] - 1), inputs.shape[1], EVERY)
     asked = [paths[:, steps], mean(inputs)[:, steps], np.repeat(star[first][:, None], len(steps), axis=1)]
     flat = tuple(np.asarray(x, np.float32).reshape(-1, x.shape[-1]) for x in asked)
     e = in_blocks(on_model(local_at, model), flat, len(evaluation.sample_u_star)).e
