@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants reproduce level reference compiled perf bench-here lock clean
+.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants reproduce level reference docs compiled perf bench-here lock clean
 
 env: $(MADE)
 
@@ -89,6 +89,10 @@ reference: synthetic methods_quick switching spikes lambda_e modes variants repr
 	$(BIN)/python reports/draw.py
 	$(BIN)/python reports/quote.py
 
+# The site: docs/_build/index.html. Tutorials are run, warnings are errors.
+docs: env
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+
 # After a change of the core that is meant: what the compiler makes of it now (baselines/compiled.json).
 compiled: env
 	$(BIN)/python suites/asv/compiled.py --update
@@ -103,7 +107,7 @@ bench-here: env
 
 lock:
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra docs --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 		--no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean:

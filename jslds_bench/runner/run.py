@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import html
 import math
 import os
 import time
@@ -35,6 +36,17 @@ class RunResult:
     n_failed: int
     n_unsupported: int
     n_kept: int
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many jobs came to what, and where the records are."""
+        counts = {
+            "ok": self.n_ok,
+            "kept": self.n_kept,
+            "unsupported": self.n_unsupported,
+            "failed": self.n_failed,
+        }
+        said = ", ".join(f"{n} {word}" for word, n in counts.items() if n)
+        return f"<p>{said or 'no jobs'}; records in <code>{html.escape(str(self.path))}</code></p>"
 
 
 def run_suite(

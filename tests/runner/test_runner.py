@@ -21,7 +21,7 @@ from jslds_bench.records.store import read_arrays, read_record, read_records, re
 from jslds_bench.records.table import load_run
 from jslds_bench.runner import run_suite
 from jslds_bench.runner.progress import ProgressBoard
-from jslds_bench.runner.run import _Run
+from jslds_bench.runner.run import RunResult, _Run
 from jslds_bench.suite import load_suite, resolve
 from jslds_bench.types import METRICS
 
@@ -228,3 +228,8 @@ def test_no_half_written_files_remain(finished):
     names = [name for _, _, files in os.walk(finished / "run") for name in files]
     of_jobs = [f"seed-{seed}.{kind}" for seed in (0, 1) for kind in ("json", "npz")]
     assert sorted(names) == [".lock", "run.json", *sorted(2 * of_jobs)]
+
+
+def test_a_notebook_shows_counts_and_an_escaped_path():
+    made = RunResult(Path("runs/<b>"), n_ok=3, n_failed=1, n_unsupported=0, n_kept=2)._repr_html_()
+    assert made == "<p>3 ok, 2 kept, 1 failed; records in <code>runs/&lt;b&gt;</code></p>"
