@@ -1,7 +1,7 @@
 """Draws the figures of the documentation from the reference runs: ``python reports/draw.py``.
 
-``docs/variants.png``: free-run error against the effective number of systems of networks co-trained with
-variants of a JSLDS, from ``reports/reference/variants/values.csv``.
+Both show free-run error against the effective number of local systems: ``docs/results.png`` of the models of
+`synthetic`, ``docs/variants.png`` of networks co-trained with variants of a JSLDS.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from jslds_bench.report.style import MUTED, PALETTE, theme
+from jslds_bench.report.style import GRID, MUTED, PALETTE, theme
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = {
@@ -23,6 +23,63 @@ KINDS = {
     "refined": ("refined", PALETTE[2]),
 }
 ERROR, SYSTEMS = "relative_error", "n_systems_effective"
+
+
+SHOWN = {
+    "jslds": ("JSLDS", PALETTE[0]),
+    "fixed_points": ("fixed points", PALETTE[1]),
+    "fixed_points_actual": ("fixed points at u", PALETTE[1]),
+    "codebook": ("k-means centres", PALETTE[2]),
+    "taylor_at_state": ("at the state", PALETTE[3]),
+    "rslds": ("rSLDS", PALETTE[4]),
+    "lds": ("LDS", PALETTE[7]),
+    "persistence": ("persistence", MUTED),
+}
+"""Models of `synthetic` in the figure; the others are variants of these, and in the table."""
+
+
+def results() -> Figure:
+    """A panel per task and network: the geometric mean over seeds of each model, with its name."""
+    values = pd.read_csv(ROOT / "reports" / "reference" / "synthetic" / "values.csv")
+    values = values[values.metric.isin([ERROR, SYSTEMS]) & values.model.isin(SHOWN)].astype({"value": float})
+    means = values.groupby(["task", "network", "model", "metric"]).value.agg(
+        lambda x: np.exp(np.log(x).mean())
+    )
+    table = means.unstack("metric")
+    figure = Figure(figsize=(10, 6.4))
+    panels = figure.subplots(2, 2, sharex=True, sharey=True, gridspec_kw={"hspace": 0.22, "wspace": 0.06})
+    for row, (network, trained) in zip(
+        panels,
+        (("standard", "trained on its task alone"), ("cotrained", "co-trained with a JSLDS")),
+        strict=True,
+    ):
+        for ax, task in zip(row, ("nbit_memory", "context_integration"), strict=True):
+            ax.set_title(f"{task.replace('nbit', '3-bit').replace('_', ' ')}, network {trained}", fontsize=10)
+            named_points(ax, table.loc[task, network])
+    figure.supxlabel("effective number of local systems", fontsize=11, color=MUTED, y=0.03)
+    figure.supylabel("free-run relative error", fontsize=11, color=MUTED, x=0.05)
+    return figure
+
+
+def named_points(ax: Axes, table: pd.DataFrame) -> None:
+    """Models at their systems and errors, each name beside its dot, moved up or down where two would meet."""
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlim(0.7, 9000)
+    ax.set_ylim(1e-3, 2)
+    ax.axhline(1, color=GRID, linewidth=0.8, zorder=0)
+    taken: list[tuple[float, float]] = []
+    for model in table[ERROR].sort_values().index:
+        (name, color), x, y = SHOWN[model], table.loc[model, SYSTEMS], table.loc[model, ERROR]
+        ax.plot(x, y, "o", color=color, markersize=7)
+        place = y
+        while any(abs(np.log(x / a)) < 2.2 and abs(np.log(place / b)) < 0.42 for a, b in taken):
+            place *= 1.08
+        taken.append((x, place))
+        ax.text(x * 1.18, place, name, color=color, fontsize=9, va="center")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def seeds_of(run: str) -> pd.DataFrame:
@@ -73,7 +130,10 @@ def panel(ax: Axes, name: str, values: pd.DataFrame) -> None:
 
 def main() -> None:
     with theme():
-        variants(seeds_of("variants")).savefig(ROOT / "docs" / "variants.png", dpi=100, bbox_inches="tight")
+        for name, figure in (("results", results()), ("variants", variants(seeds_of("variants")))):
+            figure.savefig(
+                ROOT / "docs" / f"{name}.png", dpi=100, bbox_inches="tight", metadata={"Software": None}
+            )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from jslds_bench.reproduce.claims import read_claims
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = (
-    "README.md",
+    "docs/results.md",
     "docs/fairness.md",
     "docs/spikes.md",
     "docs/statistics.md",

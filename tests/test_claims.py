@@ -20,6 +20,7 @@ from jslds_bench.tasks.nbit_memory import NBitMemory
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     "README.md",
+    "docs/results.md",
     *(f"docs/{name}.md" for name in ("fairness", "spikes", "statistics", "variants", "reproduce")),
 )
 MEMORY, CONTEXT = "nbit_memory", "context_integration"
