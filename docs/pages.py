@@ -32,7 +32,7 @@ API = {
     "jslds_bench.dynamics.linearize": "Expansions and Jacobians",
     "jslds_bench.dynamics.fixed_points": "The search for fixed points",
     "jslds_bench.dynamics.jslds": "The Jacobian switching linear dynamical system",
-    "jslds_bench.switching": "Switching linear systems",
+    "jslds_bench.switching.model": "Switching linear systems",
     "jslds_bench.reproduce": "Claims of the paper",
 }
 """Modules whose public names the API pages hold, in order."""
