@@ -13,14 +13,17 @@ from jslds_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from jslds_bench.report.data.run import RunData
+    from jslds_bench.suite import Suite
 
 
 def reproduce(arguments: Namespace) -> bool:
     """Run the suites of the chosen claims, print the scorecard and its page; False: some jobs failed."""
+    from jslds_bench.records.store import slug
     from jslds_bench.report.data.run import load_data
     from jslds_bench.reproduce.claims import chosen, read_claims
     from jslds_bench.reproduce.page import scorecard_lines, summary, write_scorecard
     from jslds_bench.reproduce.verdicts import LEAST_SEEDS, judge
+    from jslds_bench.suite import load_suite
 
     if arguments.seeds < 1:
         raise UsageError(f"--seeds is {arguments.seeds}, expected how many: 1 or more, {LEAST_SEEDS} to tell")
@@ -29,10 +32,12 @@ def reproduce(arguments: Namespace) -> bool:
     out = Path(arguments.out)
     runs: dict[str, RunData] = {}
     sound = True
-    for suite in dict.fromkeys(claim.suite for claim in claims):
+    for name in dict.fromkeys(claim.suite for claim in claims):
+        suite = load_suite(name)
+        folder = out / slug(suite.name)
         if not arguments.no_run:
-            sound &= _run(suite, out / suite, arguments)
-        runs[suite] = load_data(out / suite)
+            sound &= _run(suite, folder, arguments)
+        runs[name] = load_data(folder)
     judged = [judge(claim, runs[claim.suite]) for claim in claims]
     page = write_scorecard(judged, runs, out, _command(arguments))
     header = ["claim", "verdict", "test", "published", "found: mean [least, greatest]", "seeds"]
@@ -41,16 +46,16 @@ def reproduce(arguments: Namespace) -> bool:
     return sound
 
 
-def _run(name: str, out: Path, arguments: Namespace) -> bool:
+def _run(suite: Suite, out: Path, arguments: Namespace) -> bool:
     """Run a suite on the first seeds; finished jobs are kept. False where some failed."""
     from jslds_bench.report import write_report
     from jslds_bench.runner import run_suite
     from jslds_bench.runner.progress import ProgressBoard
-    from jslds_bench.suite import load_suite, resolve
+    from jslds_bench.suite import resolve
 
-    suite = dataclasses.replace(load_suite(name), seeds=tuple(range(arguments.seeds)))
+    suite = dataclasses.replace(suite, seeds=tuple(range(arguments.seeds)))
     plan = resolve(dataclasses.replace(suite, recipe=arguments.recipe or suite.recipe))
-    board = ProgressBoard(len(plan.jobs), title=f"{name}, to {out}", quiet=arguments.quiet)
+    board = ProgressBoard(len(plan.jobs), title=f"{suite.name}, to {out}", quiet=arguments.quiet)
     try:
         result = run_suite(plan, out, workers=arguments.workers, progress=board)
     finally:

@@ -77,7 +77,7 @@ class Claim:
         id: its name.
         says: the claim in our words; `quotation`: at most a line of the paper's.
         place: where in the paper.
-        suite: the suite whose run decides it.
+        suite: the suite whose run decides it: a name, or a file (in a claims file, seen from there).
         figures: the paper's panels that show it, such as 2E.
         tests: all of them have to hold.
         lacks: what data the claim is about, where the run has a stand-in for it.
@@ -120,7 +120,7 @@ def read_claims(path: Path | None = None) -> list[Claim]:
     tables = content.get("claims")
     if not isinstance(tables, list) or not tables:
         raise UsageError(f"{path}: expected one [[claims]] table at least")
-    claims = [_claim(table, f"{path}: claim {i}") for i, table in enumerate(tables, 1)]
+    claims = [_claim(table, f"{path}: claim {i}", path.parent) for i, table in enumerate(tables, 1)]
     names = [claim.id for claim in claims]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -141,7 +141,7 @@ def chosen(claims: list[Claim], names: list[str]) -> list[Claim]:
     return [claim for claim in claims if not names or claim.id in names]
 
 
-def _claim(table: Any, where: str) -> Claim:
+def _claim(table: Any, where: str, folder: Path) -> Claim:
     _keys(table, _CLAIM, where)
     where = f"{where} ({_text(table, 'id', where)})"
     quotation = _text(table, "quotation", where, "")
@@ -155,13 +155,13 @@ def _claim(table: Any, where: str) -> Claim:
     figures = table.get("figures", [])
     if not isinstance(figures, list) or not all(isinstance(f, str) for f in figures):
         raise UsageError(f"{where}: figures is {figures!r}, expected a list such as ['2E']")
-    task = _text(table, "task", where)
+    task, suite = _text(table, "task", where), _text(table, "suite", where)
     return Claim(
         id=table["id"],
         says=_text(table, "says", where),
         quotation=quotation,
         place=_text(table, "place", where),
-        suite=_text(table, "suite", where),
+        suite=str(folder / suite) if suite.endswith(".toml") else suite,
         figures=tuple(figures),
         tests=tuple(_test(t, task, f"{where}, test {i}") for i, t in enumerate(tests, 1)),
         lacks=_text(table, "lacks", where, ""),

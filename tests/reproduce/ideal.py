@@ -134,17 +134,23 @@ def values(task: str, network: str, model: str) -> dict[str, float]:
     }
 
 
-def write_networks(folder: Path, change: Any = None) -> Path:
-    """The run of suite `reproduce`; `change(key, arrays, values)` alters a record before it is written."""
+def write_networks(folder: Path, change: Any = None, only: Any = None) -> Path:
+    """The run of suite `reproduce`; `change(key, arrays, values)` alters a record before it is written.
+
+    `only(key)`: which records are written, into a folder that has the others.
+    """
     for task in ("nbit_memory", "context_integration"):
         for network in NETWORKS:
             arrays = memory(network == "standard") if task == "nbit_memory" else context()
             for model in MODELS:
                 for seed in SEEDS:
+                    key = task, network, model, seed
+                    if only is not None and not only(key):
+                        continue
                     own, numbers = {k: np.array(v) for k, v in arrays.items()}, values(task, network, model)
                     if change is not None:
-                        change((task, network, model, seed), own, numbers)
-                    write(folder, "reproduce", task, network, model, seed, numbers, own, "networks")
+                        change(key, own, numbers)
+                    write(folder, "reproduce", *key, numbers, own, "networks")
     return _with_meta(folder, "reproduce")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 
 import numpy as np
@@ -28,8 +29,24 @@ def verdicts(run):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return verdicts(write_networks(tmp_path_factory.mktemp("whole")))
+def run(tmp_path_factory):
+    return write_networks(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="module")
+def whole(run):
+    return verdicts(run)
+
+
+@pytest.fixture
+def broken(run, tmp_path):
+    """(which records, what is done to each) → a copy of the run with these changed."""
+
+    def make(only, change):
+        shutil.copytree(run, tmp_path / "run")
+        return write_networks(tmp_path / "run", change, only)
+
+    return make
 
 
 def test_networks_that_bear_the_claims_out_reproduce_all_of_them(whole):
@@ -84,23 +101,17 @@ ARRAYS_BROKEN = {
 
 
 @pytest.mark.parametrize("case", ARRAYS_BROKEN)
-def test_a_broken_network_turns_exactly_its_own_claims(case, whole, tmp_path):
+def test_a_broken_network_turns_exactly_its_own_claims(case, whole, broken):
     task, network, model, spoil, turned = ARRAYS_BROKEN[case]
-
-    def change(key, arrays, numbers):
-        if key[:3] == (task, network, model):
-            spoil(arrays)
-
-    now = verdicts(write_networks(tmp_path, change))
+    now = verdicts(broken(lambda key: key[:3] == (task, network, model), lambda _, a, numbers: spoil(a)))
     assert {name for name in now if now[name] != whole[name]} == turned
 
 
-def test_one_seed_of_three_makes_a_claim_hold_in_part(whole, tmp_path):
+def test_one_seed_of_three_makes_a_claim_hold_in_part(whole, broken):
     def change(key, arrays, numbers):
-        if key == ("nbit_memory", "cotrained", "jslds", 1):
-            numbers["relative_error"] = 0.29
+        numbers["relative_error"] = 0.29
 
-    data = load_data(write_networks(tmp_path, change))
+    data = load_data(broken(lambda key: key == ("nbit_memory", "cotrained", "jslds", 1), change))
     judged = {claim.id: judge(claim, data) for claim in OF_NETWORKS}
     changed = {name for name, one in judged.items() if one.verdict != whole[name]}
     assert changed == {"memory-error"}
@@ -108,22 +119,20 @@ def test_one_seed_of_three_makes_a_claim_hold_in_part(whole, tmp_path):
     assert "2 of 3 seeds" in judged["memory-error"].why
 
 
-def test_what_diverged_counts_against_a_claim(whole, tmp_path):
+def test_what_diverged_counts_against_a_claim(whole, broken):
     def change(key, arrays, numbers):
-        if key[:3] == ("context_integration", "cotrained", "jslds"):
-            numbers["relative_error"] = np.inf
+        numbers["relative_error"] = np.inf
 
-    now = verdicts(write_networks(tmp_path, change))
+    now = verdicts(broken(lambda key: key[:3] == ("context_integration", "cotrained", "jslds"), change))
     assert {n: now[n] for n in now if now[n] != whole[n]} == {"context-error": "not reproduced"}
 
 
-def test_without_a_value_nothing_is_told(tmp_path):
+def test_without_a_value_nothing_is_told(broken):
     def change(key, arrays, numbers):
-        if key[0] == "context_integration" and key[3] == 2:
-            numbers.clear()
-            arrays.clear()
+        numbers.clear()
+        arrays.clear()
 
-    data = load_data(write_networks(tmp_path, change))
+    data = load_data(broken(lambda key: key[0] == "context_integration" and key[3] == 2, change))
     judged = [judge(claim, data) for claim in OF_NETWORKS]
     for one in judged:
         of_context = any(test.of.task == "context_integration" for test in one.claim.tests)
@@ -188,8 +197,8 @@ def test_a_wrong_file_is_refused_in_words(old, new, said, tmp_path):
     assert said.replace(" – did you mean 'at_most'", "") in str(refused.value)
 
 
-def test_the_scorecard_is_of_records_alone_and_equal_bytes(tmp_path, capsys):
-    write_networks(tmp_path / "reproduce")
+def test_the_scorecard_is_of_records_alone_and_equal_bytes(run, tmp_path, capsys):
+    shutil.copytree(run, tmp_path / "reproduce")
     write_spikes(tmp_path / "reproduce_spikes")
     pages = []
     for _ in range(2):
