@@ -14,14 +14,11 @@ name = "tiny"
 seeds = [0]
 n_trials = 16
 [[tasks]]
-name = "nbit_memory"
-n_bits = 1
+name = "perturbations"
 n_steps = 6
-n_unscored = 1
 [[networks]]
-name = "cotrained"
-n_state = 4
-n_steps = 2
+name = "analytic"
+system = "affine"
 [[models]]
 name = "persistence"
 """
@@ -32,10 +29,10 @@ id = "moves"
 says = "a network moves"
 place = "nowhere"
 suite = "tiny.toml"
-task = "nbit_memory"
+task = "perturbations"
 [[claims.tests]]
 says = "error of staying put"
-of = { value = "relative_error", network = "cotrained", model = "persistence" }
+of = { value = "relative_error", network = "analytic", model = "persistence" }
 at_least = 1e-9
 because = "It is not at rest all the time."
 """
