@@ -182,7 +182,7 @@ CLAIMS = {"claims": False, "instead": True}
 
 
 def claims(instead: bool) -> str:
-    """The scorecard in Markdown, a row for each test."""
+    """How many claims have which verdict, and the scorecard in Markdown, a row for each test."""
     file = ROOT / "reports" / "reference" / "reproduce" / "claims.json"
     found = {claim["id"]: claim for claim in json.loads(file.read_text("utf-8"))["claims"]}
     lines = [["claim", "verdict", "test", "published", "found", "seeds"], ["---"] * 6]
@@ -199,7 +199,10 @@ def claims(instead: bool) -> str:
             published = "–" if test["published"] is None else number(test["published"], 3)
             lines.append([*said, test["says"], published, shown, f"{len(test['held'])}/{len(values)}"])
             said = ["", ""]
-    return _markdown(lines).replace("|cos|", "\\|cos\\|")
+    verdicts = [found[c.id]["verdict"] for c in read_claims() if c.found is instead]
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    table = _markdown(lines).replace("|cos|", "\\|cos\\|")
+    return f"Of {len(verdicts)}: {counts}.\n\n{table}"
 
 
 def table(quoted: Quoted) -> str:
