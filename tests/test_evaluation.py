@@ -209,6 +209,17 @@ def test_evidence_is_the_same_for_the_network_and_its_model(evaluated, network):
     np.testing.assert_allclose(arrays["choice_states"][3], states @ arrays["choice_axes"].T, atol=1e-5)
 
 
+def test_eigenvalues_along_a_trial_are_those_of_the_systems_in_force(evaluated, network):
+    fitted, made = evaluated["fixed_points"]
+    values = fa.figure_arrays(TASK, network, fitted, made)["trial_values"]
+    assert values.shape == (6, 5)
+    for t, h in enumerate(made.free_run[0, :-1]):
+        a = fitted.local(h, made.trials.inputs[0, t], made.trials.u_star[0]).A
+        np.testing.assert_allclose(
+            np.sort(np.abs(values[t])), np.sort(np.abs(np.linalg.eigvals(np.asarray(a)))), atol=1e-4
+        )
+
+
 def test_first_steps_and_those_that_are_not_scored_are_left_out():
     np.testing.assert_array_equal(settled(np.ones(4), 2), [False, False, True, True] * 2)
     np.testing.assert_array_equal(settled(np.array([0, 0, 0, 1]), 1), [False, False, False, True])

@@ -91,6 +91,7 @@ def example_arrays(task: str, level: float, seed: int) -> dict[str, np.ndarray]:
         "network_points_q": np.full(len(fixed), 1e-9),
         "network_points_n_unstable": np.zeros(len(fixed), dtype=int),
         "network_eigenvalues": eigenvalues,
+        "trial_values": np.tile(np.linspace(1, 0.3, 6), (T, 1)).astype(np.complex64),
         "eigenvalues": eigenvalues * (1 + 0.2 * level * rng.normal(size=eigenvalues.shape)),
     }
     if not memory:

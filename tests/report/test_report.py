@@ -94,8 +94,8 @@ def names(run: Path, ending: str) -> set[str]:
 
 def test_every_figure_exists_as_png_and_svg_and_on_the_page(report):
     run = report.parent
-    expected = {f"nbit_memory+fig2{letter}" for letter in "abcdef"}
-    expected |= {f"context_integration+fig3{panel}" for panel in ("a", "b", "c", "di", "j", "k")}
+    expected = {f"nbit_memory+fig2{letter}" for letter in "abcdefs"}
+    expected |= {f"context_integration+fig3{panel}" for panel in ("a", "b", "c", "di", "j", "k", "s")}
     for task in ("nbit_memory", "context_integration"):
         expected |= {f"{task}+{n}" for n in ("horizon_free_run", "horizon_one_step", "matrix", "bars")}
         for network in ("standard", "cotrained"):
@@ -216,7 +216,7 @@ def test_figures_follow_registry_names_not_labels(write_run, make):
         make("memory", "cotrained", "jslds", entries=("nbit_memory", "checkpoint", "lds")),
     ]
     found = planned(write_run(records))
-    assert all(found[f"memory+fig2{letter}"].build for letter in "abcdef")
+    assert all(found[f"memory+fig2{letter}"].build for letter in "abcdefs")
     with theme():
         texts = {t.get_text() for t in found["memory+fig2b"].build().findobj(Text)}
     assert {"switching", "ours network"} <= texts
@@ -276,7 +276,7 @@ def test_arrays_that_figures_can_do_without(write_run, make, missing, without):
     write_record(run, record, arrays)
     with theme():
         drawn = [plan.build() for plan in planned(run).values() if plan.build]
-    assert len(drawn) == 14 - without
+    assert len(drawn) == 15 - without
 
 
 def test_ill_shaped_and_damaged_arrays_are_named(write_run, make):

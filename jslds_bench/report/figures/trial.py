@@ -47,3 +47,18 @@ def trial(heading: str, strips: Sequence[Strip], steps: bool) -> Figure:
         else:
             ax.tick_params(labelbottom=False)
     return figure
+
+
+def along(heading: str, note: str, sizes: np.ndarray, color: str) -> Figure:
+    """|λ| [T, G] against the step of a trial, a line for each mode; 1 keeps what it holds."""
+    figure, (ax,) = sheet(heading, 1, columns=1, height=1.8, title_lines=2)
+    steps = np.arange(1, len(sizes) + 1)
+    ax.axhline(1, color=MUTED, linewidth=0.8)
+    for k in range(sizes.shape[1]):
+        ax.plot(steps, sizes[:, k], color=color, linewidth=1.3, alpha=1 - 0.12 * k, marker=".", markersize=3)
+    ax.set_ylim(*span_of(np.append(sizes.ravel(), 1.0)))
+    ax.set_xlim(0.5, len(steps) + 0.5)
+    ax.set_xlabel("step t")
+    ax.set_ylabel("|λ|", labelpad=1)
+    title(ax, "sizes of the leading eigenvalues", note)
+    return figure

@@ -12,7 +12,8 @@ from jslds_bench.analysis.decomposition import aligned
 from jslds_bench.report.data.arrays import Arrays
 from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.figures.choice import Line, Paths, arrangement, choice_paths
-from jslds_bench.report.figures.trial import Strip, trial
+from jslds_bench.report.figures.trial import Strip, along, trial
+from jslds_bench.report.plans.plan import error_text
 
 STREAMS = ("motion", "color")
 CHOICE = ("choice_axes", "choice_run", "choice_e", "choice_evidence", "choice_u_star", "choice_relevant")
@@ -91,3 +92,9 @@ def figure_3j(data: RunData, key: Key, a: Arrays) -> Figure:
             )
         )
     return arrangement("Fig. 3J  Line attractors and selection", lines, ("choice", STREAMS[0]), STREAMS)
+
+
+def figure_along(data: RunData, key: Key, a: Arrays) -> Figure:
+    """Sizes of the leading eigenvalues along a trial."""
+    note = error_text(data, key, "relative_error", "free-run")
+    return along("Eigenvalues along a trial", note, np.abs(a["trial_values"]), data.styles[key[2]].color)

@@ -19,7 +19,15 @@ from jslds_bench.report.data.spaces import PLANE, project, read_out, readout_lab
 from jslds_bench.report.figures.spectrum import Spectrum, spectra
 from jslds_bench.report.figures.states import Cloud, Path, Scene, outputs, scenes
 from jslds_bench.report.figures.summary import Bar, bars
-from jslds_bench.report.plans.evidence import ARRANGED, CHOICE, figure_2a, figure_3a, figure_3d, figure_3j
+from jslds_bench.report.plans.evidence import (
+    ARRANGED,
+    CHOICE,
+    figure_2a,
+    figure_3a,
+    figure_3d,
+    figure_3j,
+    figure_along,
+)
 from jslds_bench.report.plans.plan import Plan, error_text, file_name, lacking, make_bar
 from jslds_bench.report.style import INK, MUTED, Style, plain, stroke
 
@@ -73,6 +81,7 @@ def _figure_2(data: RunData, task: str, cotrained: Subject, standard: Subject) -
          cotrained, ("example_free_run", "pca_mean", "pca_axes"), _figure_2f),
     ):  # fmt: skip
         yield _panel(data, task, f"2{letter}", caption, subject, ("example_states", *needs), build)
+    yield _along(data, task, "2S", cotrained)
 
 
 def _figure_3(data: RunData, task: str, cotrained: Subject, standard: Subject) -> Iterator[Plan]:
@@ -99,7 +108,16 @@ def _figure_3(data: RunData, task: str, cotrained: Subject, standard: Subject) -
         "cosines of the selection vectors with ∂F/∂u of both inputs: each context takes up its own alone.",
         cotrained, ARRANGED, figure_3j,
     )  # fmt: skip
+    yield _along(data, task, "3S", cotrained)
     yield _figure_3k(data, task, cotrained, standard)
+
+
+def _along(data: RunData, task: str, figure: str, cotrained: Subject) -> Plan:
+    caption = (
+        "Eigenvalues of the JSLDS at each step of a trial, followed from step to step. What lies at 1 is "
+        "kept, whichever system is in force; what lies below decays."
+    )
+    return _panel(data, task, figure, caption, cotrained, ("trial_values",), figure_along)
 
 
 def _figure_3k(data: RunData, task: str, cotrained: Subject, standard: Subject) -> Plan:

@@ -44,6 +44,7 @@ SHAPES = {
     "systems_right": "L J N complex",
     "systems_left": "L J N complex",
     "systems_b": "L N U",
+    "trial_values": "T G complex",
     "choice_axes": "A N",
     "choice_states": "C T1 A",
     "choice_run": "C T1 A",
@@ -53,7 +54,8 @@ SHAPES = {
     "choice_streams": "S whole",
     "choice_relevant": "K whole",
 }
-"""E example trials of T steps; a row of eigenvalues per distinct u*; L local systems by J leading modes.
+"""E example trials of T steps; a row of eigenvalues per distinct u*; L local systems by J leading modes,
+and G eigenvalues at each step of the first example trial.
 
 Choice: means of C conditions on A axes, choice and then S streams of evidence; points at Q of the steps."""
 

@@ -15,7 +15,7 @@ from jslds_bench.metrics.fixed_points import precision_and_recall
 from jslds_bench.metrics.states import relative_errors
 from jslds_bench.settings.networks.calls import local_at, on_model
 from jslds_bench.settings.networks.evaluation import N_SAMPLES, context_of
-from jslds_bench.settings.networks.portrait import evidence, in_blocks, settled, systems
+from jslds_bench.settings.networks.portrait import along_trial, evidence, in_blocks, settled, systems
 from jslds_bench.types.core import Linearization, Network
 from jslds_bench.types.modes import Switching
 from jslds_bench.types.networks import Evaluation
@@ -83,6 +83,9 @@ def figure_arrays(
         there = (flat[0][late], flat[1][late], flat[2][late])
         kept = systems(model, there, e[late], of_u_star[late], N_SAMPLES)
         out |= kept | evidence(task, network, model, evaluation, kept)
+        if kept:
+            first = slice(0, at.shape[1])
+            out |= along_trial(model, (flat[0][first], flat[1][first], flat[2][first]), N_SAMPLES)
         out |= _example_spectra(evaluation, evaluation.local, evaluation.local_e)
     if isinstance(model, Switching):
         out |= _mode_arrays(network, model, evaluation, mean, axes[:2])

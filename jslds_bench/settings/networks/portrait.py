@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jslds_bench.analysis.decomposition import decompose
+from jslds_bench.analysis.decomposition import decompose, matched
 from jslds_bench.analysis.integration import choice_axes
 from jslds_bench.analysis.point_sets import spread_out
 from jslds_bench.dynamics.rollout import free_run, trajectories
@@ -22,6 +22,7 @@ from jslds_bench.types.networks import Conditioned, Conditions, Evaluation
 
 N_SYSTEMS = 16  # kept of a model, shared by the u*
 N_MODES = 9  # of each with its vectors; as many as the paper's A.3.2 looks at
+N_CURVES = 6  # of eigenvalues along a trial: the leading ones at its first step
 SETTLED = 2  # steps at the start that are left out, as in the paper's Fig. 3: states come from h_0 there
 EVERY = 6  # steps between the mean states at which a model is asked where it expands
 
@@ -66,6 +67,17 @@ def systems(
         "systems_left": modes.left[:, few],
         "systems_b": local.B,
     }
+
+
+def along_trial(model: Linearization, at: tuple[Any, Any, Any], n_samples: int) -> dict[str, np.ndarray]:
+    """The leading eigenvalues of the systems in force at the steps of one trial, each a curve, [T, N_CURVES].
+
+    `at` are its states, inputs and u*; nothing where the systems are not finite.
+    """
+    a = in_blocks(on_model(local_at, model), at, n_samples).A
+    if not np.isfinite(a).all():
+        return {}
+    return {"trial_values": matched(decompose(a, 2 * N_CURVES)).values[:, :N_CURVES]}
 
 
 def evidence(
