@@ -25,6 +25,7 @@ from jslds_bench.report.figures.modes import Track, _pieces, tracks
 from jslds_bench.report.figures.picture import draw
 from jslds_bench.report.page import plans
 from jslds_bench.report.plans.plan import Plan
+from jslds_bench.report.settings.networks import SETTING
 from jslds_bench.report.style import MODE_COLORS, MODE_THEME, MUTED, PAPER, Style, theme
 
 DEFICIENCIES = {
@@ -223,6 +224,12 @@ def test_figures_of_a_switching_model(network_run, n_modes, reads_state):
         drawn = [found[f"nbit_memory+standard+{name}"].build() for name in FIGURES]
     assert len(drawn[3].axes) == n_modes + (reads_state and n_modes > 1)
     assert all("mode 0" in texts(figure) for figure in drawn[2:])
+
+
+@pytest.mark.parametrize("task", ["nbit_memory", "context_integration"])
+def test_the_arrays_of_a_switching_model_go_with_those_of_every_task(example, task):
+    arrays = example(task, 0.1, 0) | memory_arrays(5)
+    assert check_arrays(arrays, SETTING.shapes).notes == ()
 
 
 def test_the_page_of_a_model_of_many_modes(network_run):

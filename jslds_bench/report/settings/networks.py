@@ -38,26 +38,26 @@ SHAPES = {
     "network_points_n_unstable": "R",
     "eigenvalues": "K N complex",
     "network_eigenvalues": "K N complex",
-    "systems_e": "L N",
-    "systems_u_star": "L whole",
-    "systems_values": "L N complex",
-    "systems_right": "L J N complex",
-    "systems_left": "L J N complex",
-    "systems_b": "L N U",
-    "trial_values": "T G complex",
+    "systems_e": "systems N",
+    "systems_u_star": "systems whole",
+    "systems_values": "systems N complex",
+    "systems_right": "systems J N complex",
+    "systems_left": "systems J N complex",
+    "systems_b": "systems N U",
+    "trial_values": "T values complex",
     "choice_axes": "A N",
     "choice_states": "C T1 A",
     "choice_run": "C T1 A",
     "choice_e": "C Q A",
-    "choice_evidence": "C S",
+    "choice_evidence": "C streams",
     "choice_u_star": "C whole",
-    "choice_streams": "S whole",
-    "choice_relevant": "K whole",
+    "choice_streams": "streams whole",
+    "choice_relevant": "contexts whole",
 }
-"""E example trials of T steps; a row of eigenvalues per distinct u*; L local systems by J leading modes,
-and G eigenvalues at each step of the first example trial.
+"""E example trials of T steps; a row of eigenvalues per distinct u*; local systems by J leading modes, and
+some eigenvalues at each step of the first example trial. A letter is one size in `modes.SHAPES` too.
 
-Choice: means of C conditions on A axes, choice and then S streams of evidence; points at Q of the steps."""
+Choice: means of C conditions on A axes, choice and then the streams of evidence; points at Q of the steps."""
 
 LINEAR_IN_STATE = 0.5
 """Least share of steps at which the system stays the same nearby.
