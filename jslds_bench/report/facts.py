@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from jslds_bench.records.numbers import counted, number
 from jslds_bench.records.record import Record
-from jslds_bench.report.data.run import RunData
+from jslds_bench.report.data.run import Key, RunData
+from jslds_bench.report.data.summary import Column
+from jslds_bench.report.plans.complexity import COST
 
 
 class Fact(NamedTuple):
@@ -58,6 +60,125 @@ def facts(data: RunData) -> list[Fact]:
     ]
     rest = [Fact(k.replace("_", " "), _plain(v)) for k, v in env.items()]
     return [fact for fact in found + rest if fact.text]
+
+
+MAX_NAMED = 3  # tasks that a verdict names one by one
+FEW_SYSTEMS = 50
+"""Local systems that one can still look through. Models with more of them are spoken of beside those."""
+
+
+class Leader(NamedTuple):
+    """The best of a task, the best of another method beside it, and what does better with more systems."""
+
+    task: str
+    column: Column
+    best: Key
+    other: Key | None
+    complex: Key | None
+    wins: tuple[int, int]
+
+
+def verdict(data: RunData) -> list[str]:
+    """The run in two sentences: what leads in which task, and what comes next there of other methods.
+
+    Where the number of systems is known it is of models with few; what many of them reach is said beside it.
+    """
+    found = [leader for task in data.tasks if (leader := _leader(data, task)) is not None]
+    if not found:
+        return ["The run holds no result yet that models could be ranked by."]
+    limited = any(_systems(data, leader.best) is not None for leader in found)
+    lead = f"Of descriptions by at most {FEW_SYSTEMS} local systems, " if limited else ""
+    lines = [lead + "; ".join(_leads(data, leaders) for leaders in _by_leader(found))]
+    behind = [_behind(data, leader) for leader in found if leader.other is not None]
+    more = [_beyond(data, leader) for leader in found if leader.complex is not None]
+    if behind and len(found) <= MAX_NAMED:
+        lines.append("; ".join([f"next of other methods: {'; '.join(behind)}", *more]))
+    elif behind:
+        ahead = sum(leader.wins[0] == leader.wins[1] for leader in found if leader.other is not None)
+        lines.append(
+            f"In {ahead} of {counted(len(behind), 'task')} the leader is ahead of the next other method on "
+            "every seed" + (f", and in {len(more)} one with more systems errs less" if more else "")
+        )
+    return [f"{line[0].upper()}{line[1:]}." for line in lines]
+
+
+def _systems(data: RunData, key: Key) -> float | None:
+    """The effective number of systems of a model, if that was measured."""
+    found = data.summary(key, COST)
+    return found.mean if found.n_finite else None
+
+
+def _leader(data: RunData, task: str) -> Leader | None:
+    column = data.ranked_by(task)
+    if column is None:
+        return None
+    means = {key: s.mean for key in data.keys(task) if (s := data.summary(key, column.metric)).complete}
+    order = sorted(means, key=lambda key: column.sign * means[key])
+    numbers = {key: _systems(data, key) for key in order}
+    few = [key for key in order if numbers[key] is None or (numbers[key] or 0) <= FEW_SYSTEMS]
+    if not few:
+        return None
+    best = few[0]
+    other = next((k for k in few[1:] if data.entry("model", k) != data.entry("model", best)), None)
+    wins = (0, 0) if other is None else _wins(data, best, other, column)
+    return Leader(task, column, best, other, order[0] if order[0] != best else None, wins)
+
+
+def _wins(data: RunData, a: Key, b: Key, column: Column) -> tuple[int, int]:
+    """On how many of their common seeds `a` is better than `b`, and of how many."""
+    values = [
+        {r.seed: column.sign * v.value for r in data.records[key]
+         if (v := r.values.get(column.metric)) is not None and v.value is not None}
+        for key in (a, b)
+    ]  # fmt: skip
+    common = values[0].keys() & values[1].keys()
+    return sum(values[0][s] < values[1][s] for s in common), len(common)
+
+
+def _by_leader(found: Sequence[Leader]) -> list[list[Leader]]:
+    """Leaders of several tasks together, those of most first."""
+    groups: dict[tuple[str, str, str], list[Leader]] = {}
+    for leader in found:
+        groups.setdefault((*leader.best[1:], leader.column.metric), []).append(leader)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def _leads(data: RunData, leaders: Sequence[Leader]) -> str:
+    first = leaders[0]
+    best = data.setting(first.task).lead.partition(" (")[0] or f"best {first.column.metric}"
+    if len(leaders) <= MAX_NAMED:
+        where = " and ".join(f"{leader.task} ({_number(data, leader, leader.best)})" for leader in leaders)
+    else:
+        where = f"{len(leaders)} of {counted(len(data.tasks), 'task')}"
+    return f"{_named(data, first.best)} has the {best[0].lower()}{best[1:]} in {where}"
+
+
+def _behind(data: RunData, leader: Leader) -> str:
+    """``rslds on cotrained in nbit_memory (0.028 ± 0.009, 2.8 times that; behind on 3 of 3 seeds)``."""
+    assert leader.other is not None
+    best, second = (data.summary(key, leader.column.metric) for key in (leader.best, leader.other))
+    text = second.text
+    if leader.column.better == "lower" and best.mean > 0:
+        text += f", {number(second.mean / best.mean, 2)} times that"
+    wins, n = leader.wins
+    return f"{_named(data, leader.other)} in {leader.task} ({text}; behind on {wins} of {counted(n, 'seed')})"
+
+
+def _beyond(data: RunData, leader: Leader) -> str:
+    assert leader.complex is not None
+    where = f"in {leader.task} {_named(data, leader.complex)} reaches"
+    return f"{where} {_number(data, leader, leader.complex)}"
+
+
+def _number(data: RunData, leader: Leader, key: Key) -> str:
+    """``0.0099 ± 0.0016 with 14 systems``."""
+    systems = _systems(data, key)
+    text = data.summary(key, leader.column.metric).text
+    return text if systems is None else f"{text} with {counted(round(systems), 'system')}"
+
+
+def _named(data: RunData, key: Key) -> str:
+    return f"{key[2]} on {key[1]}" if data.setting(key[0]).names_network else key[2]
 
 
 def key_lines(data: RunData) -> list[Fact]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from jslds_bench.records.store import write_atomic
 from jslds_bench.report.figures.picture import css_name, draw
-from jslds_bench.report.style import THEME
+from jslds_bench.report.style import THEME, Style
 
 FILES = importlib.resources.files(__package__)
 
@@ -42,6 +42,13 @@ def write_figure(folder: Path, figure: Figure, name: str, caption: str) -> Marku
     write_atomic(folder / f"{name}.svg", picture.svg)
     write_atomic(folder / f"{name}.png", picture.png)
     return Markup(picture.inline)
+
+
+def chip(style: Style) -> Markup:
+    """The little square that a model's name follows, in its colour; an outline where its points are."""
+    color = f"var({css_name(style.color)})"
+    fill = f"box-shadow:inset 0 0 0 2px {color}" if style.hollow else f"background:{color}"
+    return Markup(f'<i class="chip" style="{fill}"></i>')
 
 
 def remove_others(folder: Path, kept: Collection[str]) -> None:

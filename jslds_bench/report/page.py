@@ -10,10 +10,9 @@ from markupsafe import Markup
 
 from jslds_bench.records.store import write_atomic
 from jslds_bench.report.data.run import RunData, load_data
-from jslds_bench.report.facts import facts, failures, key_lines
-from jslds_bench.report.figures.picture import css_name
-from jslds_bench.report.html import fill, remove_others, write_figure
-from jslds_bench.report.plans import over_tasks
+from jslds_bench.report.facts import facts, failures, key_lines, verdict
+from jslds_bench.report.html import chip, fill, remove_others, write_figure
+from jslds_bench.report.plans import headline, over_tasks
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.plans.time import SECTION, time_plans
 from jslds_bench.report.style import theme
@@ -65,6 +64,7 @@ def write_report(run: Path, progress: Progress = silent) -> Path:
 
 def plans(data: RunData) -> Iterator[Plan]:
     """All figures of a run."""
+    yield from headline.headline_plan(data)
     yield from over_tasks.over_tasks_plans(data)
     for task in data.tasks:
         yield from data.setting(task).plans(data, task)
@@ -85,6 +85,14 @@ def sections(data: RunData, shown: Sequence[Shown]) -> list[Section]:
     return [*made, Section(SECTION, "Where the time went", "", of_time)] if of_time else made
 
 
+def grouped(shown: Sequence[Shown]) -> list[tuple[str, list[Shown]]]:
+    """Figures by the heading that they come under, in the order given."""
+    groups: dict[str, list[Shown]] = {}
+    for item in shown:
+        groups.setdefault(item.plan.group, []).append(item)
+    return list(groups.items())
+
+
 def render(data: RunData, table: Table, shown: list[Shown]) -> str:
     """The page as one string that needs nothing else."""
     metrics = [c.metric for c in data.columns]
@@ -93,6 +101,9 @@ def render(data: RunData, table: Table, shown: list[Shown]) -> str:
         data=data,
         about=facts(data),
         explained=" ".join(filter(None, dict.fromkeys(data.setting(task).about for task in data.tasks))),
+        grouped=grouped,
+        verdict=verdict(data),
+        headline=[s for s in shown if s.plan.section[0] == headline.SECTION],
         summary=key_lines(data),
         table=table,
         full=[build_table(data, metrics, [task]) for task in data.tasks],
@@ -100,7 +111,7 @@ def render(data: RunData, table: Table, shown: list[Shown]) -> str:
         sections=sections(data, shown),
         failures=failures(data),
         suite_text=str(data.meta.get("suite_text", "")),
-        color_of={m: f"var({css_name(s.color)})" for m, s in data.styles.items()},
+        chips={m: chip(s) for m, s in data.styles.items()},
     )
 
 

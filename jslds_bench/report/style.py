@@ -11,9 +11,10 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -35,9 +36,13 @@ THEME = {
     "#2592c9": "#8fd2f7",  # sky
     "#6a4fb3": "#ab98f2",  # violet
     "#80502c": "#cf9f7a",  # brown
+    "#20209a": "#6f78ff",  # navy
+    "#8c1d40": "#ff5570",  # maroon
+    "#4f5d00": "#b4dc3c",  # olive
+    "#e23ad0": "#c94ff2",  # magenta
 }
-"""Light colour → its dark counterpart. Distinguishable under the common colour-vision deficiencies in the
-order given (after Okabe and Ito, 2008); beyond eight models the dashes tell them apart."""
+"""Light colour → its dark counterpart: twelve, any two of which normal vision tells apart (the first after
+Okabe and Ito, 2008). With a deficiency some are alike, so figures name their lines and points beside them."""
 
 PALETTE = tuple(THEME)[4:]
 MODE_THEME = {
@@ -70,9 +75,14 @@ CONDITION_COLORS = tuple(CONDITION_THEME)
 MODE_COLORS = tuple(MODE_THEME)
 MODE_SYMBOLS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 THEME |= MODE_THEME | CONDITION_THEME
-SLOTS = ("jslds", "fixed_points", "taylor_at_state", "persistence", "slds", "rslds", "lds")
+SLOTS = (
+    "jslds", "fixed_points", "taylor_at_state", "persistence", "slds", "rslds", "lds", "codebook", "dmdc", "edmd",
+)  # fmt: skip
+"""Entries whose colour is the same in every run, in the order of `PALETTE`."""
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 WIDTH = 4.7  # inches of a figure; the page shows one on a phone, two side by side on a desk
+WIDE = 9.7  # of one that takes the whole width of the page
+FEW = 5  # lines of a plot that are still read at a glance
 RASTER_ABOVE = 1500  # points in one scatter, from which it is stored as pixels inside the SVG
 LABEL_LENGTH = 26
 
@@ -118,11 +128,21 @@ def theme() -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """How a model is drawn, in every figure."""
+    """How a model is drawn, in every figure. Beyond twelve models colours come again, dashed and hollow."""
 
     label: str
     color: str
     dash: Any = "solid"
+
+    @property
+    def hollow(self) -> bool:
+        """Whether its chips and points are outlines."""
+        return self.dash != "solid"
+
+    @property
+    def face(self) -> str:
+        """What fills its points."""
+        return PAPER if self.hollow else self.color
 
     def line(self) -> Line2D:
         """The model's entry in a legend."""
@@ -159,29 +179,33 @@ def sheet(
     projection: str | None = None,
     title_lines: int = 1,
     below: float = 0.46,
+    width: float = WIDTH,
+    right: float = 0.14,
 ) -> tuple[Figure, list[Axes]]:
     """A Figure of equal panels, `height` inches each, under a heading and over a legend; its axes by rows.
 
-    `below` is the room under a panel for its axis labels; panels that share their axes need little.
+    `below` is the room under a panel for its axis labels; panels that share their axes need little. `right`
+    and `gap` are that for names beside lines.
     """
     columns = min(columns, max(n_panels, 1))
     rows = math.ceil(n_panels / columns) if n_panels else 1
     above = 0.08 + 0.16 * title_lines  # room for the panels' own titles
-    top, bottom, between, right = 0.25 + above, 0.46, below + above, 0.14
+    top, bottom, between = 0.25 + above, 0.46, below + above
     longest = max((len(str(entry.get_label())) for entry in legend), default=0)
     legend_columns = 3 if longest <= 16 and len(legend) != 4 else 2
+    legend_columns *= 2 if width > WIDTH else 1
     legend_rows = math.ceil(len(legend) / legend_columns)
     foot = legend_rows * 0.19 + (0.08 if legend_rows else 0)
     total = top + rows * height + (rows - 1) * between + bottom + foot
-    figure = Figure(figsize=(WIDTH, total))
-    inner = (WIDTH - left - right - (columns - 1) * gap) / columns
-    figure.text(0.06 / WIDTH, 1 - 0.05 / total, heading, ha="left", va="top", fontsize=9, fontweight="bold")
+    figure = Figure(figsize=(width, total))
+    inner = (width - left - right - (columns - 1) * gap) / columns
+    figure.text(0.06 / width, 1 - 0.05 / total, heading, ha="left", va="top", fontsize=9, fontweight="bold")
     axes = []
     for i in range(n_panels):
         row, column = divmod(i, columns)
         x = left + column * (inner + gap)
         y = total - top - (row + 1) * height - row * between
-        box = (x / WIDTH, y / total, inner / WIDTH, height / total)
+        box = (x / width, y / total, inner / width, height / total)
         axes.append(figure.add_axes(box, projection=projection))
         if columns > 1 and projection is None:
             axes[-1].locator_params(nbins=4)
@@ -206,6 +230,80 @@ def title(axes: Axes, text: str, second: str = "") -> None:
     figure.text(box.x0, box.y1 + (0.2 if second else 0.05) * inch, text, fontsize=8.5, va="bottom")
     if second:
         figure.text(box.x0, box.y1 + 0.05 * inch, second, fontsize=7.5, va="bottom", color=MUTED)
+
+
+class Name(NamedTuple):
+    """What a line or a point is called, where it is, and its colour."""
+
+    x: float
+    y: float
+    text: str
+    color: str
+
+
+def names_beside(ax: Axes, names: Sequence[Name], size: float = 7) -> None:
+    """Names to the right of the panel at the heights of their lines, moved apart where they would overlap.
+
+    Limits and scales of the axes must be set. Of equal y the order is kept.
+    """
+    high, line = _points_high(ax), 1.25 * size
+    at = [float(np.clip(_place(ax, n.x, n.y)[1], 0, high)) for n in names]
+    order = sorted(range(len(names)), key=lambda i: at[i])
+    shown = np.array([at[i] for i in order])
+    for i in range(1, len(shown)):
+        shown[i] = max(shown[i], shown[i - 1] + line)
+    if len(shown) and shown[-1] > high:
+        shown[-1] = high
+        for i in range(len(shown) - 2, -1, -1):
+            shown[i] = min(shown[i], shown[i + 1] - line)
+    for i, y in zip(order, shown, strict=True):
+        ax.annotate(
+            names[i].text, (1, y / high), xycoords="axes fraction", xytext=(4, 0), textcoords="offset points",
+            va="center", fontsize=size, color=names[i].color, annotation_clip=False,
+        )  # fmt: skip
+
+
+def names_at(ax: Axes, names: Sequence[Name], others: Sequence[tuple[float, float]] = (), size: float = 7) -> None:
+    """Names next to their points, each where it covers no other name and as few points as can be.
+
+    Limits and scales of the axes must be set; `others` are points that have no name.
+    """
+    wide, high = _points_high(ax, 0), _points_high(ax)
+    points = [_place(ax, n.x, n.y) for n in names] + [_place(ax, *xy) for xy in others]
+    taken: list[tuple[float, float, float, float]] = []
+    for name, (x, y) in zip(names, points, strict=False):
+        w, h = 0.56 * size * len(name.text), 1.15 * size
+        places = []
+        for far in (4.0, 9.0, 16.0, 26.0):
+            for dx, dy in ((far, far / 2), (far, -h - far / 2), (-w - far, far / 2), (-w - far, -h - far / 2),
+                           (-w / 2, far), (-w / 2, -h - far)):  # fmt: skip
+                box = (x + dx, y + dy, x + dx + w, y + dy + h)
+                outside = max(0, -box[0]) + max(0, box[2] - wide) + max(0, -box[1]) + max(0, box[3] - high)
+                covered = sum(box[0] - 2 < a < box[2] + 2 and box[1] - 2 < b < box[3] + 2 for a, b in points)
+                over = sum(_overlap(box, other) for other in taken)
+                places.append((100 * over + 3 * covered + outside + 0.1 * far, len(places), box))
+        _, _, box = min(places)
+        taken.append(box)
+        ax.annotate(
+            name.text, ((box[0]) / wide, box[1] / high), xycoords="axes fraction", fontsize=size,
+            va="bottom", color=name.color, zorder=8, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _points_high(ax: Axes, axis: int = 1) -> float:
+    """The height (or width, `axis` 0) of a panel in typographic points."""
+    box, figure = ax.get_position(original=True), cast(Figure, ax.figure)
+    return 72 * (box.height * figure.get_figheight() if axis else box.width * figure.get_figwidth())
+
+
+def _place(ax: Axes, x: float, y: float) -> tuple[float, float]:
+    """Data coordinates in typographic points from the panel's lower left corner."""
+    fx, fy = ax.transAxes.inverted().transform(ax.transData.transform((x, y)))
+    return float(fx) * _points_high(ax, 0), float(fy) * _points_high(ax)
 
 
 def log_axis(axis: Any) -> None:

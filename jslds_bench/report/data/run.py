@@ -122,9 +122,13 @@ class RunData:
         """The class within which the model of `key` is ranked; empty where its task has no classes."""
         return self.setting(key[0]).rivals(self, key)
 
-    def best_models(self, task: str, network: str, count: int) -> list[str]:
-        """At most `count` models of a network, in the suite's order: the best, the complete ones first."""
+    def best_models(self, task: str, network: str, count: int, metric: str | None = None) -> list[str]:
+        """At most `count` models of a network, in the suite's order: the best, the complete ones first.
+
+        By `metric`, if `task` has it; else by what its models are ranked by.
+        """
         models, column = self.models_of(task, network), self.ranked_by(task)
+        column = next((c for c in self.held(task) if c.metric == metric), column)
         if column is None:
             return models[:count]
 

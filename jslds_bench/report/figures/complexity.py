@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jslds_bench.report.style import INK, Style, log_axis, marker, plain, sheet, stroke, title
+from jslds_bench.report.style import (
+    FEW,
+    INK,
+    WIDE,
+    WIDTH,
+    Name,
+    Style,
+    log_axis,
+    marker,
+    names_at,
+    plain,
+    sheet,
+    stroke,
+    title,
+)
 
 MARKS = {"state, input": "o", "state": "s", "input": "^", "neither": "v", "unknown": "D", "": "o"}
 
 
 class Point(NamedTuple):
-    """A model: its style, the means over seeds, (cost, error) of each seed, and what it is linear in."""
+    """A model: its style, the means over seeds, (cost, error) of each seed, and what it is linear in.
+
+    `name`: what it is called in the panel.
+    """
 
     style: Style
     cost: float
     error: float
     seeds: Sequence[tuple[float, float]]
     linear_in: str
+    name: str
 
 
 def front(points: Sequence[Point]) -> list[Point]:
@@ -34,30 +54,49 @@ def front(points: Sequence[Point]) -> list[Point]:
 
 
 def complexity(heading: str, panels: Mapping[str, Sequence[Point]]) -> Figure:
-    """One panel per network; a line joins what nothing beats."""
-    shown = {p.style.label: p for points in panels.values() for p in points}
-    kinds = dict.fromkeys(p.linear_in for p in shown.values())
-    legend = [marker("o", p.style.color, plain(p.style.label), filled=True) for p in shown.values()]
-    legend += [marker(MARKS[kind], INK, f"linear in {kind}") for kind in kinds if kind]
+    """One panel per network, in which every model is named; a line joins what nothing beats."""
+    kinds = dict.fromkeys(p.linear_in for points in panels.values() for p in points)
+    legend = [marker(MARKS[kind], INK, f"linear in {kind}", filled=True) for kind in kinds if kind]
     legend.append(stroke(INK, "nothing better and simpler", width=0.8))
-    figure, axes = sheet(heading, len(panels), height=2.5, legend=legend)
+    columns = min(len(panels), 3)
+    figure, axes = sheet(
+        heading, len(panels), columns, 2.7, legend, gap=0.5, width=WIDTH if columns == 1 else WIDE
+    )
     for ax, (network, points) in zip(axes, panels.items(), strict=True):
-        best = front(points)
-        edge = np.array([(p.cost, p.error) for p in best])
-        ax.plot(*edge.T, color=INK, linewidth=0.8, drawstyle="steps-post", zorder=1)
-        for p in points:
-            ax.plot(*np.array(p.seeds).T, linestyle="none", marker=MARKS[p.linear_in], markersize=2,
-                    color=p.style.color, alpha=0.5, markeredgewidth=0)  # fmt: skip
-            ax.plot(p.cost, p.error, linestyle="none", marker=MARKS[p.linear_in], markersize=5.5,
-                    color=p.style.color, zorder=3)  # fmt: skip
-        ax.set_xscale("log")
-        log_axis(ax.xaxis)
-        errors = [p.error for p in points]
-        if max(errors) > 10 * min(errors):  # or a logarithmic axis would hold no tick to read by
-            ax.set_yscale("log")
-            log_axis(ax.yaxis)
-        ax.set_xlabel("effective number of systems")
+        draw_points(ax, points, every=True)
         title(ax, plain(network))
     if axes:
         axes[0].set_ylabel("relative error, free-run")
     return figure
+
+
+def draw_points(ax: Axes, points: Sequence[Point], every: bool = False) -> None:
+    """The points of one panel and the line that joins what nothing beats, of which at most `FEW` are named.
+
+    `every`: all are named. Those without a name are pale.
+    """
+    best = front(points)
+    edge = np.array([(p.cost, p.error) for p in best])
+    ax.plot(*edge.T, color=INK, linewidth=0.8, drawstyle="steps-post", zorder=1)
+    named = list(points) if every else sorted(best, key=lambda p: p.error)[:FEW]
+    for p in points:
+        mark, alpha = MARKS[p.linear_in], 1.0 if every or p in best else 0.35
+        if p in named:
+            ax.plot(*np.array(p.seeds).T, linestyle="none", marker=mark, markersize=2, color=p.style.color,
+                    alpha=0.5, markeredgewidth=0)  # fmt: skip
+        ax.plot(p.cost, p.error, linestyle="none", marker=mark, markersize=5.5, color=p.style.color,
+                markerfacecolor=p.style.face, zorder=3, alpha=alpha)  # fmt: skip
+    ax.set_xscale("log")
+    log_axis(ax.xaxis)
+    errors = [p.error for p in points]
+    if max(errors) > 10 * min(errors):  # or a logarithmic axis would hold no tick to read by
+        ax.set_yscale("log")
+        log_axis(ax.yaxis)
+    ax.margins(x=0.12, y=0.12)
+    ax.set_xlim(ax.get_xlim())
+    ax.set_ylim(ax.get_ylim())
+    ax.set_xlabel("effective number of systems")
+    others = [(p.cost, p.error) for p in points if p not in named]
+    for (x0, y0), (x1, y1) in itertools.pairwise(edge):  # names keep off the line, too
+        others += [(x, y0) for x in np.geomspace(x0, x1, 12)] + [(x1, y) for y in np.geomspace(y0, y1, 8)]
+    names_at(ax, [Name(p.cost, p.error, plain(p.name, 34), p.style.color) for p in named], others)

@@ -13,7 +13,21 @@ from matplotlib.patches import Rectangle
 
 from jslds_bench.records.numbers import number
 from jslds_bench.report.data.summary import Summary
-from jslds_bench.report.style import INK, MUTED, PAPER, WIDTH, Style, log_axis, plain, sheet, title
+from jslds_bench.report.style import (
+    FEW,
+    INK,
+    MUTED,
+    PAPER,
+    WIDE,
+    WIDTH,
+    Name,
+    Style,
+    log_axis,
+    names_beside,
+    plain,
+    sheet,
+    title,
+)
 
 LEAVES = 10.0  # relative error above which a curve is said to have left the plot
 SEED_LINES = 12  # models up to which every seed has its own thin line
@@ -35,7 +49,14 @@ def horizon(
 ) -> Figure:
     """Relative error at step t. `panels`: title → model → errors [seeds, T]; thick lines are seed means."""
     models = [m for m in styles if any(m in series for series in panels.values())]
-    figure, axes = sheet(heading, len(panels), height=2.3, legend=[styles[m].line() for m in models], gap=0.5)
+    # Few lines are named beside their ends; of many there is a legend.
+    few = all(len(series) <= FEW for series in panels.values())
+    longest = max((len(plain(m)) for m in models), default=0)
+    room = 0.2 + 0.056 * longest if few else 0.14
+    figure, axes = sheet(
+        heading, len(panels), min(len(panels), 3), 2.3, [] if few else [styles[m].line() for m in models],
+        gap=0.5 + (room if few else 0), right=room, width=WIDTH if len(panels) < 2 else WIDE,
+    )  # fmt: skip
     shown = np.concatenate([np.ravel(v) for series in panels.values() for v in series.values()])
     shown = shown[np.isfinite(shown) & (shown <= LEAVES)]
     top = 1.25 * float(shown.max(initial=1e-6))
@@ -58,6 +79,9 @@ def horizon(
             log_axis(ax.yaxis)
         ax.set_ylim(floor / 1.5 if logarithmic else 0, top)
         _departures(ax, gone)
+        if few:
+            ends = [(m, errors.shape[1], float(errors.mean(axis=0)[-1])) for m, errors in series.items()]
+            names_beside(ax, [Name(t, min(y, top), plain(m), styles[m].color) for m, t, y in ends if y <= top])
         ax.set_xlabel("step t")
         title(ax, plain(name))
     if axes:

@@ -29,6 +29,8 @@ class Plan:
         build: makes the Figure, or None where the records lack something.
         note: why there is no figure, or what it leaves out.
         group: a heading within the section.
+        wide: whether it takes the whole width of the page.
+        more: whether it is shown on demand, as one that holds more than can be read at a glance.
     """
 
     section: tuple[str, str]
@@ -37,6 +39,8 @@ class Plan:
     build: Callable[[], Figure] | None
     note: str = ""
     group: str = ""
+    wide: bool = False
+    more: bool = False
 
 
 Made = tuple[str, str, str, Callable[[], Figure] | None]

@@ -10,7 +10,7 @@ from jslds_bench.records.numbers import counted
 from jslds_bench.report.data.run import RunData
 from jslds_bench.report.figures.summary import SEED_LINES, Bar, bars, horizon, matrix
 from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, make_bar
-from jslds_bench.report.style import plain
+from jslds_bench.report.style import FEW, plain
 
 HORIZONS = {
     "free_run": ("relative_error", "horizon_free_run", "free-run"),
@@ -19,23 +19,35 @@ HORIZONS = {
 
 
 def horizon_plans(data: RunData, task: str) -> Iterator[Plan]:
-    """Error against step, free-run and one-step, one panel per network."""
-    for kind, (_, series, words) in HORIZONS.items():
+    """Error against step, free-run and one-step, one panel per network: the best few, and on demand all."""
+    for kind, (metric, series, words) in HORIZONS.items():
         panels = {
             network: found
             for network in data.networks_of(task)
             if (found := _series(data, task, network, series))
         }
-        n_models = len({model for series_of in panels.values() for model in series_of})
+        few = {
+            network: {m: found[m] for m in data.best_models(task, network, FEW, metric) if m in found}
+            for network, found in panels.items()
+        }
+        few = {network: found for network, found in few.items() if found}
         name, heading = file_name(task, f"horizon_{kind}"), f"{plain(task)}: {words} error by step"
-        note = _subsets(data, panels) if panels else f"no record of {task} holds the series {series}"
+        note = _subsets(data, few) if panels else f"no record of {task} holds the series {series}"
         caption = {
             "free_run": "Free-run: the model predicts from its own predictions, so errors build up with t.",
             "one_step": "One-step: the model predicts each step from the true state before it.",
         }[kind] + " Thick: mean over seeds, infinite where one seed is"
-        caption += "; thin: seeds." if n_models <= SEED_LINES else "; single seeds are left out."
-        build = (lambda h=heading, p=panels: horizon(h, p, data.styles)) if panels else None
-        yield Plan(("horizon", task), name, caption, build, note)
+        best = f"; thin: seeds. The {FEW} models of least error on each network." if few != panels else "; thin: seeds."
+        build = (lambda h=heading, p=few: horizon(h, p, data.styles)) if few else None
+        yield Plan(("horizon", task), name, caption + best, build, note, wide=len(few) > 1)
+        if any(len(found) > FEW for found in panels.values()):
+            n_models = len({model for found in panels.values() for model in found})
+            caption += "; thin: seeds." if n_models <= SEED_LINES else "; single seeds are left out."
+            all_of_them = lambda h=heading, p=panels: horizon(f"{h}, all models", p, data.styles)  # noqa: E731
+            yield Plan(
+                ("horizon", task), f"{name}_all", caption, all_of_them, _subsets(data, panels),
+                wide=len(panels) > 1, more=True,
+            )  # fmt: skip
 
 
 def matrix_plan(data: RunData, task: str) -> Plan:

@@ -1,0 +1,69 @@
+"""The first figure of a page, over all tasks of the run that fit beside each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from jslds_bench.records.numbers import counted
+from jslds_bench.report.data.run import RunData
+from jslds_bench.report.figures.headline import Against, Order, Place, headline
+from jslds_bench.report.plans.complexity import points_of
+from jslds_bench.report.plans.plan import Plan
+from jslds_bench.report.style import FEW
+
+SECTION = "headline"
+MOST_PANELS = 3
+
+
+def headline_plan(data: RunData) -> Iterator[Plan]:
+    """Error against complexity of all models and networks of a task, else its best models in order."""
+    panels: dict[str, Against | Order] = {}
+    for task in data.tasks:
+        points = [p for found in points_of(data, task)[0].values() for p in found]
+        if points:
+            panels[task] = Against(points)
+        elif (column := data.ranked_by(task)) is not None and (places := _best(data, task)):
+            panels[task] = Order(column.title, places)
+    if not panels:
+        return
+    shown = dict(list(panels.items())[:MOST_PANELS])
+    against = any(isinstance(panel, Against) for panel in shown.values())
+    heading = "Error against complexity" if against else "The best of each task"
+    parts = [
+        "Lower is closer to the network, further left is simpler: free-run error against the effective number "
+        "of local systems that a model used. Each point is a model on a network, its mean over seeds; the line "
+        "joins what nothing beats in both, and they are named."
+        if against
+        else "",
+        "The best models of a task by the metric that it is ranked by, means over seeds with standard "
+        "deviations."
+        if any(isinstance(panel, Order) for panel in shown.values())
+        else "",
+        f"Below: {counted(len(panels) - len(shown), 'task')} more." if len(panels) > len(shown) else "",
+    ]
+    yield Plan(
+        (SECTION, ""),
+        SECTION,
+        " ".join(filter(None, parts)),
+        lambda: headline(heading, shown),
+        wide=len(shown) > 1,
+    )
+
+
+def _best(data: RunData, task: str) -> list[Place]:
+    """The best models of a task, the complete ones first."""
+    column = data.ranked_by(task)
+    assert column is not None
+    found = {key: data.summary(key, column.metric) for key in data.keys(task)}
+    found = {key: s for key, s in found.items() if s.n_finite + s.n_diverged}
+
+    def rank(key: tuple[str, str, str]) -> tuple[bool, float]:
+        loss = column.sign * found[key].mean
+        return not found[key].complete, loss if math.isfinite(loss) else math.inf
+
+    several = len({key[1] for key in found}) > 1
+    return [
+        Place(f"{key[2]} · {key[1]}" if several else key[2], found[key], data.styles[key[2]])
+        for key in sorted(found, key=rank)[: FEW + 3]
+    ]
