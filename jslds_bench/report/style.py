@@ -76,7 +76,7 @@ MODE_COLORS = tuple(MODE_THEME)
 MODE_SYMBOLS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 THEME |= MODE_THEME | CONDITION_THEME
 SLOTS = (
-    "jslds", "fixed_points", "taylor_at_state", "persistence", "slds", "rslds", "lds", "codebook", "dmdc", "edmd",
+    "jslds", "fixed_points", "taylor_at_state", "persistence", "slds", "rslds", "lds", "codebook", "dmdc",
 )  # fmt: skip
 """Entries whose colour is the same in every run, in the order of `PALETTE`."""
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
@@ -85,6 +85,8 @@ WIDE = 9.7  # of one that takes the whole width of the page
 FEW = 5  # lines of a plot that are still read at a glance
 RASTER_ABOVE = 1500  # points in one scatter, from which it is stored as pixels inside the SVG
 LABEL_LENGTH = 26
+UNDER: dict[str, Any] = {"color": INK, "linewidth": 3.4, "alpha": 0.3, "solid_capstyle": "round"}
+"""How a network's states are drawn where a model's lie upon them: broad and pale, so that both are seen."""
 
 RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -263,7 +265,9 @@ def names_beside(ax: Axes, names: Sequence[Name], size: float = 7) -> None:
         )  # fmt: skip
 
 
-def names_at(ax: Axes, names: Sequence[Name], others: Sequence[tuple[float, float]] = (), size: float = 7) -> None:
+def names_at(
+    ax: Axes, names: Sequence[Name], others: Sequence[tuple[float, float]] = (), size: float = 7
+) -> None:
     """Names next to their points, each where it covers no other name and as few points as can be.
 
     Limits and scales of the axes must be set; `others` are points that have no name.
@@ -318,6 +322,11 @@ def marker(symbol: str, color: str, label: str, filled: bool = False) -> Line2D:
     return Line2D(
         [], [], linestyle="none", marker=symbol, color=color, markerfacecolor=face, markersize=5, label=label
     )
+
+
+def network_line(label: str) -> Line2D:
+    """The legend entry of a network's states under those of its models."""
+    return Line2D([], [], label=label, **UNDER)
 
 
 def stroke(color: str, label: str, dash: Any = "solid", width: float = 1.4) -> Line2D:

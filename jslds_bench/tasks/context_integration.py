@@ -37,6 +37,7 @@ class ContextIntegration:
     bias: float = 0.02
 
     origin: ClassVar[str] = "synthetic"
+    u_star_names: ClassVar[tuple[str, ...]] = ("motion context", "color context")
     SMOKE: ClassVar[dict[str, Any]] = {"n_steps": 12}
 
     def __post_init__(self) -> None:

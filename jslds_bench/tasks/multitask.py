@@ -216,6 +216,10 @@ class MultiTask:
             u_star=self.expansion_inputs()[which],
         )
 
+    @property
+    def u_star_names(self) -> tuple[str, ...]:
+        return self.rules
+
     def expansion_inputs(self) -> Float[Array, "K U"]:
         n = len(self.rules)
         return jnp.concatenate([jnp.ones((n, 1)), jnp.zeros((n, 2 * self.n_ring)), jnp.eye(n)], axis=1)

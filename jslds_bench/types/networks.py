@@ -80,7 +80,8 @@ class Conditioned(Protocol):
 class Task(Protocol):
     """Makes trials. Entries are frozen dataclasses whose fields are the parameters.
 
-    ``SMOKE`` holds the parameters of the tiny version that the smoke suite and the tests use.
+    ``SMOKE`` holds the parameters of the tiny version that the smoke suite and the tests use. A task may say
+    what its u* are called in figures, in the order of `expansion_inputs`: ``u_star_names``.
     """
 
     name: str

@@ -87,6 +87,12 @@ class RunData:
         told = (getattr(r, what) for key in self.keys(task) for r in self.records[key])
         return next(filter(None, told), "")
 
+    def u_star_name(self, key: Key, number: int) -> str:
+        """What the u* of this number is called by the task's records; its number where they do not say."""
+        names = next((r.detail.get("u_star_names") for r in self.records[key] if r.status == "ok"), None)
+        known = isinstance(names, list) and 0 <= number < len(names)
+        return str(names[number]) if known and names is not None else f"u* number {number}"
+
     def entry(self, kind: str, key: Key) -> str:
         """The registry name behind a label: `kind` is task, network or model."""
         return entry_name(self.records[key][0], kind)

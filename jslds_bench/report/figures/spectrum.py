@@ -26,10 +26,10 @@ class Spectrum(NamedTuple):
     network: np.ndarray | None
 
 
-def spectra(heading: str, panels: Sequence[Spectrum]) -> Figure:
-    """One panel per Spectrum, in the complex plane; the symbol tells the distinct u* apart."""
+def spectra(heading: str, panels: Sequence[Spectrum], names: Sequence[str]) -> Figure:
+    """One panel per Spectrum, in the complex plane; symbols tell the distinct u* apart: `names`."""
     n_inputs = max(len(p.model) for p in panels)
-    kinds = [marker(SYMBOLS[k % 6], MUTED, f"at u* number {k}", True) for k in range(min(n_inputs, 6))]
+    kinds = [marker(SYMBOLS[k], MUTED, f"{names[k]}", True) for k in range(min(n_inputs, 6))]
     legend = kinds if n_inputs > 1 else []
     if any(p.network is not None for p in panels):
         legend = [*legend, marker("o", INK, "network, at a fixed point")]

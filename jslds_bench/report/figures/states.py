@@ -15,8 +15,10 @@ from jslds_bench.report.style import (
     MUTED,
     PAPER,
     RASTER_ABOVE,
+    UNDER,
     Style,
     marker,
+    network_line,
     plain,
     sheet,
     stroke,
@@ -24,6 +26,10 @@ from jslds_bench.report.style import (
 )
 
 Array = np.ndarray
+
+
+VIEWS = ((22, -58), (22, 20))
+"""Elevation and azimuth, in degrees, of the views of a space of three dimensions."""
 
 
 class Path(NamedTuple):
@@ -50,7 +56,7 @@ class Cloud(NamedTuple):
 class Scene(NamedTuple):
     """One panel: its title lines, the network's trials [E, T+1, D], the model's paths, and points.
 
-    `labels`: names of its axes, where they are not those of the whole figure.
+    `labels`: names of its axes, where they are not those of the whole figure; `view`: elevation and azimuth.
     """
 
     name: str
@@ -59,6 +65,7 @@ class Scene(NamedTuple):
     paths: Sequence[Path]
     clouds: Sequence[Cloud] = ()
     labels: Sequence[str] = ()
+    view: tuple[int, int] | None = None
 
 
 def outputs(
@@ -71,7 +78,7 @@ def outputs(
 ) -> Figure:
     """Readout against time, one panel per trial and output: `network` [E, T, O], `targets` [E, T, O]."""
     n_trials, n_steps, n_outputs = network.shape
-    legend = [stroke(INK, "network"), *(m.style.line() for m in models)]
+    legend = [network_line("network"), *(m.style.line() for m in models)]
     if targets is not None:
         legend.insert(1, stroke(MUTED, "target", (0, (3, 2))))
     figure, axes = sheet(heading, n_trials * n_outputs, height=1.25, legend=legend, gap=0.5)
@@ -84,17 +91,24 @@ def outputs(
         if targets is not None:
             span.append(targets[trial, :, output])
             ax.plot(steps, span[-1], color=MUTED, linestyle=(0, (3, 2)), linewidth=1.2)
-        ax.plot(steps, span[0], color=INK, linewidth=2.0)
+        ax.plot(steps, span[0], **UNDER)
+        low, high = span_of(np.concatenate(span), 0.5)  # as far as a model may go before it leaves the plot
         for model in models:
             line = model.states[trial, :, output]
-            ax.plot(steps, line, color=model.style.color, linestyle=model.style.dash, linewidth=1.2)
-        low, high = span_of(np.concatenate(span))
-        ax.set_ylim(low, high)
+            ax.plot(steps, line, color=model.style.color, linestyle=model.style.dash, linewidth=1.1)
+            span.append(line[(line >= low) & (line <= high)])
+        ax.set_ylim(*span_of(np.concatenate(span)))
+        if gone := [m.style.label for m in models if not _within(m.states[trial, :, output], low, high)]:
+            corner_note(ax, f"off the plot: {plain(', '.join(gone), 40)}")
         ax.set_xlim(0.5, n_steps + 0.5)
         title(ax, names[i])
         if i >= len(axes) - 2:
             ax.set_xlabel("step t")
     return figure
+
+
+def _within(line: Array, low: float, high: float) -> bool:
+    return bool(((line >= low) & (line <= high)).all())
 
 
 def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend: Sequence[Any]) -> Figure:
@@ -104,7 +118,9 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
     the panel then says at which step.
     """
     deep = len(labels) == 3
-    columns, height = (1, 3.2) if len(panels) == 1 else (2, 1.9)
+    if deep:  # no single view shows what lies behind what
+        panels = [p._replace(view=view) for p in panels for view in VIEWS]
+    columns, height = (1, 3.2) if len(panels) == 1 else (2, 2.0 if deep else 1.9)
     figure, axes = sheet(
         heading,
         len(panels),
@@ -117,7 +133,7 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
     )
     for ax, scene in zip(axes, panels, strict=True):
         _limits(ax, scene, deep)
-        line: dict[str, Any] = {"color": INK, "linewidth": 1.1}
+        line = UNDER
         if scene.clouds and not scene.paths:  # the trials are only the backdrop of the points
             line = {"color": MUTED, "linewidth": 0.6, "alpha": 0.55}
         for trial in scene.network:
@@ -126,9 +142,12 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
             ax.plot(*scene.network[0][:1].T, marker="s", markersize=4, color=INK, linestyle="none")
         away = [_path(ax, path) for path in scene.paths]
         beyond = sum(_cloud(ax, cloud) for cloud in scene.clouds)
-        _axes_names(ax, scene.labels or labels, deep)
+        _axes_names(ax, scene.labels or labels, scene.view if deep else None)
         notes = [scene.note] + ([f"{beyond} out of view"] if beyond else [])
-        title(ax, plain(scene.name, 34), ", ".join(n for n in notes if n))
+        if scene.view == VIEWS[1]:
+            title(ax, "the same, turned")
+        else:
+            title(ax, plain(scene.name, 34), ", ".join(n for n in notes if n))
         left = [t for t in away if t is not None]
         if left:
             corner_note(ax, f"free-run leaves the plot at t = {min(left)}")
@@ -206,8 +225,8 @@ def span_of(values: Array, room: float = 0.12) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _axes_names(ax: Any, labels: Sequence[str], deep: bool) -> None:
-    if not deep:
+def _axes_names(ax: Any, labels: Sequence[str], view: tuple[int, int] | None) -> None:
+    if view is None:
         ax.set_xlabel(labels[0])
         ax.set_ylabel(labels[1], labelpad=1)
         return
@@ -215,7 +234,7 @@ def _axes_names(ax: Any, labels: Sequence[str], deep: bool) -> None:
     ax.set_ylabel(labels[1], labelpad=-8)
     ax.set_zlabel(labels[2], labelpad=-8)
     ax.tick_params(pad=-4, labelsize=6.5)
-    ax.view_init(elev=22, azim=-58)
+    ax.view_init(elev=view[0], azim=view[1])
     ax.set_box_aspect((1, 1, 0.85), zoom=1.22)
     ax.grid(False)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):

@@ -81,7 +81,7 @@ def horizon(
         _departures(ax, gone)
         if few:
             ends = [(m, errors.shape[1], float(errors.mean(axis=0)[-1])) for m, errors in series.items()]
-            names_beside(ax, [Name(t, min(y, top), plain(m), styles[m].color) for m, t, y in ends if y <= top])
+            names_beside(ax, [Name(t, y, plain(m), styles[m].color) for m, t, y in ends if y <= top])
         ax.set_xlabel("step t")
         title(ax, plain(name))
     if axes:

@@ -13,7 +13,7 @@ ERROR, COST = "relative_error", "n_systems_effective"
 
 
 def points_of(data: RunData, task: str, short: bool = False) -> tuple[dict[str, list[Point]], list[str]]:
-    """Network → its models that have both on every seed, and what has not; `short` names leave the network."""
+    """Network → its models that have both on every seed, and what has not; `short`: names of models alone."""
     panels: dict[str, list[Point]] = {}
     missing: list[str] = []
     networks = data.networks_of(task)

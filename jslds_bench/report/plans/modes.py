@@ -54,7 +54,7 @@ class Meaning(NamedTuple):
 
 
 def mode_plans(data: RunData, task: str, network: str, meaning: Meaning) -> Iterator[Plan]:
-    """The modes of each model.
+    """The modes of each model that has more than one.
 
     What the records do not hold is left out without a word, for most models have no modes; what is of the
     wrong shape is named.
@@ -63,7 +63,7 @@ def mode_plans(data: RunData, task: str, network: str, meaning: Meaning) -> Iter
         key = (task, network, model)
         arrays = data.example(key)
         modes = read_modes(arrays)
-        made = _figures(data, key, arrays, modes, meaning) if modes else ()
+        made = _figures(data, key, arrays, modes, meaning) if modes and len(modes.order) > 1 else ()
         ill = [n for n in arrays.notes if n.startswith(("mode", "flow"))]
         yield from of_model(key, made, ill, group_of(data, task, network, f"Modes of {model}"))
 

@@ -15,17 +15,18 @@ from jslds_bench.report.figures.spectrum import Spectrum, spectra
 from jslds_bench.report.figures.states import Cloud, Path, Scene, scenes
 from jslds_bench.report.plans.paper import outputs_figure
 from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, group_of, heading_of, lacking
-from jslds_bench.report.style import INK, MUTED, marker, stroke
+from jslds_bench.report.style import INK, MUTED, marker, network_line, stroke
 
+AT_A_GLANCE = 3  # models that are drawn unasked: with network and target five lines
 Examples = list[tuple[Key, Arrays]]
 
 
 def network_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
-    """Four figures of a network's models, at most `MAX_MODELS` of them, and notes on what is missing."""
-    models = data.best_models(task, network, MAX_MODELS)
+    """Four figures of a network's best few models, on demand of more, and notes on what is missing."""
+    models, best = data.best_models(task, network, MAX_MODELS), data.best_models(task, network, AT_A_GLANCE)
     left_out = len(data.models_of(task, network)) - len(models)
-    pairs = [((task, network, m), data.example((task, network, m))) for m in models]
-    more = f"Not drawn: {counted(left_out, 'model')} of larger error" if left_out else ""
+    every = [((task, network, m), data.example((task, network, m))) for m in models]
+    rest = f"Not drawn: {counted(left_out, 'model')} of larger error" if left_out else ""
     heading = heading_of(data, task, network)
     for name, caption, needs, build in (
         ("outputs", "Outputs on example trials: network, target (grey), and every model running freely.",
@@ -40,14 +41,19 @@ def network_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
          "network's own (open circles), with the unit circle.",
          ("eigenvalues",), _eigenvalues),
     ):  # fmt: skip
-        usable = [(key, a) for key, a in pairs if not a.missing(*needs)]
-        notes = [f"{key[2]}: {why}" for key, a in pairs if (why := lacking(a, *needs))]
-        note = "; ".join([n for n in (more, *notes) if n])
-        draw = (lambda b=build, u=usable, h=heading: b(data, h, u)) if usable else None
-        yield Plan(
-            ("task", task), file_name(task, network, name), caption, draw,
-            note if draw else f"{name}: {note or 'no records'}", group_of(data, task, network),
-        )  # fmt: skip
+        whole = [(key, a) for key, a in every if not a.missing(*needs)]
+        few = [(key, a) for key, a in whole if key[2] in best] or whole[:AT_A_GLANCE]
+        why = [f"{key[2]}: {why}" for key, a in every if (why := lacking(a, *needs))]
+        for usable, suffix, more in ((few, "", False), (whole, "_all", True)):
+            if more and len(whole) == len(few):
+                continue
+            note = "; ".join([n for n in (rest, *why) if n and (more or len(whole) == len(few))])
+            draw = (lambda b=build, u=usable, h=heading: b(data, h, u)) if usable else None
+            said = caption if len(whole) == len(few) or more else f"{caption} The {len(few)} of least error."
+            yield Plan(
+                ("task", task), file_name(task, network, name + suffix), said, draw,
+                note if draw else f"{name}: {note or 'no records'}", group_of(data, task, network), more=more,
+            )  # fmt: skip
 
 
 def _outputs(data: RunData, heading: str, usable: Examples) -> Figure:
@@ -68,7 +74,7 @@ def _trajectories(data: RunData, heading: str, usable: Examples) -> Figure:
         note = f"free-run error {data.summary(key, 'relative_error').text}"
         panels.append(Scene(key[2], note, project(a, a["example_states"][:1]), paths))
     legend = [
-        stroke(INK, "network"),
+        network_line("network"),
         stroke(MUTED, "model, free-run"),
         marker(".", MUTED, "model, one-step", filled=True),
     ]
@@ -110,4 +116,6 @@ def _eigenvalues(data: RunData, heading: str, usable: Examples) -> Figure:
         )
         for key, a in usable
     ]
-    return spectra(heading + "eigenvalues", panels)
+    n_inputs = max(len(p.model) for p in panels)
+    names = [data.u_star_name(usable[0][0], k) for k in range(n_inputs)]
+    return spectra(heading + "eigenvalues", panels, names)

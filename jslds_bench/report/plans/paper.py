@@ -29,7 +29,7 @@ from jslds_bench.report.plans.evidence import (
     figure_along,
 )
 from jslds_bench.report.plans.plan import Plan, error_text, file_name, lacking, make_bar
-from jslds_bench.report.style import INK, MUTED, Style, plain, stroke
+from jslds_bench.report.style import INK, MUTED, Style, network_line, plain, stroke
 
 GROUP = "As in the paper"
 Build = Callable[[RunData, Key, Arrays], Figure]
@@ -164,7 +164,7 @@ def _panel(
 
 def _network(key: Key, backdrop: bool = False) -> Line2D:
     name = f"{plain(key[1])} network"
-    return stroke(MUTED, name, width=0.6) if backdrop else stroke(INK, name)
+    return stroke(MUTED, name, width=0.6) if backdrop else network_line(name)
 
 
 def _figure_2b(data: RunData, key: Key, a: Arrays) -> Figure:
@@ -228,7 +228,8 @@ def _figure_3b(data: RunData, key: Key, a: Arrays) -> Figure:
 def _figure_3c(data: RunData, key: Key, a: Arrays) -> Figure:
     note = error_text(data, key, "relative_error", "free-run")
     panel = Spectrum("at an expansion point per context", note, data.styles[key[2]], a["eigenvalues"], None)
-    return spectra("Fig. 3C  Co-trained: eigenvalues", [panel])
+    names = [data.u_star_name(key, k) for k in range(len(a["eigenvalues"]))]
+    return spectra("Fig. 3C  Co-trained: eigenvalues", [panel], names)
 
 
 def example_trials(a: Arrays, per_context: int) -> list[int]:
@@ -246,7 +247,7 @@ def outputs_figure(data: RunData, heading: str, models: list[tuple[Key, Arrays]]
     several = "example_u_star" in a and np.unique(a["example_u_star"]).size > 1
 
     def name(trial: int, output: int) -> str:
-        context = f", u* number {int(a['example_u_star'][trial])}" if several else ""
+        context = f", {data.u_star_name(models[0][0], int(a['example_u_star'][trial]))}" if several else ""
         return f"trial {trial + 1}{context}" + (f", output {output + 1}" if n_outputs > 1 else "")
 
     paths = [

@@ -37,7 +37,7 @@ def horizon_plans(data: RunData, task: str) -> Iterator[Plan]:
             "free_run": "Free-run: the model predicts from its own predictions, so errors build up with t.",
             "one_step": "One-step: the model predicts each step from the true state before it.",
         }[kind] + " Thick: mean over seeds, infinite where one seed is"
-        best = f"; thin: seeds. The {FEW} models of least error on each network." if few != panels else "; thin: seeds."
+        best = "; thin: seeds." + (f" The {FEW} of least error on each network." if few != panels else "")
         build = (lambda h=heading, p=few: horizon(h, p, data.styles)) if few else None
         yield Plan(("horizon", task), name, caption + best, build, note, wide=len(few) > 1)
         if any(len(found) > FEW for found in panels.values()):

@@ -92,6 +92,7 @@ class Networks(Setting[Shared, Evaluation]):
             "n_network_points": [len(r.points) for r in shared.reference],
             "reference_completeness": [r.completeness for r in shared.reference],
             "n_model_points": None if evaluation.found is None else [len(x) for x in evaluation.found],
+            "u_star_names": list(getattr(shared.task, "u_star_names", ())),
             "network_history": {k: float(v[-1]) for k, v in shared.network.history.items()},
         }
 

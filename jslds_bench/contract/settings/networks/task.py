@@ -57,6 +57,9 @@ def expansion_faults(task: Task) -> Iterator[str]:
         return
     if len(np.unique(distinct, axis=0)) != len(distinct):
         yield "`expansion_inputs` holds the same u* twice"
+    names = getattr(task, "u_star_names", ())
+    if names and len(names) != len(distinct):
+        yield f"`u_star_names` are {len(names)}, and `expansion_inputs` holds {len(distinct)} u*"
     if {tuple(u) for u in np.asarray(trials.u_star)} != {tuple(u) for u in distinct}:
         yield f"the u* of {N_TRIALS} trials are not those of `expansion_inputs`"
 
