@@ -32,6 +32,7 @@ exit codes: 0 all well, 1 regression or finding, 2 some jobs failed, 3 usage"""
 FORMATS = ("csv", "json", "parquet")
 COMPARISONS = ("text", "markdown", "json")
 RULES = ("interval", "tolerance")
+ALL = "all"
 NEW = ("model", "task", "network", "cell", "metric")
 LISTS = ("tasks", "networks", "cells", "models", "metrics", "suites")
 
@@ -128,7 +129,12 @@ def _compare() -> _Parser:
         help="models on a network of A against the same on one of B, as: standard cotrained",
     )
     p.add_argument(
-        "--metric", action="append", default=[], metavar="NAME", help="only this metric (may be repeated)"
+        "--metric",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this metric (may be repeated), or all (default: of two runs the headline ones, unless "
+        "--fail-on asks for a gate)",
     )
     p.add_argument("--rule", metavar="|".join(RULES), help="default: what A states, else interval")
     p.add_argument("--fail-on", metavar="worse", help="exit 1 if any verdict is worse")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jslds_bench.cli.arguments import COMPARISONS, FORMATS, LISTS, NEW, RULES, one_of
+from jslds_bench.cli.arguments import ALL, COMPARISONS, FORMATS, LISTS, NEW, RULES, one_of
 from jslds_bench.cli.output import complain, say, say_bytes, table
 from jslds_bench.errors import UsageError
 from jslds_bench.records.numbers import counted
@@ -197,21 +197,27 @@ def report(arguments: Namespace) -> int:
 
 def compare(arguments: Namespace) -> int:
     """Print what became of A in B; 1 where something is worse and that was asked for."""
-    from jslds_bench.compare import as_json, as_markdown, as_text, read_side
+    from jslds_bench.compare import as_json, as_markdown, as_text, headline_metrics, read_side
     from jslds_bench.compare import compare as compared
     from jslds_bench.records.store import write_atomic
 
     kind = one_of(arguments.format, COMPARISONS, "format")
     if arguments.fail_on is not None:
         one_of(arguments.fail_on, ("worse",), "verdict")
+    a, b = read_side(arguments.a), read_side(arguments.b)
+    # A family of fewer rows leaves each more power; a gate, though, watches everything.
+    few = [] if arguments.metric or arguments.fail_on else headline_metrics(a, b)
     comparison = compared(
-        read_side(arguments.a),
-        read_side(arguments.b),
+        a,
+        b,
         models=None if arguments.models is None else tuple(arguments.models),
         networks=None if arguments.networks is None else tuple(arguments.networks),
-        metrics=arguments.metric,
+        metrics=few or [name for name in arguments.metric if name != ALL],
         rule=None if arguments.rule is None else one_of(arguments.rule, RULES, "rule"),
     )
+    if few:
+        note = f"only headline metrics; --metric {ALL} for all that both have"
+        comparison = dataclasses.replace(comparison, notes=[*comparison.notes, note])
     text = {"text": as_text, "markdown": as_markdown, "json": as_json}[kind](comparison)
     if arguments.output:
         write_atomic(Path(arguments.output), (text + "\n").encode())

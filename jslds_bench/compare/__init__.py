@@ -2,7 +2,7 @@
 
 from jslds_bench.compare.baseline import baseline_text, write_baseline
 from jslds_bench.compare.output import as_json, as_markdown, as_text, closing_lines
-from jslds_bench.compare.sides import Side, read_side
+from jslds_bench.compare.sides import Side, headline_metrics, read_side
 from jslds_bench.compare.verdicts import VERDICTS, Comparison, Row, compare, too_few
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "baseline_text",
     "closing_lines",
     "compare",
+    "headline_metrics",
     "read_side",
     "too_few",
     "write_baseline",

@@ -57,7 +57,9 @@ def closing_lines(comparison: Comparison) -> list[str]:
             f"{c.n_needed} pairs of seeds or more: the chance of any false better or worse among them is at "
             f"most {c.alpha:.0%}; the intervals hold row by row."
         )
-    return [f"{counted(len(c.rows), 'row')}: {counts}", how, *filter(None, [c.power]), *c.notes]
+    signs = "% and × are the ratio B/A, one per pair of seeds and then averaged; other changes are B − A."
+    ratios = [signs] if any(row.ratio for row in c.rows) else []
+    return [f"{counted(len(c.rows), 'row')}: {counts}", how, *filter(None, [c.power]), *ratios, *c.notes]
 
 
 def _cells(comparison: Comparison, verdicts: Sequence[str]) -> list[list[str]]:

@@ -29,11 +29,12 @@ Key = tuple[str, str, str]
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """What one side says of a metric. `tolerance` None: the default of its kind."""
+    """What one side says of a metric. `tolerance` None: the default of its kind; `headline`: of runs."""
 
     unit: str
     better: str
     tolerance: Tolerance | None = None
+    headline: bool = False
 
     @property
     def speed(self) -> bool:
@@ -83,6 +84,13 @@ class Side:
     origin: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
+def headline_metrics(a: Side, b: Side) -> list[str]:
+    """The metrics of two runs that tables show before one asks for all; nothing where either is a file."""
+    if a.kind != "run" or b.kind != "run":
+        return []
+    return [name for name, metric in a.metrics.items() if metric.headline and name in b.metrics]
+
+
 def baseline_folder() -> Path:
     """Where the package's own baselines are: inside it in a wheel, beside it in a checkout."""
     package = Path(__file__).resolve().parents[1]
@@ -123,7 +131,7 @@ def run_side(name: str, meta: Mapping[str, Any], records: Iterable[Record]) -> S
         found = results.setdefault(record.key[:3], Results())
         found.endings[record.seed] = (record.status, record.reason or "")
         for metric, value in record.values.items():
-            metrics.setdefault(metric, Metric(value.unit, value.better))
+            metrics.setdefault(metric, Metric(value.unit, value.better, headline=value.headline))
             found.values.setdefault(metric, {})[record.seed] = value
         environment = record.environment or meta.get("environment") or {}
         if record.values:

@@ -164,9 +164,14 @@ def model_styles(entries: Sequence[tuple[str, str]]) -> dict[str, Style]:
 
 
 def plain(text: str, length: int = LABEL_LENGTH) -> str:
-    """`text` fit for a figure: one line, cut after `length` characters (`theme` has turned mathtext off)."""
+    """`text` fit for a figure: one line of at most `length` characters, the middle left out of longer ones.
+
+    Labels differ at their ends. `theme` has turned mathtext off.
+    """
     line = "".join(c if c.isprintable() else " " for c in text)
-    line = line if len(line) <= length else line[: length - 1] + "…"
+    if len(line) > length:
+        tail = (length - 1) // 2
+        line = line[: length - 1 - tail] + "…" + line[len(line) - tail :]
     return f" {line}" if line.startswith("_") else line  # matplotlib hides labels that begin with _
 
 
@@ -277,7 +282,7 @@ def names_at(
     taken: list[tuple[float, float, float, float]] = []
     for name, (x, y) in zip(names, points, strict=False):
         w, h = 0.56 * size * len(name.text), 1.15 * size
-        places = []
+        places: list[tuple[float, int, tuple[float, float, float, float]]] = []
         for far in (4.0, 9.0, 16.0, 26.0):
             for dx, dy in ((far, far / 2), (far, -h - far / 2), (-w - far, far / 2), (-w - far, -h - far / 2),
                            (-w / 2, far), (-w / 2, -h - far)):  # fmt: skip

@@ -217,13 +217,17 @@ def test_flow_is_strong_where_the_gate_picks_the_mode():
 FIGURES = ("k_curve", "objective", "rslds+modes", "rslds+flow", "rslds+mode_eigenvalues")
 
 
-@pytest.mark.parametrize(("n_modes", "reads_state"), [(1, False), (4, False), (4, True)])
+@pytest.mark.parametrize(("n_modes", "reads_state"), [(2, False), (4, False), (4, True)])
 def test_figures_of_a_switching_model(network_run, n_modes, reads_state):
     found = planned(network_run(memory_arrays(n_modes, reads_state=reads_state)))
     with theme():
         drawn = [found[f"nbit_memory+standard+{name}"].build() for name in FIGURES]
     assert len(drawn[3].axes) == n_modes + (reads_state and n_modes > 1)
     assert all("mode 0" in texts(figure) for figure in drawn[2:])
+
+
+def test_of_one_mode_there_is_nothing_to_show(network_run):
+    assert not any("+rslds+" in name for name in planned(network_run(memory_arrays(1, reads_state=False))))
 
 
 @pytest.mark.parametrize("task", ["nbit_memory", "context_integration"])

@@ -76,7 +76,7 @@ def films(tmp_path, monkeypatch):
 def test_a_fourth_setting_is_one_file(film_run, films):
     data = load_data(film_run)
     assert key_lines(data) == [("Sharpest", "reel: lens 2.50 ± 0.71")]
-    assert [plan.name for plan in plans(data)] == ["reel_reel", "reel+scores", "blur", "lens"]
+    assert [plan.name for plan in plans(data)] == ["headline", "reel_reel", "reel+scores", "blur", "lens"]
     text = write_report(film_run).read_text()
     for said in (
         "Sharpness is that of frames.",
@@ -93,7 +93,7 @@ def test_a_fourth_setting_is_one_file(film_run, films):
 def test_an_unknown_setting_shows_its_tables_and_scores(film_run):
     data = load_data(film_run)
     assert data.setting("reel") is SETTING
-    assert [plan.name for plan in plans(data)] == ["reel+scores"]
+    assert [plan.name for plan in plans(data)] == ["headline", "reel+scores"]
     assert key_lines(data) == [("Best sharpness ↑ [lp/mm]", "reel: lens on none: 2.50 ± 0.71")]
     text = write_report(film_run).read_text()
     assert "sharpness" in text[text.index("<h2") : text.index("All metrics")]

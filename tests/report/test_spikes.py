@@ -86,7 +86,9 @@ def test_the_page_of_a_run_on_spikes(write_run):
     made = {p.stem.removeprefix("spiking_rotations+") for p in (run / "figures").glob("*.svg")}
     kinds = {"lfads_jslds": ("rates", "psths", "jpca", "states", "rotations", "fit")}
     kinds |= {"lfads": kinds["lfads_jslds"], "lds": kinds["lfads_jslds"], "smoothing": ("rates", "psths")}
-    assert made == {"scores"} | {f"data+{model}+{kind}" for model, names in kinds.items() for kind in names}
+    assert made == {"headline", "scores"} | {
+        f"data+{model}+{kind}" for model, names in kinds.items() for kind in names
+    }
     for file in (run / "figures").glob("*.svg"):
         assert ET.parse(file).getroot().tag.endswith("svg")
 

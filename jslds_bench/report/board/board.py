@@ -31,7 +31,7 @@ class Entry:
         cost: what the model took to make, processor seconds.
         losses: seed → what the models of the task are ranked by, turned so that less is better.
         complete: whether every seed that was asked for has one.
-        rank: mean over seeds of its place among its rivals in the task; NaN where it has none.
+        rank: mean over seeds of its place among its rivals on the network of the task; NaN where it has none.
     """
 
     run: str
@@ -48,8 +48,8 @@ class Entry:
     rank: float = math.nan
 
     @property
-    def method(self) -> tuple[str, str, str]:
-        return (self.run, self.network, self.model)
+    def method(self) -> tuple[str, str]:
+        return (self.run, self.model)
 
     @property
     def place(self) -> tuple[float, float] | None:
@@ -70,9 +70,9 @@ class Board:
     styles: dict[str, Style]
 
     @property
-    def classes(self) -> list[str]:
-        """Those within which entries are ranked."""
-        return list(dict.fromkeys(e.rivals for e in self.entries))
+    def classes(self) -> list[tuple[str, str]]:
+        """Networks and classes of models, within which entries are ranked."""
+        return list(dict.fromkeys((e.network, e.rivals) for e in self.entries))
 
     @property
     def tasks(self) -> list[str]:
@@ -100,8 +100,12 @@ def build_board(runs: Sequence[tuple[str, RunData]]) -> Board:
             entries.append(_entry(name, data, key, machine, ranked_by[key[0]], columns))
     pairs = {(m, data.entry("model", k)) for _, data in runs for k in data.records for m in [k[2]]}
     styles = model_styles(sorted(dict(sorted(pairs)).items()))
-    classes = dict.fromkeys((e.task, e.rivals) for task in ranked_by for e in entries if e.task == task)
-    ranked = [e for c in classes for e in _ranked([e for e in entries if (e.task, e.rivals) == c])]
+    groups: dict[tuple[str, str, str], list[Entry]] = {}
+    for task in ranked_by:
+        for entry in entries:
+            if entry.task == task:
+                groups.setdefault((task, entry.network, entry.rivals), []).append(entry)
+    ranked = [entry for group in groups.values() for entry in _ranked(group)]
     ordered = sorted(columns.values(), key=lambda c: (c.timing, c.order, c.metric))
     return Board(ranked, ranked_by, ordered, machines, styles)
 
@@ -112,15 +116,17 @@ def names(runs: Sequence[Path]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(run) for run in runs]
 
 
-def methods(board: Board, rivals: str) -> tuple[list[tuple[str, str, str]], np.ndarray, list[str]]:
-    """The methods (run, network, model) with every seed of every task, their losses [blocks, methods], tasks.
+def methods(board: Board, network: str, rivals: str) -> tuple[list[tuple[str, str]], np.ndarray, list[str]]:
+    """The methods (run, model) with every seed of every task, their losses [blocks, methods], tasks.
 
-    A block is a task and a seed. Methods that lack a task, a seed or a value of one, or are of the class
-    `rivals` in some tasks alone, are left out.
+    A block is a task that the network has learned, and a seed. Methods that lack a task, a seed or a value of
+    one, or are of the class `rivals` in some tasks alone, are left out.
     """
-    blocks = [(t, s) for t in board.tasks for s in _common_seeds(board.of(t))]
-    losses: dict[tuple[str, str, str], dict[tuple[str, int], float]] = collections.defaultdict(dict)
-    for entry in board.entries:
+    own = [e for e in board.entries if e.network == network]
+    known = {task: [e for e in own if e.task == task] for task in board.tasks}
+    blocks = [(t, s) for t, entries in known.items() for s in _common_seeds(entries)]
+    losses: dict[tuple[str, str], dict[tuple[str, int], float]] = collections.defaultdict(dict)
+    for entry in own:
         if entry.complete and entry.rivals == rivals:
             losses[entry.method] |= {(entry.task, s): loss for s, loss in entry.losses.items()}
     whole = [m for m, found in losses.items() if found.keys() == set(blocks)]

@@ -21,10 +21,9 @@ from jslds_bench.report.data.blocks import LEAST_TASKS
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.data.summary import Column, Summary
 from jslds_bench.report.figures.board import LEGEND_UP_TO, pareto, profiles
-from jslds_bench.report.figures.picture import css_name
 from jslds_bench.report.figures.ranks import Ranks, mean_ranks
-from jslds_bench.report.html import FILES, fill, remove_others, write_figure
-from jslds_bench.report.style import DASHES, INK, PALETTE, Style, plain, theme
+from jslds_bench.report.html import FILES, chip, fill, remove_others, write_figure
+from jslds_bench.report.style import DASHES, Style, plain, theme
 
 MAX_PANELS = 12
 MAX_METHODS = 24
@@ -55,7 +54,7 @@ class Cell(NamedTuple):
     text: str
     value: str | None = None
     kind: str = ""
-    color: str = ""
+    mark: Markup = Markup("")
 
 
 class Shown(NamedTuple):
@@ -143,10 +142,10 @@ def _heads(board: Board, labels: Mapping[str, str]) -> list[Head]:
 def _row(entry: Entry, board: Board, labels: Iterable[str]) -> list[Cell]:
     ok, asked = entry.counts
     unranked = math.isnan(entry.rank)
-    color = f"var({css_name(board.styles[entry.model].color)})"
+    mark = chip(board.styles[entry.model])
     return [
         Cell("–" if unranked else number(entry.rank), "" if unranked else repr(entry.rank)),
-        *(Cell(getattr(entry, name), color=color if name == "model" else "") for name in labels),
+        *(Cell(getattr(entry, name), mark=mark if name == "model" else Markup("")) for name in labels),
         Cell(f"{ok}/{asked}", repr(ok / asked), "" if ok == asked else "bad"),
         *(_summary(entry.cells[c.metric]) for c in board.columns if not c.timing),
         _summary(entry.cost),
@@ -167,8 +166,8 @@ def _figures(board: Board) -> tuple[list[tuple[str, Figure, str]], list[str]]:
     with theme():
         made = list(_pareto(board))
         notes = [] if made else ["No plot of quality against cost: no entry has both for all its seeds."]
-        for rivals in board.classes:
-            compared, why = _compared(board, rivals)
+        for network, rivals in board.classes:
+            compared, why = _compared(board, network, rivals)
             made, notes = made + compared, notes + why
     return made, notes
 
@@ -190,12 +189,16 @@ def _pareto(board: Board) -> Iterator[tuple[str, Figure, str]]:
     yield "pareto", pareto("Quality against cost", shown, board), caption
 
 
-def _compared(board: Board, rivals: str) -> tuple[list[tuple[str, Figure, str]], list[str]]:
-    """Mean ranks and performance profiles of the methods of a class that have every seed of every task."""
-    whole, scores, tasks = methods(board, rivals)
-    left_out = len({e.method for e in board.entries if e.rivals == rivals}) - len(whole)
+def _compared(board: Board, network: str, rivals: str) -> tuple[list[tuple[str, Figure, str]], list[str]]:
+    """Mean ranks and profiles of the methods of a class on a network that have every seed of every task."""
+    whole, scores, tasks = methods(board, network, rivals)
+    present = {e.method for e in board.entries if (e.network, e.rivals) == (network, rivals)}
+    left_out = len(present) - len(whole)
     gap = f"Without a task or seed that most have: {counted(left_out, 'method')}." if left_out else ""
-    kind, mark = (f", linear in {rivals}", f"_{slug(rivals)}") if rivals else ("", "")
+    several_networks = len({n for n, _ in board.classes}) > 1
+    on = f" on {plain(network, 20)}" if several_networks else ""
+    kind = on + (f", linear in {rivals}" if rivals else "")
+    mark = "".join(f"_{slug(part)}" for part in (network if several_networks else "", rivals) if part)
     if len(whole) < 2:
         few = f"No mean ranks{kind}: fewer than two methods have every seed of every task."
         return [], [f"{few} {gap}".strip()]
@@ -203,8 +206,9 @@ def _compared(board: Board, rivals: str) -> tuple[list[tuple[str, Figure, str]],
     # Blocks of a task are not independent: tasks are the units, where there are more than one or two.
     units = tasks if len(set(tasks)) >= LEAST_TASKS else None
     found = stats.critical_difference(scores[:, order], units=units)
-    several = len({run for run, _, _ in whole}) > 1
-    labels = [" · ".join(whole[i][::-1] if several else whole[i][:0:-1]) for i in order]
+    several = len({run for run, _ in whole}) > 1
+    labels = [" · ".join(whole[i][::-1]) if several else whole[i][1] for i in order]
+    colors = [board.styles[whole[i][1]].color for i in order]
     words = [
         f"Mean rank over {counted(len(scores), 'pair')} of task and seed.",
         f"A bar spans methods of which exact Wilcoxon tests over {'tasks' if units else 'these'}, after "
@@ -214,15 +218,23 @@ def _compared(board: Board, rivals: str) -> tuple[list[tuple[str, Figure, str]],
         gap,
     ]
     caption = " ".join(filter(None, words))
-    one = Ranks("", "", labels, [INK] * len(labels), found, not found.note)
+    one = Ranks("", "", labels, colors, found, not found.note)
     diagram = mean_ranks(f"Mean ranks{kind}", [one], "mean rank over tasks and seeds")
     made = [(f"ranks{mark}", diagram, caption)]
-    if any(c and c.sign < 0 for c in board.ranked_by.values()) or (scores < 0).any():
+    if any(c and c.sign < 0 for c in map(board.ranked_by.get, tasks)) or (scores < 0).any():
         return made, [
             f"No performance profiles{kind}: they need numbers of at least 0 of which less is better."
         ]
     few = order[:LEGEND_UP_TO]
-    styles = [Style(labels[k], PALETTE[k % len(PALETTE)], DASHES[0]) for k in range(len(few))]
+    times = [sum(whole[i][1] == whole[j][1] for j in few[:k]) for k, i in enumerate(few)]
+    styles = [
+        Style(
+            label,
+            board.styles[whole[i][1]].color,
+            DASHES[n % len(DASHES)] if n else board.styles[whole[i][1]].dash,
+        )
+        for label, i, n in zip(labels, few, times, strict=False)
+    ]  # a model of several runs has its colour in each, and another dash
     caption = (
         "Performance profiles (Dolan and Moré): how often what a method is ranked by is within a factor of "
         f"the least of the same task and seed. The {counted(len(few), 'method')} of least mean rank."

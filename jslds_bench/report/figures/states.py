@@ -128,6 +128,7 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
         height,
         legend,
         left=0.2 if deep else 0.62,
+        gap=0.75 if deep else 0.62,
         projection="3d" if deep else None,
         title_lines=2,
     )
@@ -145,7 +146,7 @@ def scenes(heading: str, panels: Sequence[Scene], labels: Sequence[str], legend:
         _axes_names(ax, scene.labels or labels, scene.view if deep else None)
         notes = [scene.note] + ([f"{beyond} out of view"] if beyond else [])
         if scene.view == VIEWS[1]:
-            title(ax, "the same, turned")
+            title(ax, "the same, turned", " ")
         else:
             title(ax, plain(scene.name, 34), ", ".join(n for n in notes if n))
         left = [t for t in away if t is not None]

@@ -17,13 +17,16 @@ MOST_PANELS = 3
 
 
 def headline_plan(data: RunData) -> Iterator[Plan]:
-    """Error against complexity of all models and networks of a task, else its best models in order."""
+    """Error against complexity of all models and networks of a task, else its best models in order.
+
+    Of one model there is nothing to see.
+    """
     panels: dict[str, Against | Order] = {}
     for task in data.tasks:
         points = [p for found in points_of(data, task)[0].values() for p in found]
-        if points:
+        if len(points) > 1:
             panels[task] = Against(points)
-        elif (column := data.ranked_by(task)) is not None and (places := _best(data, task)):
+        elif (column := data.ranked_by(task)) is not None and len(places := _best(data, task)) > 1:
             panels[task] = Order(column.title, places)
     if not panels:
         return

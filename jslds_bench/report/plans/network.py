@@ -17,13 +17,14 @@ from jslds_bench.report.plans.paper import outputs_figure
 from jslds_bench.report.plans.plan import MAX_MODELS, Plan, file_name, group_of, heading_of, lacking
 from jslds_bench.report.style import INK, MUTED, marker, network_line, stroke
 
-AT_A_GLANCE = 3  # models that are drawn unasked: with network and target five lines
+AT_A_GLANCE = 4  # models that are drawn unasked
+IN_ONE_PANEL = 3  # of them where all are drawn over each other: with network and target five lines
 Examples = list[tuple[Key, Arrays]]
 
 
 def network_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
     """Four figures of a network's best few models, on demand of more, and notes on what is missing."""
-    models, best = data.best_models(task, network, MAX_MODELS), data.best_models(task, network, AT_A_GLANCE)
+    models = data.best_models(task, network, MAX_MODELS)
     left_out = len(data.models_of(task, network)) - len(models)
     every = [((task, network, m), data.example((task, network, m))) for m in models]
     rest = f"Not drawn: {counted(left_out, 'model')} of larger error" if left_out else ""
@@ -42,7 +43,8 @@ def network_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
          ("eigenvalues",), _eigenvalues),
     ):  # fmt: skip
         whole = [(key, a) for key, a in every if not a.missing(*needs)]
-        few = [(key, a) for key, a in whole if key[2] in best] or whole[:AT_A_GLANCE]
+        best = data.best_models(task, network, IN_ONE_PANEL if name == "outputs" else AT_A_GLANCE)
+        few = [(key, a) for key, a in whole if key[2] in best] or whole[: len(best)]
         why = [f"{key[2]}: {why}" for key, a in every if (why := lacking(a, *needs))]
         for usable, suffix, more in ((few, "", False), (whole, "_all", True)):
             if more and len(whole) == len(few):
