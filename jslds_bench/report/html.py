@@ -6,6 +6,7 @@ import importlib.resources
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -15,6 +16,7 @@ from jslds_bench.records.store import write_atomic
 from jslds_bench.report.figures.picture import css_name, draw
 from jslds_bench.report.style import THEME, Style
 
+INLINE_UP_TO = 100_000  # characters of a figure that is part of the page
 FILES = importlib.resources.files(__package__)
 
 
@@ -36,12 +38,21 @@ def fill(template: str, package: str = __package__, /, **content: Any) -> str:
     return page.strip() + "\n"
 
 
-def write_figure(folder: Path, figure: Figure, name: str, caption: str) -> Markup:
-    """Write the figure as SVG and PNG; returns the SVG for the page (call under `style.theme()`)."""
+def write_figure(folder: Path, figure: Figure, name: str, caption: str, linked: bool = False) -> Markup:
+    """Write the figure as SVG and PNG; returns what the page beside `folder` holds of it.
+
+    That is the SVG; of a large figure, or where it is to be `linked`, an image that is loaded when it comes
+    into view. Call under `style.theme()`.
+    """
     picture = draw(figure, name, caption)
     write_atomic(folder / f"{name}.svg", picture.svg)
     write_atomic(folder / f"{name}.png", picture.png)
-    return Markup(picture.inline)
+    if len(picture.inline) <= INLINE_UP_TO and not linked:
+        return Markup(picture.inline)
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    return Markup('<img loading="lazy" src="{}" width="{}" height="{}" alt="{}">').format(
+        f"{quote(folder.name)}/{quote(name)}.svg", width, height, caption
+    )
 
 
 def chip(style: Style) -> Markup:

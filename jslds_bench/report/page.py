@@ -27,7 +27,7 @@ def silent(done: int, total: int, text: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """A Plan on the page: its inline SVG, or only its note."""
+    """A Plan on the page: its picture, or only its note."""
 
     plan: Plan
     svg: Markup | None
@@ -120,7 +120,9 @@ def _draw_all(data: RunData, folder: Path, progress: Progress) -> list[Shown]:
     with theme():
         for i, plan in enumerate(todo):
             progress(i, len(todo), plan.name)
-            svg = write_figure(folder, plan.build(), plan.name, plan.caption) if plan.build else None
+            svg = None
+            if plan.build:
+                svg = write_figure(folder, plan.build(), plan.name, plan.caption, linked=plan.more)
             shown.append(Shown(plan, svg))
     remove_others(folder, {plan.name for plan in todo if plan.build})
     progress(len(todo), len(todo), "page")

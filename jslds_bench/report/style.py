@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -152,15 +154,24 @@ class Style:
 
 
 def model_styles(entries: Sequence[tuple[str, str]]) -> dict[str, Style]:
-    """Label → Style for (label, registry name) pairs: known entries keep their colour from run to run."""
-    taken: dict[str, int] = {}
+    """Label → Style for (label, registry name) pairs, no two alike as far as there are styles.
+
+    Known entries keep their colour from run to run; any other label prefers one by its name, so that it does
+    as a rule.
+    """
+    n, chosen = len(PALETTE), {}
     for label, entry in entries:
-        if entry in SLOTS and SLOTS.index(entry) not in taken.values():
-            taken[label] = SLOTS.index(entry)
-    spare = (i for i in range(len(entries) + len(SLOTS)) if i not in set(taken.values()))
-    chosen = {label: taken[label] if label in taken else next(spare) for label, _ in entries}
-    n = len(PALETTE)
-    return {label: Style(label, PALETTE[i % n], DASHES[i // n % len(DASHES)]) for label, i in chosen.items()}
+        if entry in SLOTS and SLOTS.index(entry) not in chosen.values():
+            chosen[label] = SLOTS.index(entry)
+    for label in sorted({label for label, _ in entries} - chosen.keys()):
+        home = zlib.crc32(label.encode("utf-8", "replace")) % n
+        rounds = (n * r + (home + i) % n for r in itertools.count() for i in range(n))
+        chosen[label] = next(i for i in rounds if i not in chosen.values())
+    return {
+        label: Style(label, PALETTE[i % n], DASHES[i // n % len(DASHES)])
+        for label, _ in entries
+        for i in [chosen[label]]
+    }
 
 
 def plain(text: str, length: int = LABEL_LENGTH) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.parse
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Checker(html.parser.HTMLParser):
         self.links: list[str] = []
         self.faults: list[str] = []
         self.text: list[str] = []
+        self.images: list[str] = []
         self.tags: set[str] = set()
 
     def handle_starttag(self, tag, attrs):
@@ -62,7 +64,9 @@ class Checker(html.parser.HTMLParser):
                 self.ids.append(value)
             if name in ("href", "xlink:href"):
                 self.links.append(value)
-            if name in ("src", "srcset", "action", "poster", "data") and not value.startswith("data:"):
+            if name == "src" and tag == "img" and value.startswith("figures/"):
+                self.images.append(urllib.parse.unquote(value))
+            elif name in ("src", "srcset", "action", "poster", "data") and not value.startswith("data:"):
                 self.faults.append(f"{tag} fetches {value}")
             if name.startswith("on"):
                 self.faults.append(f"{tag} has a handler {name}")
@@ -76,6 +80,7 @@ def check(page: Path) -> Checker:
     assert text.startswith("<!DOCTYPE html>")
     assert checker.open == []
     assert checker.faults == []
+    assert all((page.parent / image).is_file() for image in checker.images)
     assert len(checker.ids) == len(set(checker.ids))
     outside = [link for link in checker.links if not link.startswith(("#", "data:"))]
     assert outside == []
@@ -112,7 +117,8 @@ def test_every_figure_exists_as_png_and_svg_and_on_the_page(report):
         assert ET.parse(path).getroot().tag.endswith("svg")
     for path in (run / "figures").glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
-    assert report.read_text().count("<svg ") == len(expected)
+    text = report.read_text()
+    assert text.count("<svg ") + text.count("<img ") == len(expected)
 
 
 def test_page_is_well_formed_and_self_contained(report):

@@ -130,6 +130,6 @@ def test_a_run_of_every_setting(write_run, make, film_run, films):
     general = ["Over tasks", "Error against complexity", "Error by step", "Network × model", "Reels"]
     assert heads == [*general, *data.tasks]
     text = write_report(run).read_text()
-    assert text.count("<svg ") == len([plan for plan in plans(data) if plan.build])
+    assert text.count("<svg ") + text.count("<img ") == len([plan for plan in plans(data) if plan.build])
     board = write_leaderboard([run], run.parent / "board").read_text()
     assert "sharpness in reel" in board

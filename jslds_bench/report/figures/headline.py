@@ -14,7 +14,7 @@ from jslds_bench.report.data.summary import Summary
 from jslds_bench.report.figures.complexity import Point, draw_points
 from jslds_bench.report.style import INK, MUTED, WIDE, WIDTH, Style, plain, sheet, title
 
-HEIGHT = 2.3
+HEIGHT = 1.95
 
 
 class Against(NamedTuple):

@@ -33,7 +33,19 @@ def draw(figure: Figure, name: str, alt: str) -> Picture:
         figure.savefig(svg, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
     text = _round(svg.getvalue().decode())
-    return Picture(text.encode(), png.getvalue(), _inline(text, name, alt))
+    return Picture(_themed(text).encode(), png.getvalue(), _inline(text, name, alt))
+
+
+def _themed(text: str) -> str:
+    """The SVG with its dark colours, for viewers that ask for them; others see the light ones."""
+    rules = "".join(
+        f'[style*="{what}: {light}"]{{{what}:{dark}!important}}'
+        for light, dark in THEME.items()
+        for what in ("fill", "stroke")
+        if f"{what}: {light}" in text
+    )
+    start = text.index(">", text.index("<svg")) + 1
+    return f"{text[:start]}<style>@media (prefers-color-scheme:dark){{{rules}}}</style>{text[start:]}"
 
 
 def css_name(color: str) -> str:
