@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from browser import CHROMIUM, opened
 
 import jslds_bench
 from jslds_bench.suite import registries
@@ -58,3 +59,7 @@ def test_the_site_builds_without_a_warning_and_needs_no_network(tmp_path):
     made = sorted(tmp_path.rglob("*.html"))
     assert len(made) > 100
     assert [page.name for page in made if fetched.search(page.read_text("utf-8"))] == []
+    if CHROMIUM is not None:  # the theme's own code is not ours to audit
+        found = opened(tmp_path / "index.html", 400, audit=False)
+        assert (found["broken"], found["fetched"], found["console"]) == ([], [], [])
+        assert found["wide"] <= 0

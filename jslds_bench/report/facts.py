@@ -150,7 +150,7 @@ def _leads(data: RunData, leaders: Sequence[Leader]) -> str:
         where = " and ".join(f"{leader.task} ({_number(data, leader, leader.best)})" for leader in leaders)
     else:
         where = f"{len(leaders)} of {counted(len(data.tasks), 'task')}"
-    return f"{_named(data, first.best)} has the {best[0].lower()}{best[1:]} in {where}"
+    return f"the {best[0].lower()}{best[1:]} in {where} is that of {_named(data, first.best)}"
 
 
 def _behind(data: RunData, found: Sequence[Leader]) -> list[str]:
@@ -171,13 +171,13 @@ def _behind(data: RunData, found: Sequence[Leader]) -> list[str]:
 
 
 def _beyond(data: RunData, found: Sequence[Leader]) -> list[str]:
-    """``with more systems codebook on cotrained reaches 0.0018 with 412 systems in context_integration``."""
+    """``with more of them codebook on cotrained reaches 0.0018 with 412 systems in context_integration``."""
     groups: dict[str, list[str]] = {}
     for leader in found:
         if leader.complex is not None:
             text = f"{_number(data, leader, leader.complex, False)} in {leader.task}"
             groups.setdefault(_named(data, leader.complex), []).append(text)
-    return [f"{who} reaches {' and '.join(g)}" for who, g in groups.items()]
+    return [f"with more of them {who} reaches {' and '.join(g)}" for who, g in groups.items()]
 
 
 def _number(data: RunData, leader: Leader, key: Key, spread: bool = True) -> str:

@@ -82,7 +82,7 @@ def sections(data: RunData, shown: Sequence[Shown]) -> list[Section]:
         own = [s for s in shown if s.plan.section == ("task", task)]
         made.append(Section(f"task-{i}", task, data.said(task, "caption"), own))
     of_time = [s for s in shown if s.plan.section[0] == SECTION]
-    return [*made, Section(SECTION, "Where the time went", "", of_time)] if of_time else made
+    return [*made, Section(SECTION, "Time", "", of_time)] if of_time else made
 
 
 def grouped(shown: Sequence[Shown]) -> list[tuple[str, list[Shown]]]:

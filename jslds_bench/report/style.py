@@ -159,7 +159,8 @@ def model_styles(entries: Sequence[tuple[str, str]]) -> dict[str, Style]:
     Known entries keep their colour from run to run; any other label prefers one by its name, so that it does
     as a rule.
     """
-    n, chosen = len(PALETTE), {}
+    n = len(PALETTE)
+    chosen: dict[str, int] = {}
     for label, entry in entries:
         if entry in SLOTS and SLOTS.index(entry) not in chosen.values():
             chosen[label] = SLOTS.index(entry)

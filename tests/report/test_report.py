@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import html.parser
 import re
 import subprocess
@@ -21,6 +22,7 @@ from jslds_bench.errors import UsageError
 from jslds_bench.records.store import read_arrays, record_path, write_record
 from jslds_bench.report import write_report
 from jslds_bench.report.data.run import load_data
+from jslds_bench.report.facts import verdict
 from jslds_bench.report.page import plans
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import theme
@@ -357,3 +359,36 @@ def test_the_suite_is_shown_as_it_can_be_run(report):
     text = "".join(check(report).text)
     shown = text[text.index("schema = 1") : text.index("Beside this page")]
     assert [t["name"] for t in tomllib.loads(shown)["tasks"]] == ["nbit_memory", "context_integration"]
+
+
+def test_contexts_have_the_names_that_their_task_gives_them(write_run, make):
+    record = make("context_integration", network="cotrained")
+    for names, shown in (
+        (["motion context", "color context"], ", color context"),
+        (["one"], "u* number 1"),
+        ("torn", "u* number 1"),
+    ):
+        named = dataclasses.replace(record, detail={**record.detail, "u_star_names": names})
+        found = planned(write_run([named]))
+        with theme():
+            texts = {t.get_text() for t in found["context_integration+fig3b"].build().findobj(Text)}
+            kinds = {t.get_text() for t in found["context_integration+fig3c"].build().findobj(Text)}
+        assert any(shown in text for text in texts), texts
+        assert any(shown.rpartition(", ")[2] in text for text in kinds)
+
+
+def test_the_verdict_names_the_leader_and_what_comes_next(report):
+    data = load_data(report.parent)
+    first, second = verdict(data)
+    best = min(
+        (key for key in data.keys("nbit_memory") if data.summary(key, "relative_error").complete),
+        key=lambda key: data.summary(key, "relative_error").mean,
+    )
+    assert first.startswith("The least free-run error in nbit_memory (")
+    assert first.endswith(f" is that of {best[2]} on {best[1]}.")
+    assert re.search(r"^Next of other methods is .* times that .*behind on \d of 3 seeds", second)
+
+
+def test_a_verdict_of_nothing(write_run, make):
+    run = write_run([make(status="failed", reason="no luck")])
+    assert verdict(load_data(run)) == ["The run holds no result yet that models could be ranked by."]

@@ -8,6 +8,7 @@ import tomllib
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, REASON, sound
 from ideal import write_networks, write_spikes
 
 from jslds_bench.cli import main
@@ -195,6 +196,17 @@ def test_a_wrong_file_is_refused_in_words(old, new, said, tmp_path):
     with pytest.raises(UsageError) as refused:
         read_claims(file)
     assert said.replace(" – did you mean 'at_most'", "") in str(refused.value)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason=REASON)
+@pytest.mark.parametrize(("width", "dark"), [(1300, False), (400, True)])
+def test_the_scorecard_in_a_browser(run, tmp_path, width, dark):
+    shutil.copytree(run, tmp_path / "reproduce")
+    write_spikes(tmp_path / "reproduce_spikes")
+    assert main(["reproduce", "--no-run", "--out", str(tmp_path)]) == 0
+    found = sound(tmp_path / "index.html", width, dark=dark)
+    assert found["n_drawn"] + found["n_images"] > 5
 
 
 def test_the_scorecard_is_of_records_alone_and_equal_bytes(run, tmp_path, capsys):

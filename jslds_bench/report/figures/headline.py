@@ -14,7 +14,7 @@ from jslds_bench.report.data.summary import Summary
 from jslds_bench.report.figures.complexity import Point, draw_points
 from jslds_bench.report.style import INK, MUTED, WIDE, WIDTH, Style, plain, sheet, title
 
-HEIGHT = 1.95
+HEIGHT = 1.8
 
 
 class Against(NamedTuple):

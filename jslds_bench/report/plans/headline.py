@@ -34,9 +34,8 @@ def headline_plan(data: RunData) -> Iterator[Plan]:
     against = any(isinstance(panel, Against) for panel in shown.values())
     heading = "Error against complexity" if against else "The best of each task"
     parts = [
-        "Lower is closer to the network, further left is simpler: free-run error against the effective "
-        "number of local systems that a model used. Each point is a model on a network, its mean over seeds; "
-        "the line joins what nothing beats in both, and they are named."
+        "Further down is closer to the network, further left is simpler. Each point is a model on a network, "
+        "its mean over seeds; nothing beats in both what the line joins."
         if against
         else "",
         "The best models of a task by the metric that it is ranked by, means over seeds with standard "
