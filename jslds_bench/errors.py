@@ -19,3 +19,22 @@ class NotApplicable(Unsupported):
 
 class Diverged(ArithmeticError):
     """A trajectory or a loss left the finite numbers; the message says where and when."""
+
+
+def printable(text: str) -> str:
+    """`text` in one line; what a terminal might act upon, or no encoding takes, as its code (``\\x1b``)."""
+    return escaped(" ".join(text.split()))
+
+
+def escaped(text: str, but: str = "") -> str:
+    """`text` with every character that is not to be seen, and not one of `but`, as its code."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in but else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def said(error: BaseException) -> str:
+    """What `error` says, in one printable line; its type where it says nothing."""
+    return printable(str(error)) or type(error).__name__

@@ -1,7 +1,7 @@
 """Folders and baselines of earlier versions: reported, exported and compared as ever.
 
 ``golden/settings-1`` and ``baseline-1.toml`` were written by version 0.1.0 with schema 1, those that end in 2
-hold the same with schema 2.
+and 3 hold the same with schemas 2 and 3.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from jslds_bench.report import build_table, load_data, markdown_table, write_rep
 from jslds_bench.report.facts import key_lines
 
 GOLDEN = Path(__file__).parent / "golden"
-RUNS = [GOLDEN / "settings-1", GOLDEN / "settings-2"]
+RUNS = [GOLDEN / f"settings-{schema}" for schema in (1, 2, 3)]
 BASELINES = [GOLDEN / "baseline-1.toml", GOLDEN / "baseline-2.toml"]
 
 
-@pytest.mark.parametrize("run", RUNS, ids=["1", "2"])
+@pytest.mark.parametrize("run", RUNS, ids=["1", "2", "3"])
 def test_an_export_holds_what_the_files_hold(run):
     table = load_run(run)
     assert tuple(table.columns) == COLUMNS
@@ -44,27 +44,29 @@ def test_an_export_holds_what_the_files_hold(run):
     assert "state_accuracy" not in set(table["metric"])
 
 
-def test_both_schemas_read_as_the_same():
-    old, new = (list(read_records(run)) for run in RUNS)
-    assert old == new
+def test_all_schemas_read_as_the_same():
+    old, newer, newest = (list(read_records(run)) for run in RUNS)
+    assert old == newer
+    assert old == [dataclasses.replace(record, arrays=None) for record in newest]
+    assert all(record.arrays is not None for record in newest)
     assert {r.task: (r.setting, r.origin) for r in old} == {
         "nascar": ("recordings", "synthetic"),
         "nbit_memory": ("networks", "synthetic"),
         "rotating": ("spikes", "synthetic"),
     }
     exports = [encode(load_run(run), "csv").splitlines() for run in RUNS]
-    assert sorted(exports[0]) == sorted(exports[1])
+    assert sorted(exports[0]) == sorted(exports[1]) == sorted(exports[2])
 
 
-def test_both_schemas_are_reported_alike(tmp_path):
+def test_all_schemas_are_reported_alike(tmp_path):
     pages = []
     for run in RUNS:
         shutil.copytree(run, tmp_path / run.name)
         pages.append(write_report(tmp_path / run.name))
     made = [{p.name: p.read_bytes() for p in sorted(page.parent.rglob("*.*g"))} for page in pages]
-    assert made[0] == made[1]
+    assert made[0] == made[1] == made[2]
     assert len(made[0]) > 10
-    assert pages[0].read_bytes() == pages[1].read_bytes()
+    assert len({page.read_bytes() for page in pages}) == 1
     text = pages[0].read_text()
     for said in (
         "Modes of rslds",
@@ -89,7 +91,7 @@ def test_an_old_run_has_its_tables_and_leaders():
 
 
 @pytest.mark.parametrize("baseline", BASELINES, ids=["1", "2"])
-@pytest.mark.parametrize("run", RUNS, ids=["1", "2"])
+@pytest.mark.parametrize("run", RUNS, ids=["1", "2", "3"])
 def test_baselines_and_runs_of_either_schema_compare(run, baseline):
     found = compare(read_side(baseline), read_side(run))
     assert found.count("worse") == found.count("better") == 0

@@ -19,7 +19,7 @@ from jslds_bench import __version__
 from jslds_bench.cli.arguments import HELP, parse, parser_of
 from jslds_bench.cli.output import flush, say, tolerate_narrow_encodings
 from jslds_bench.cli.verbs import OK, USAGE, VERBS
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import UsageError, printable
 
 INTERNAL = 70
 INTERRUPTED = 128 + signal.SIGINT
@@ -75,7 +75,7 @@ def _dispatch(words: list[str]) -> int:
 
 def _end(message: str, code: int, debug: bool) -> int:
     """Say `message` in one line on stderr (after the traceback, when debugging); return `code`."""
-    line = " ".join(message.split())
+    line = printable(message)
     try:
         if debug:
             traceback.print_exc()

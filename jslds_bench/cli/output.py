@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import UsageError, escaped, printable
 
 
 def say(text: str = "") -> None:
-    """A line on stdout; nowhere, where there is no stdout.
+    """Lines on stdout, without what a terminal would act upon; nowhere, where there is no stdout.
 
     Raises:
         BrokenPipeError: nobody reads it.
@@ -19,13 +19,13 @@ def say(text: str = "") -> None:
     """
     with _told_plainly():
         if sys.stdout is not None:
-            sys.stdout.write(text + "\n")
+            sys.stdout.write(escaped(text, "\n\t") + "\n")
 
 
 def complain(text: str) -> None:
     """A line on stderr, about something that does not end the command."""
     with suppress(OSError, ValueError, AttributeError):  # stderr is closed: nobody is there to be told
-        sys.stderr.write(f"jslds-bench: {' '.join(text.split())}\n")
+        sys.stderr.write(f"jslds-bench: {printable(text)}\n")
         sys.stderr.flush()
 
 

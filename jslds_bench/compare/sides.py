@@ -13,7 +13,8 @@ from typing import Any
 
 from jslds_bench.compare.tolerance import RULES, Tolerance
 from jslds_bench.entries.registry import nearest
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import UsageError, said
+from jslds_bench.files import read_text
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.records.record import Record, Value
 from jslds_bench.records.store import read_json, read_records
@@ -147,9 +148,9 @@ def run_side(name: str, meta: Mapping[str, Any], records: Iterable[Record]) -> S
 
 def _read_file(path: Path) -> Side:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"baseline {path} cannot be read: {error}") from None
+        content = tomllib.loads(read_text(path))
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        raise UsageError(f"baseline {path} cannot be read: {said(error)}") from None
     if content.get("schema") not in list(NAMES):
         raise UsageError(
             f"baseline {path} has schema {content.get('schema')!r}, this version reads schema {SCHEMA}: "

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import zipfile
 from pathlib import Path
 from typing import Any
 
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.entries.registry import NETWORKS
-from jslds_bench.errors import UsageError
-from jslds_bench.networks._shared.format import DAMAGE, cell_of_file, read_network
+from jslds_bench.errors import UsageError, said
+from jslds_bench.files import DAMAGE, members
+from jslds_bench.networks._shared.format import cell_of_file, file_of, read_network
 from jslds_bench.networks._shared.released import read_released
 from jslds_bench.types.core import Network, Progress, silent
 from jslds_bench.types.networks import Task
@@ -47,18 +47,13 @@ class Checkpoint:
 
     def sources(self) -> dict[str, Any]:
         """The hash of the file, so that a changed file is not mistaken for the cached one."""
-        try:
-            return {"sha256": hashlib.sha256(Path(self.path).read_bytes()).hexdigest()}
-        except OSError as error:
-            raise UsageError(f"cannot read checkpoint {self.path}: {error.strerror}") from error
+        return {"sha256": hashlib.sha256(file_of(Path(self.path))).hexdigest()}
 
 
 def _is_released(path: Path) -> bool:
     """Whether the file is an npz with the released files' member names."""
+    data = file_of(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            return "arr_0.npy" in archive.namelist()
-    except FileNotFoundError:
-        raise UsageError(f"no checkpoint at {path}") from None
+        return "arr_0.npy" in members(data)
     except DAMAGE as error:
-        raise UsageError(f"{path} is no npz file, or is truncated: {error}") from error
+        raise UsageError(f"{path} is no npz file, or is truncated: {said(error)}") from error

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import UsageError, printable, said
+from jslds_bench.files import DAMAGE
 
 NANOSECONDS = 1_000_000_000
 """Per second. Times are whole nanoseconds: whether a spike lies on an edge is not up to rounding."""
 LATEST = 9e9
 """Seconds that whole nanoseconds can count to."""
+LARGEST = 2**33
+"""Bytes of one array of a file: the largest of MC_Maze's have 10⁸."""
 INSTALL = 'reading NWB files needs pynwb: pip install "jslds-bench[neural]"'
 
 
@@ -72,17 +75,39 @@ def _read(path: str) -> Session:
         from pynwb import NWBHDF5IO
     except ImportError:
         raise UsageError(f"{path}: {INSTALL}") from None
-    known = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError)
     try:
         if not NWBHDF5IO.can_read(path):
             raise UsageError(f"{path} is no NWB file: expected HDF5 with an nwb_version of 2 or more")
+        _refuse_other_files(path)
         with NWBHDF5IO(path, "r") as io:
             return _session(path, io.read())
     except UsageError:
         raise
-    except (*known, BuildError, ConstructError) as error:
-        text = " ".join(str(error).split())[:200]
-        raise UsageError(f"{path} cannot be read as NWB, it may be damaged: {text}") from error
+    except (*DAMAGE, AssertionError, BuildError, ConstructError) as error:
+        raise UsageError(f"{path} cannot be read as NWB, it may be damaged: {said(error)[:200]}") from error
+
+
+def _refuse_other_files(path: str) -> None:
+    """Raises UsageError where arrays are kept in other files, which could be any, or are too large."""
+    import h5py
+
+    def look(name: str, found: Any) -> str | None:
+        if not isinstance(found, h5py.Dataset):
+            return None
+        if found.is_virtual or found.id.get_create_plist().get_external_count():
+            return f"{name} is kept in another file, which is not read"
+        if found.size is not None and found.size * found.dtype.itemsize > LARGEST:
+            return f"{name} is {list(found.shape)} of {found.dtype}, more than {LARGEST:,} bytes"
+        return None
+
+    def follow(name: str, link: Any) -> str | None:
+        elsewhere = isinstance(link, h5py.ExternalLink)
+        return f"{name} is a link to another file, which is not followed" if elsewhere else None
+
+    with h5py.File(path, "r") as file:  # a visit ends with what is returned first
+        why = file.visititems_links(follow) or file.visititems(look)
+    if why is not None:
+        raise UsageError(f"{path}: {printable(why)}")
 
 
 def _session(path: str, file: Any) -> Session:
@@ -90,11 +115,19 @@ def _session(path: str, file: Any) -> Session:
         if getattr(file, table) is None or not len(getattr(file, table)):
             raise UsageError(f"{path} holds no {table}: name a file with spike-sorted units and trials")
     units = file.units
+    for name in ("start_time", "stop_time"):
+        times = _plain(file.trials[name])
+        if times.dtype.kind not in "fiu" or not (np.abs(times) <= LATEST).all():
+            raise UsageError(
+                f"{path}: {name} of its trials hold a time that is not a finite number of seconds"
+            )
     if "spike_times" not in units.colnames:
         raise UsageError(
             f"{path}: its units have no column 'spike_times' (they have: {', '.join(units.colnames)})"
         )
     spikes = _ragged(path, units, "spike_times")
+    if any(unit.ndim != 1 for unit in spikes):
+        raise UsageError(f"{path}: spike_times of its units are no row of times")
     times, velocity = _hand_velocity(path, file)
     return Session(
         path,
@@ -131,8 +164,15 @@ def _ragged(path: str, units: Any, name: str) -> tuple[np.ndarray, ...]:
         raise UsageError(
             f"{path}: column {name!r} of its units has one value a row, expected a list of times"
         )
-    ends = np.asarray(index.data[:]).astype(np.int64)  # stored as small unsigned integers
+    stored = np.asarray(index.data[:])  # small unsigned integers, which may not be subtracted
     times = _ticks(path, index.target.data[:], f"{name} of its units")
+    ends = stored.astype(np.int64) if stored.dtype.kind in "iu" and stored.ndim == 1 else np.array([-1])
+    if len(ends) != len(units) or (np.diff(ends, prepend=0) < 0).any() or ends[-1] != len(times):
+        raise UsageError(
+            f"{path}: {name}_index of its units must count up to the {len(times)} values of {name} in "
+            f"{len(units)} whole steps, one a unit; it is "
+            f"{printable(np.array2string(stored, threshold=6))}"
+        )
     return tuple(np.split(times, ends[:-1]))
 
 

@@ -46,6 +46,8 @@ class Record:
         setting: the kind of data that the model was fitted to (`jslds_bench.settings`).
         origin: of the task's data: synthetic, recorded or real; empty where the task does not say.
         caption: a sentence of the task about its data, for figures; empty where it has none.
+        arrays: sha256 of the file of its figure arrays, empty where it has none; the store says it. None:
+            it was written before schema 3, which told no more than that a file lay beside.
     """
 
     suite: str
@@ -64,6 +66,7 @@ class Record:
     setting: str
     origin: str = ""
     caption: str = ""
+    arrays: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str, int]:

@@ -7,34 +7,37 @@ Layout of a run folder::
     records/TASK/NETWORK/MODEL/seed-0.npz     its arrays for figures (no pickles)
     index.html, figures/, values.csv          written by the report
 
-A file appears under its name only when it is complete: it is written beside, flushed, then renamed.
+A file appears under its name only when it is complete: it is written beside, flushed, then renamed. A record
+is bound to its place and to its arrays: one that was copied elsewhere, or that lacks them, is not taken.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import io
 import json
 import math
 import os
+import platform
 import re
 import tempfile
-import zipfile
-import zlib
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from jslds_bench.errors import UsageError
-from jslds_bench.records.record import Record, Value
+from jslds_bench.errors import UsageError, printable, said
+from jslds_bench.files import DAMAGE, npz_arrays, read_file, read_text
+from jslds_bench.records.record import Record, Status, Value
 from jslds_bench.records.upgrade import from_schema_1
 
-SCHEMA = 2
-READABLE = (1, SCHEMA)
+SCHEMA = 3
+READABLE = (1, 2, SCHEMA)
 """Schemas that this version reads; older content is brought up to date by `upgrade`."""
 
 
@@ -49,7 +52,7 @@ def record_path(run: Path, key: tuple[str, str, str, int]) -> Path:
     return run / "records" / slug(task) / slug(network) / slug(model) / f"seed-{seed}.json"
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, advice: str = "choose another --out") -> None:
     """Write `data` so that `path` holds either all of it or what it held before.
 
     Raises:
@@ -58,7 +61,8 @@ def write_atomic(path: Path, data: bytes) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        owner = f".{_processes()}-{os.getpid()}-"
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=owner, suffix=_PART)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
@@ -67,7 +71,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise UsageError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another --out"
+            f"cannot write {path}: {error.strerror or error}; free some space or {advice}"
         ) from error
     finally:
         if temporary is not None:
@@ -75,11 +79,54 @@ def write_atomic(path: Path, data: bytes) -> None:
                 os.unlink(temporary)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def sweep(folder: Path) -> int:
+    """Removes what killed writers left in `folder` and below; how many files.
+
+    Left are those of processes that run, and those of other machines until they are a day old.
+    """
+    swept = 0
+    for path in folder.rglob(f".*{_PART}"):
+        where, _, rest = path.name[1:].partition("-")
+        process = rest.partition("-")[0]
+        with contextlib.suppress(OSError):
+            old = time.time() - path.stat().st_mtime > _OLD
+            ended = where == _processes() and process.isdigit() and not _runs(int(process))
+            if ended or old:
+                path.unlink()
+                swept += 1
+    return swept
+
+
+_PART = ".part"  # ends the names of files that are being written
+_OLD = 86400.0  # seconds
+
+
+@functools.cache
+def _processes() -> str:
+    """What tells this process's numbers from those of other machines and containers."""
+    words = [platform.node()]
+    for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        with contextlib.suppress(OSError):
+            words.append(os.readlink(path) if path.endswith("pid") else Path(path).read_text())
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:8]
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
+def write_json(path: Path, content: Mapping[str, Any], advice: str = "choose another --out") -> None:
     """`content` plus its checksum, as JSON with sorted keys (so equal contents are equal bytes)."""
     body = _plain(dict(content))
     body["checksum"] = _checksum(body)
-    write_atomic(path, (json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+    text = json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    write_atomic(path, text.encode(), advice)
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
@@ -89,12 +136,16 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         UsageError: missing, not JSON, changed since it was written, or of another schema.
     """
     try:
-        text = path.read_text()
+        text = read_text(path)
         body = json.loads(text)
     except FileNotFoundError:
         raise UsageError(f"no {what} at {path}") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{what} {path} cannot be read: {error}; delete it to have it made anew") from error
+    except RecursionError:
+        raise UsageError(f"{what} {path} is nested too deeply; delete it to have it made anew") from None
+    except (OSError, ValueError, MemoryError) as error:
+        raise UsageError(
+            f"{what} {path} cannot be read: {said(error)}; delete it to have it made anew"
+        ) from error
     if not isinstance(body, dict):
         raise UsageError(f"{what} {path} is no JSON object; delete it to have it made anew")
     if body.get("schema") not in READABLE:
@@ -105,49 +156,82 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     stated = body.pop("checksum", None)
     if stated != _checksum(body):
         raise UsageError(f"{what} {path} was changed after it was written; delete it to have it made anew")
+    if "\\ud" in text and _plain(body) != body:
+        raise UsageError(f"{what} {path} holds text that is no Unicode; delete it to have it made anew")
     return _restore(body) if '"float"' in text else body
 
 
 def write_record(run: Path, record: Record, arrays: Mapping[str, np.ndarray]) -> None:
-    """Store a record and its figure arrays; the record appears last, so it never lacks them."""
+    """Store a record and its figure arrays; the record appears last, and says which arrays are its own."""
     path = record_path(run, record.key)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})  # type: ignore[arg-type]
-    write_atomic(path.with_suffix(".npz"), buffer.getvalue())
-    write_json(path, {"schema": SCHEMA, **dataclasses.asdict(record)})
+    file, its = path.with_suffix(".npz"), ""
+    if arrays:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})  # type: ignore[arg-type]
+        its = hashlib.sha256(buffer.getvalue()).hexdigest()
+        write_atomic(file, buffer.getvalue())
+    write_json(path, {"schema": SCHEMA, **dataclasses.asdict(record), "arrays": its})
+    if not arrays:
+        with contextlib.suppress(OSError):  # of an earlier record
+            file.unlink()
 
 
 def read_record(path: Path) -> Record:
-    """The record at `path`; raises UsageError as `read_json` does."""
+    """The record at `path`.
+
+    Raises:
+        UsageError: as `read_json` does; it has other fields, or values of other types, than a record; or it
+            is that of another job, copied here.
+    """
     body = read_json(path, "record")
     schema = body.pop("schema")
     try:
         if schema == 1:
             body = from_schema_1(body)
         body["values"] = {k: Value(**v) for k, v in body["values"].items()}
-        return Record(**body)
+        record = Record(**body)
     except (TypeError, AttributeError, KeyError) as error:
         raise UsageError(
-            f"record {path} lacks or adds fields ({error}); delete it to have it made anew"
+            f"record {path} lacks or adds fields ({said(error)}); delete it to have it made anew"
         ) from error
+    if (wrong := _ill_typed(record)) is not None:
+        raise UsageError(f"record {path} has {wrong}; delete it to have it made anew")
+    if path.name != record_path(path, record.key).name or path.parts[-4:-1] != _folders(record):
+        raise UsageError(
+            f"record {path} is that of {' · '.join(map(printable, record.key[:3]))}, seed {record.seed}, and "
+            "was copied here; delete it to have it made anew"
+        )
+    return record
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The figure arrays beside the record at `path` (empty if there are none); never unpickles.
+def has_arrays(path: Path, record: Record) -> bool:
+    """Whether the arrays of `record`, stored at `path`, are there, if it has any; they may be damaged."""
+    return not record.arrays or path.with_suffix(".npz").exists()
+
+
+def read_arrays(path: Path, record: Record) -> dict[str, np.ndarray]:
+    """The figure arrays of `record`, stored at `path` (empty if it has none); never unpickles.
 
     Raises:
-        UsageError: the file is damaged.
+        UsageError: the file is missing, damaged, or that of another record.
     """
     file = path.with_suffix(".npz")
-    if not file.exists():
+    if record.arrays == "":
         return {}
+    anew = "delete the record to have them made anew"
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UsageError(
-            f"arrays {file} cannot be read: {error}; delete its record to have it made anew"
-        ) from error
+        data = read_file(file)
+        if record.arrays is not None and hashlib.sha256(data).hexdigest() != record.arrays:
+            raise UsageError(f"arrays {file} are not those that were written with {path.name}; {anew}")
+        return npz_arrays(data)
+    except FileNotFoundError:
+        if record.arrays is None:
+            return {}
+        raise UsageError(f"arrays {file} are missing; {anew}") from None
+    except UsageError:
+        raise
+    except DAMAGE as error:
+        raise UsageError(f"arrays {file} cannot be read: {said(error)}; {anew}") from error
 
 
 def record_paths(run: Path) -> list[Path]:
@@ -165,12 +249,14 @@ def read_records(run: Path) -> Iterator[Record]:
 def _plain(value: Any) -> Any:
     """`value` as JSON can hold it; non-finite floats become {"float": "inf"} and the like."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {_plain(str(k)): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     if isinstance(value, np.ndarray):
         return _plain(value.tolist())
-    if isinstance(value, bool | str | int) or value is None:
+    if isinstance(value, str):  # lone halves of a surrogate pair are in no encoding
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, bool | int) or value is None:
         return value
     number = float(value)
     return number if math.isfinite(number) else {"float": str(number)}
@@ -185,6 +271,64 @@ def _restore(value: Any) -> Any:
             return float(value["float"])
         return {k: _restore(v) for k, v in value.items()}
     return [_restore(v) for v in value] if isinstance(value, list) else value
+
+
+def _folders(record: Record) -> tuple[str, str, str]:
+    return slug(record.task), slug(record.network), slug(record.model)
+
+
+def _ill_typed(record: Record) -> str | None:
+    """What in `record` is not of the type that it should be, in words."""
+    kinds: dict[type, tuple[str, ...]] = {
+        str: ("suite", "task", "network", "model", "status", "digest", "setting", "origin", "caption"),
+        dict: ("parameters", "values", "series", "detail", "environment"),
+        int: ("seed",),
+    }
+    wrong: list[tuple[str, Any]] = [
+        (name, getattr(record, name))
+        for kind, names in kinds.items()
+        for name in names
+        if type(getattr(record, name)) is not kind
+    ]
+    if wrong:
+        name, value = wrong[0]
+        return f"{name} = {printable(repr(value))[:60]}"
+    checks: list[tuple[str, Any, bool]] = [
+        ("status", record.status, record.status in get_args(Status)),
+        ("seed", record.seed, record.seed >= 0),
+        ("reason", record.reason, isinstance(record.reason, str | None)),
+        ("arrays", record.arrays, isinstance(record.arrays, str | None)),
+        *(
+            (f"parameters.{kind}", record.parameters.get(kind), isinstance(record.parameters.get(kind), dict))
+            for kind in ("task", "network", "model")
+            if kind in record.parameters
+        ),
+        *((f"series.{name}", row, _is_row(row)) for name, row in record.series.items()),
+        *((f"values.{name}", value, _is_value(value)) for name, value in record.values.items()),
+    ]
+    for name, value, right in checks:
+        if not right:
+            return f"{printable(name)} = {printable(repr(value))[:60]}"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, list) and all(map(_is_number, row))
+
+
+def _is_value(value: Value) -> bool:
+    texts = (value.unit, value.better, value.family)
+    return (
+        (value.value is None or _is_number(value.value))
+        and all(isinstance(text, str) for text in texts)
+        and isinstance(value.reason, str | None)
+        and _is_number(value.order)
+        and isinstance(value.headline, bool)
+    )
 
 
 def _checksum(body: Mapping[str, Any]) -> str:

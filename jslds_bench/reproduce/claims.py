@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from jslds_bench.entries.registry import nearest
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import UsageError, said
+from jslds_bench.files import read_text
 from jslds_bench.suite.reading import suite_folder
 
 SCHEMA = 1
@@ -110,11 +111,11 @@ def read_claims(path: Path | None = None) -> list[Claim]:
     """
     path = claims_file() if path is None else path
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path))
     except OSError as error:
-        raise UsageError(f"the claims {path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
+        raise UsageError(f"the claims {path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise UsageError(f"{path}: not valid TOML: {said(error)}") from None
     if content.get("schema") != SCHEMA:
         raise UsageError(f"{path}: schema is {content.get('schema')!r}, expected {SCHEMA}")
     tables = content.get("claims")

@@ -125,11 +125,10 @@ def _values(number: Number, data: RunData) -> tuple[dict[int, float], str]:
     missing = ""
     for record in records:
         if number.value in FINDINGS:
-            beside = data.paths.get((number.task, number.network, number.beside, record.seed))
-            paths = [data.paths[record.key], *([beside] if beside else [])]
-            value, why = find(
-                number.value, *(load_arrays(p, data.setting(number.task).shapes) for p in paths)
-            )
+            others = data.records.get((number.task, number.network, number.beside), ())
+            used = [record, *(other for other in others if other.seed == record.seed)]
+            shapes = data.setting(number.task).shapes
+            value, why = find(number.value, *(load_arrays(data.paths[r.key], r, shapes) for r in used))
         elif number.value in record.values:
             cell = record.values[number.value]
             value, why = math.nan if cell.value is None else cell.value, cell.reason or ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from jslds_bench.errors import UsageError
+from jslds_bench.files import read_file
 from jslds_bench.records.store import SCHEMA, read_json, write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ Networks trained together have other last bits than one trained alone, and those
 That number is not in the key, so that more seeds leave the networks that there are: of "batched" ones the
 last bits are not promised, and a run that trains one by one never reads them.
 """
+
+ADVICE = "name another folder in JSLDS_BENCH_CACHE"
 
 
 def cache_folder() -> Path:
@@ -39,32 +42,36 @@ def network_key(network_digest: str, environment: Mapping[str, Any]) -> str:
 
 
 def holds(key: str) -> bool:
-    """Whether a network is kept under `key`; it may still turn out to be damaged."""
+    """Whether a network is kept under `key`; it may still turn out to be damaged, or another's."""
     return (cache_folder() / "networks" / f"{key}.json").exists()
 
 
 def load(key: str) -> tuple[Network, float, int] | None:
-    """The cached network, the seconds it took and of how many made together it is; None: none, or damaged."""
-    from jslds_bench.networks._shared.format import read_network
+    """The network of `key`, its seconds and of how many made together it is; None: none, or damaged."""
+    from jslds_bench.networks._shared.format import network_of
 
     folder = cache_folder() / "networks"
     try:
         about = read_json(folder / f"{key}.json", "cached network")
-        data = (folder / f"{key}.npz").read_bytes()
-        if hashlib.sha256(data).hexdigest() != about["sha256"]:
+        data = read_file(folder / f"{key}.npz")
+        if about["key"] != key or hashlib.sha256(data).hexdigest() != about["sha256"]:
             return None
-        return read_network(folder / f"{key}.npz"), float(about["seconds"]), int(about["together"])
-    except (UsageError, OSError, KeyError):
+        return network_of(data, folder / f"{key}.npz"), float(about["seconds"]), int(about["together"])
+    except (UsageError, OSError, KeyError, TypeError, ValueError, MemoryError):
         return None
 
 
 def save(key: str, network: Network, seconds: float, together: int) -> None:
-    """Keeps a trained network that can be read back; raises UsageError where the cache cannot be written."""
+    """Keeps a trained network that can be read back.
+
+    Raises:
+        UsageError: the cache cannot be written; the network is there all the same.
+    """
     from jslds_bench.networks._shared.format import can_be_read, network_bytes
 
     if not can_be_read(network):
         return
     folder, data = cache_folder() / "networks", network_bytes(network)
-    write_atomic(folder / f"{key}.npz", data)
-    about = {"schema": SCHEMA, "seconds": seconds, "together": together}
-    write_json(folder / f"{key}.json", {**about, "sha256": hashlib.sha256(data).hexdigest()})
+    write_atomic(folder / f"{key}.npz", data, ADVICE)
+    about = {"schema": SCHEMA, "key": key, "seconds": seconds, "together": together}
+    write_json(folder / f"{key}.json", {**about, "sha256": hashlib.sha256(data).hexdigest()}, ADVICE)

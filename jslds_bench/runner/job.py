@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS
-from jslds_bench.errors import Unsupported, UsageError
+from jslds_bench.errors import Unsupported, UsageError, said
 from jslds_bench.records.record import LAST, Record, Value
 from jslds_bench.runner.clock import Parts, StopWatch, gemm_rate, timed
 from jslds_bench.runner.outcome import NetworkFailed, blank_record, outcome
@@ -173,7 +173,7 @@ def _value(name: str, evaluated: Any, setting: Setting[Any, Any], divergence: st
     try:
         metric = METRICS.make(name, {})
     except UsageError as error:  # its plug-in does not import
-        return Value(None, "1", "none", str(error))
+        return Value(None, "1", "none", said(error))
     place = (
         getattr(metric, "family", "other"),
         getattr(metric, "order", LAST),
@@ -184,6 +184,6 @@ def _value(name: str, evaluated: Any, setting: Setting[Any, Any], divergence: st
     try:
         value = float(metric.compute(evaluated))
     except Unsupported as error:
-        return Value(None, metric.unit, metric.better, str(error), *place)
+        return Value(None, metric.unit, metric.better, said(error), *place)
     reason = None if math.isfinite(value) else f"not finite: {divergence}"
     return Value(value, metric.unit, metric.better, reason, *place)

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from jslds_bench.errors import Diverged, NotApplicable, Unsupported, UsageError
+from jslds_bench.errors import Diverged, NotApplicable, Unsupported, UsageError, printable, said
 from jslds_bench.records.record import Record, Status
 from jslds_bench.suite.job import Job
 
@@ -40,13 +40,19 @@ def outcome(error: BaseException) -> tuple[Status, str]:
         status, reason = outcome(error.__cause__)
         return status, f"network: {reason}"
     if isinstance(error, Diverged):
-        return "diverged", str(error)
+        return "diverged", said(error)
     if isinstance(error, NotApplicable):
-        return "unsupported", str(error)
+        return "unsupported", said(error)
     # Also what the runner says of models that break its rules.
     if isinstance(error, Unsupported | UsageError):
-        return "failed", str(error)
+        return "failed", said(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    text = " ".join(str(error).split())
-    return "failed", f"{type(error).__name__}{place}: {text[:300]}"
+    return "failed", printable(f"{type(error).__name__}{place}: {_text(error)[:300]}")
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return printable(str(error))
+    except Exception as second:  # an exception of a plug-in may fail to say what it is
+        return f"(its text cannot be had: {type(second).__name__})"

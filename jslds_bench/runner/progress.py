@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from jslds_bench.errors import printable
 from jslds_bench.records.numbers import counted
 
 Key = Sequence[object]
@@ -65,7 +66,7 @@ class ProgressBoard:
         stage = self._stages.get(worker)
         if stage is None or stage.key != tuple(key) or stage.total != total or done < stage.done:
             stage = self._stages[worker] = _Stage(tuple(key), total, now, done)
-        stage.done, stage.text, stage.now = done, text, now
+        stage.done, stage.text, stage.now = done, printable(text), now
         if now - self._shown >= (self.FRAME if self._live else self.PACE):
             self._shown = now
             self._draw(self._status(stage)) if self._live else self._print(self._status(stage))
@@ -80,12 +81,12 @@ class ProgressBoard:
             return
         self._bad += status not in ("ok", "unsupported")
         took = "" if began is None else f" ({_seconds(self._clock() - began)})"
-        why = f": {reason}" if reason else ""
+        why = f": {printable(reason)}" if reason else ""
         self._print(f"{self._count()} {self._paint(status)} {_name(key)}{took}{why}")
 
     def note(self, text: str) -> None:
         """A line of its own."""
-        self._print(text)
+        self._print(printable(text))
 
     def close(self) -> None:
         """Clear the live line. The board can be used again."""
@@ -166,7 +167,7 @@ class _Stage:
 
 def _name(key: Key) -> str:
     *labels, seed = key
-    return " · ".join([*map(str, labels), f"seed {seed}"])
+    return printable(" · ".join([*map(str, labels), f"seed {seed}"]))
 
 
 def _seconds(seconds: float) -> str:

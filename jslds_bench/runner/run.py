@@ -18,8 +18,18 @@ from typing import Any
 from jslds_bench import settings
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
-from jslds_bench.records.store import SCHEMA, read_json, read_record, record_path, write_json, write_record
-from jslds_bench.runner import accelerators
+from jslds_bench.records.store import (
+    SCHEMA,
+    has_arrays,
+    read_json,
+    read_record,
+    record_path,
+    slug,
+    sweep,
+    write_json,
+    write_record,
+)
+from jslds_bench.runner import accelerators, cache
 from jslds_bench.runner.outcome import blank_record
 from jslds_bench.runner.pool import Pool, Worker
 from jslds_bench.runner.progress import ProgressBoard
@@ -74,19 +84,21 @@ def run_suite(
         progress: where to show it; by default stderr.
 
     Raises:
-        UsageError: the suite is wrong, or the folder cannot be used. Failing jobs raise nothing: they
-            become records.
+        UsageError: the suite is wrong, or the folder cannot be used or is taken away. Failing jobs raise
+            nothing: they become records.
     """
     suite = load_suite(suite) if isinstance(suite, str) else suite
     plan = resolve(suite) if isinstance(suite, Suite) else suite
-    out = Path(out if out is not None else Path("reports") / plan.suite.name).absolute()
+    out = Path(out if out is not None else Path("reports") / slug(plan.suite.name)).absolute()
     board = ProgressBoard(len(plan.jobs)) if progress is None else progress
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}, expected at least 1")
     if timeout is not None and timeout <= 0:
         raise UsageError(f"timeout is {timeout} s, expected more than 0")
-    with _locked(out):
-        run = _Run(plan, out, timeout, resume, board)
+    with _locked(out) as ours:
+        sweep(out / "records")
+        sweep(cache.cache_folder())
+        run = _Run(plan, out, timeout, resume, board, ours)
         try:
             return run.all(workers, batched)
         finally:
@@ -94,8 +106,8 @@ def run_suite(
 
 
 @contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Holds the run folder for this process; created if need be."""
+def _locked(out: Path) -> Iterator[Callable[[], bool]]:
+    """Holds the run folder for this process; created if need be. Whether it still is the same one."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock = os.open(out / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
@@ -108,7 +120,15 @@ def _locked(out: Path) -> Iterator[None]:
     except BlockingIOError:
         raise UsageError(f"another run is writing to {out}; wait for it, or choose another --out") from None
     else:
-        yield
+        held = os.fstat(lock)
+
+        def ours() -> bool:
+            try:
+                return os.path.samestat(os.stat(out / ".lock"), held)
+            except OSError:
+                return False
+
+        yield ours
     finally:
         os.close(lock)
 
@@ -117,10 +137,17 @@ class _Run:
     """One call of `run_suite`."""
 
     def __init__(
-        self, plan: Resolved, out: Path, timeout: float | None, resume: bool, board: ProgressBoard
+        self,
+        plan: Resolved,
+        out: Path,
+        timeout: float | None,
+        resume: bool,
+        board: ProgressBoard,
+        ours: Callable[[], bool],
     ) -> None:
         self.plan, self.suite, self.out = plan, plan.suite, out
-        self.timeout, self.resume, self.board = timeout, resume, board
+        self.timeout, self.resume, self.board, self.ours = timeout, resume, board, ours
+        self.noted: set[str] = set()
         self.jobs: dict[Key, Job] = {job.key: job for job in plan.jobs}
         self.asked = plan.suite  # of this folder, by this run and earlier ones
         self.statuses: dict[Key, str] = {}
@@ -146,6 +173,7 @@ class _Run:
             most = min(workers or len(places), len(places)) if places else workers or os.cpu_count() or 1
             with Pool(places) as pool:
                 self._work(pool, groups, min(len(groups), most))
+        self._check_folder()
         self._describe(finished=True)
         counts = list(self.statuses.values())
         n_unsupported = counts.count("unsupported")
@@ -164,6 +192,21 @@ class _Run:
             self.environment = earlier.get("environment", {})
             self.asked = united(self.suite, _earlier_suite(earlier, self.out))
         self._describe(finished=False)
+
+    def _check_folder(self) -> None:
+        """Raises UsageError where what was written is no longer there."""
+        lost = [key for key in self.statuses if not record_path(self.out, key).exists()]
+        if lost or not self.ours():
+            raise UsageError(
+                f"{self.out} was removed, or records in it were, while the run wrote to it: {len(lost)} of "
+                f"{len(self.jobs)} are missing; start the run again, what is left is kept"
+            )
+
+    def _note(self, text: str) -> None:
+        """A line for people, once."""
+        if text not in self.noted:
+            self.noted.add(text)
+            self.board.note(text)
 
     def _describe(self, finished: bool) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -274,6 +317,8 @@ class _Run:
                 key = tuple(event["key"])
                 worker.group = [k for k in worker.group if k != key]
                 self._done(key, event["status"], event["reason"])
+                if not self.ours():
+                    self._check_folder()
             case "quiet":
                 self.in_line.append(worker)
                 if len(self.in_line) == 1:
@@ -281,7 +326,7 @@ class _Run:
             case "loud":
                 self._end_silence(pool, worker)
             case "note":
-                self.board.note(event["text"])
+                self._note(event["text"])
             case "fatal":
                 raise UsageError(event["message"])
 
@@ -379,7 +424,7 @@ def _seeds(keys: list[Any]) -> list[int]:
 
 
 def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:
-    """Whether the folder `out` has an ok record of the job with its digest. A damaged one is run again."""
+    """Whether `out` has an ok record of the job, its digest and its arrays. A damaged one is run again."""
     path = record_path(out, job.key)
     try:
         record = read_record(path)
@@ -387,12 +432,17 @@ def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:
         if path.exists():
             note(f"runs again: {error}")
         return False
-    return record.status == "ok" and record.digest == job.digest
+    if record.status != "ok" or record.digest != job.digest:
+        return False
+    if not has_arrays(path, record):
+        note(f"runs again: the arrays beside {path} are missing")
+        return False
+    return True
 
 
 def _earlier_suite(meta: dict[str, Any], out: Path) -> Suite | None:
     """What an earlier run of this folder was asked for; None where that cannot be read."""
     try:
         return parse(tomllib.loads(meta["suite_text"]), out / "run.json")
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None

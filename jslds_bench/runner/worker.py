@@ -99,7 +99,7 @@ def _make_together(
     made = made_together(jobs, lambda text: channel.send("note", text=text), channel.stage)
     for job, one in zip(jobs, made, strict=False):
         if not isinstance(one.outcome, Diverged):
-            cache.save(key(job), one.outcome.network, one.outcome.seconds, one.outcome.together)
+            _save(key(job), one.outcome.network, one.outcome.seconds, one.outcome.together, channel)
     return {job.seed: one for job, one in zip(jobs, made, strict=False)}
 
 
@@ -134,7 +134,7 @@ def _run_seed(
             network, seconds, n = kept
             return Made(network, seconds, cached=True, together=n)
         network, seconds = timed(make)
-        cache.save(key, network, seconds, together=1)
+        _save(key, network, seconds, 1, channel)
         return Made(network, seconds)
 
     what = "drawing the data"
@@ -155,6 +155,17 @@ def _run_seed(
         finish(job, *run_job(job, prepared, environment, channel.quiet, parts, channel.stage))
         parts = Parts()
         shed()
+
+
+def _save(key: str, network: Any, seconds: float, together: int, channel: Channel) -> None:
+    """Keeps a network where that can be done: where it cannot, its jobs have it all the same."""
+    from jslds_bench.errors import UsageError
+    from jslds_bench.runner import cache
+
+    try:
+        cache.save(key, network, seconds, together)
+    except UsageError as error:
+        channel.send("note", text=f"trained networks are not kept: {error}")
 
 
 def die_with(runner: int) -> None:

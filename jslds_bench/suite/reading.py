@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jslds_bench.entries.registry import nearest
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import UsageError, said
+from jslds_bench.files import read_text
 from jslds_bench.suite.toml import Entry, Suite, parse, shown
 
 NO_NETWORK = Entry("data", "data")
@@ -44,19 +45,19 @@ def load_suite(name_or_path: str | Path) -> Suite:
             f"(known: {', '.join(known) or 'none'}; or give the path of a .toml file)"
         )
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path))
     except FileNotFoundError:
         raise UsageError(
             f"no suite file at {shown(path)} (or name one of: {', '.join(suite_names())})"
         ) from None
     except OSError as error:
-        raise UsageError(f"suite file {shown(path)} cannot be read: {error.strerror}") from None
+        raise UsageError(f"suite file {shown(path)} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{shown(path)}: not UTF-8 text (byte {error.start}); a suite is a TOML file"
         ) from None
-    except (ValueError, RecursionError) as error:  # the latter two: huge integers, absurd nesting
-        raise UsageError(f"{shown(path)}: not valid TOML: {error}") from None
+    except (ValueError, RecursionError, MemoryError) as error:  # huge integers, absurd nesting
+        raise UsageError(f"{shown(path)}: not valid TOML: {said(error)}") from None
     suite = parse(content, path)
     if not any(grid(suite)):
         raise UsageError(f"{suite.where}: leaves no job to run: its restrictions exclude each other")

@@ -16,6 +16,7 @@ from jslds_bench.records.store import slug
 
 SCHEMA = 1
 MAX_SEED = 2**32 - 1
+MOST_TRIALS = 10**6
 TABLES = ("tasks", "networks", "models")
 _TOP = ("schema", "name", "seeds", "metrics", "n_trials", "plugins", "recipe", *TABLES)
 RESTRICTIONS = {"tasks": (), "networks": ("tasks",), "models": ("networks", "tasks")}
@@ -77,7 +78,7 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
     """The suite that parsed TOML `content` describes; relative paths in it start at the folder of `path`."""
     where = shown(path)
     if content.get("schema") != SCHEMA:
-        got = f"schema = {content['schema']!r}" if "schema" in content else "no schema"
+        got = f"schema = {shortened(content['schema'])}" if "schema" in content else "no schema"
         raise UsageError(
             f"{where}: has {got}, this version reads schema = {SCHEMA}: "
             f"write `schema = {SCHEMA}` at the top, or use the version that the file was written for"
@@ -96,7 +97,7 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
         name=_text(content["name"], f"{where}: name"),
         seeds=check_seeds(content["seeds"], where),
         metrics=_texts(content["metrics"], f"{where}: metrics") if "metrics" in content else None,
-        n_trials=_positive(content.get("n_trials", 1024), f"{where}: n_trials"),
+        n_trials=_positive(content.get("n_trials", 1024), f"{where}: n_trials", MOST_TRIALS),
         plugins=tuple(_resolved(plugin, path, f"{where}: plugins") for plugin in plugins),
         recipe=_text(content["recipe"], f"{where}: recipe") if "recipe" in content else None,
         path=path,
@@ -181,10 +182,10 @@ def check_seeds(seeds: Any, where: str) -> tuple[int, ...]:
     """`seeds` as a tuple, if it is a list of distinct integers that JAX takes as seeds; UsageError if not."""
     expected = f"expected a list of distinct integers from 0 to {MAX_SEED}, as in `seeds = [0, 1, 2]`"
     if not isinstance(seeds, list) or not seeds:
-        raise UsageError(f"{where}: seeds is {seeds!r}, {expected}")
+        raise UsageError(f"{where}: seeds is {shortened(seeds)}, {expected}")
     for i, seed in enumerate(seeds):
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-            raise UsageError(f"{where}: seeds holds {seed!r}, {expected}")
+            raise UsageError(f"{where}: seeds holds {shortened(seed)}, {expected}")
         if seed in seeds[:i]:
             raise UsageError(f"{where}: seeds holds {seed} twice, {expected}")
     return tuple(seeds)
@@ -192,22 +193,31 @@ def check_seeds(seeds: Any, where: str) -> tuple[int, ...]:
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
-        raise UsageError(f"{where} is {value!r}, expected a line of text in quotes")
+        raise UsageError(f"{where} is {shortened(value)}, expected a line of text in quotes")
     return value
 
 
 def _texts(values: Any, where: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not values or not all(isinstance(v, str) for v in values):
-        raise UsageError(f'{where} is {values!r}, expected a list of texts, as in ["a", "b"]')
+        raise UsageError(f'{where} is {shortened(values)}, expected a list of texts, as in ["a", "b"]')
     if twice := [v for i, v in enumerate(values) if v in values[:i]]:
         raise UsageError(f"{where} holds {twice[0]!r} twice: leave one out")
     return tuple(values)
 
 
-def _positive(value: Any, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UsageError(f"{where} is {value!r}, expected a whole number of at least 1")
+def _positive(value: Any, where: str, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise UsageError(f"{where} is {shortened(value)}, expected a whole number from 1 to {most:,}")
     return value
+
+
+def shortened(value: Any) -> str:
+    """`value` as messages quote it: a file may hold numbers and texts of any length."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _resolved(text: str, suite_path: Path, where: str) -> str:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int, PRNGKeyArray
 from jslds_bench import nwb
 from jslds_bench.entries.registry import TASKS
 from jslds_bench.errors import UsageError
+from jslds_bench.files import open_file
 from jslds_bench.types.spikes import SpikeTrials
 
 WHERE = (
@@ -112,7 +113,7 @@ class MCMaze:
             about = os.stat(path)
             return {"sha256": _sha256(path, about.st_mtime_ns, about.st_size)}
         except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+            raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
 
     def _file(self) -> str:
         if not self.path:
@@ -161,5 +162,5 @@ def held_out_share(
 @functools.lru_cache(maxsize=8)
 def _sha256(path: str, modified: int, size: int) -> str:
     """Of the content; `modified` and `size` tell a file that was written again from the one before."""
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,7 +12,8 @@ from jslds_bench.contract.settings.networks.cases import random_network
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.entries import plugins
 from jslds_bench.errors import UsageError
-from jslds_bench.networks._shared.format import can_be_read, network_bytes, read_arrays, read_network
+from jslds_bench.files import read_npz
+from jslds_bench.networks._shared.format import can_be_read, network_bytes, read_network
 from jslds_bench.suite import Entry, Suite, registries, resolve
 from jslds_bench.types import CELLS
 
@@ -89,7 +90,7 @@ def test_its_networks_are_read_back_while_it_is_there_and_the_same(load, tmp_pat
 def test_files_of_built_in_cells_are_as_before(make_network, tmp_path):
     path = tmp_path / "net.npz"
     path.write_bytes(network_bytes(make_network("leaky(alpha=0.35, f=relu)", 4, 2)))
-    arrays = read_arrays(path)
+    arrays = read_npz(path)
     assert not [name for name in arrays if name.startswith("check.")]
     assert json.loads(str(arrays["about"]))["cell"] == "leaky(alpha=0.35, f=relu)"
 

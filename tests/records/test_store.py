@@ -4,7 +4,12 @@ import dataclasses
 import json
 import math
 import os
+import re
+import signal
 import string
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +21,14 @@ from jslds_bench.errors import UsageError
 from jslds_bench.records import store
 from jslds_bench.records.record import Record, Value
 from jslds_bench.records.store import (
+    has_arrays,
     read_arrays,
     read_json,
     read_record,
     read_records,
     record_path,
     slug,
+    sweep,
     write_atomic,
     write_json,
     write_record,
@@ -116,7 +123,9 @@ def test_a_record_comes_back_as_it_was(record, tmp_path_factory):
     run = tmp_path_factory.mktemp("run")
     write_record(run, record, {"x": np.arange(3.0)})
     path = record_path(run, record.key)
-    assert same(read_record(path), record)
+    read = read_record(path)
+    assert same(dataclasses.replace(read, arrays=None), record)
+    assert len(read.arrays) == 64
     assert path.resolve().is_relative_to(run.resolve())
     assert len(path.relative_to(run).parts) == 5
 
@@ -125,25 +134,43 @@ def test_arrays_come_back_and_are_never_pickled(tmp_path):
     arrays = {"a": np.array([[1.5, np.nan]], np.float32), "b": np.array([1 + 2j]), "empty": np.zeros((0, 3))}
     write_record(tmp_path, a_record(), arrays)
     path = record_path(tmp_path, a_record().key)
-    back = read_arrays(path)
+    stored = read_record(path)
+    back = read_arrays(path, stored)
     assert back.keys() == arrays.keys()
     for name, array in arrays.items():
         assert back[name].dtype == array.dtype
         np.testing.assert_array_equal(back[name], array)
+    unbound = dataclasses.replace(stored, arrays=None)  # as of earlier schemas
     np.savez(path.with_suffix(".npz"), bad=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_arrays(path)
+    with pytest.raises(UsageError, match=r"cannot be read: bad\.npy holds objects"):
+        read_arrays(path, unbound)
     path.with_suffix(".npz").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(UsageError, match="cannot be read"):
-        read_arrays(path)
+        read_arrays(path, unbound)
+    with pytest.raises(UsageError, match=r"not those that were written with seed-3\.json; delete the record"):
+        read_arrays(path, stored)
     path.with_suffix(".npz").unlink()
-    assert read_arrays(path) == {}
+    assert read_arrays(path, unbound) == {}
+    with pytest.raises(UsageError, match=r"seed-3\.npz are missing; delete the record"):
+        read_arrays(path, stored)
+
+
+def test_a_record_without_arrays_has_no_file_and_minds_none(tmp_path):
+    path = record_path(tmp_path, a_record().key)
+    write_record(tmp_path, a_record(), {"x": np.zeros(2)})
+    assert has_arrays(path, read_record(path))
+    write_record(tmp_path, a_record(), {})
+    record = read_record(path)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert has_arrays(path, record)
+    np.savez(path.with_suffix(".npz"), x=np.zeros(2))
+    assert read_arrays(path, record) == {}
 
 
 def test_a_table_that_looks_like_a_number_stays_a_table(tmp_path):
     record = a_record(detail={"mass": {"float": 1.5}, "kind": {"float": "single"}, "top": math.inf})
     write_record(tmp_path, record, {})
-    assert same(read_record(record_path(tmp_path, record.key)), record)
+    assert same(read_record(record_path(tmp_path, record.key)), dataclasses.replace(record, arrays=""))
 
 
 def test_equal_records_are_equal_bytes(tmp_path):
@@ -213,7 +240,7 @@ def test_the_record_appears_after_its_arrays(tmp_path, monkeypatch):
     """Whatever write fails, a record on disk has its arrays."""
     written = []
 
-    def note(path, data):
+    def note(path, data, advice=""):
         written.append(path.suffix)
 
     monkeypatch.setattr(store, "write_atomic", note)
@@ -258,8 +285,8 @@ def test_tampering_is_noticed(stored):
 
 
 def test_another_schema_is_refused_before_anything_else(stored):
-    rewritten(stored, lambda b: b.update(schema=3, digest=None))
-    assert "has schema 3, this version reads schema 2" in refused(stored)
+    rewritten(stored, lambda b: b.update(schema=4, digest=None))
+    assert "has schema 4, this version reads schema 3" in refused(stored)
     rewritten(stored, lambda b: b.pop("schema"))
     assert "has schema None" in refused(stored)
 
@@ -273,6 +300,22 @@ def test_another_schema_is_refused_before_anything_else(stored):
         lambda b: b.update(values=[1, 2]),
         lambda b: b["values"].update(skill=3),
         lambda b: b["values"].update(skill={"value": 3}),
+        lambda b: b.update(seed="3"),
+        lambda b: b.update(seed=True),
+        lambda b: b.update(status="fine"),
+        lambda b: b.update(task=["memory"]),
+        lambda b: b.update(reason=3),
+        lambda b: b.update(arrays=3),
+        lambda b: b.update(parameters=[]),
+        lambda b: b["parameters"].update(model="jslds"),
+        lambda b: b.update(detail=None),
+        lambda b: b["series"].update(horizon_free_run=["1"]),
+        lambda b: b["series"].update(horizon_free_run=1.0),
+        lambda b: b["values"]["skill"].update(value="much"),
+        lambda b: b["values"]["skill"].update(value=True),
+        lambda b: b["values"]["skill"].update(order="first"),
+        lambda b: b["values"]["skill"].update(headline=1),
+        lambda b: b["values"]["skill"].update(unit=None),
     ],
 )
 def test_other_fields_are_refused(stored, change):
@@ -280,7 +323,10 @@ def test_other_fields_are_refused(stored, change):
     assert "delete it to have it made anew" in refused(stored)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"schema": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"schema": 1}', b"[" * 200_000, b"1" * 10_000],
+)
 def test_what_is_no_record_is_refused(stored, content):
     stored.write_bytes(content)
     refused(stored)
@@ -291,6 +337,58 @@ def test_every_truncation_is_refused(stored):
     for length in range(0, len(whole) - 1, 37):
         stored.write_bytes(whole[:length])
         refused(stored)
+
+
+def test_a_record_is_that_of_its_place(stored):
+    elsewhere = [stored.with_name("seed-7.json"), stored.parents[1] / "slds" / stored.name]
+    elsewhere += [stored.parents[3] / "another" / Path(*stored.parts[-3:])]
+    for path in elsewhere:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(stored.read_bytes())
+        said = refused(path)
+        assert "is that of memory · plain · jslds, seed 3, and was copied here; delete it" in said
+
+
+def test_text_that_no_encoding_takes_is_kept_as_its_code(stored):
+    run = stored.parents[4]
+    write_record(run, a_record(reason="half a pair: \udc80", detail={"\udfff": "x"}), {})
+    record = read_record(stored)
+    assert (record.reason, record.detail) == ("half a pair: \\udc80", {"\\udfff": "x"})
+    body = json.loads(stored.read_text())
+    body.pop("checksum")
+    body["reason"] = "\udc80"
+    body["checksum"] = store._checksum(body)
+    stored.write_text(json.dumps(body))
+    assert "holds text that is no Unicode" in refused(stored)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), os.mkdir])
+def test_what_is_no_file_is_refused_at_once(stored, make):
+    stored.unlink()
+    make(stored)
+    assert re.search("it is a (folder|pipe or a device)", refused(stored))
+
+
+def test_leftovers_of_killed_writers_are_swept_and_those_of_living_ones_are_not(tmp_path):
+    killed = textwrap.dedent("""
+        import os, signal, sys
+        from pathlib import Path
+        from jslds_bench.records.store import write_atomic
+        os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
+        write_atomic(Path(sys.argv[1]), b"half")
+    """)
+    path = tmp_path / "records" / "seed-0.json"
+    assert subprocess.run([sys.executable, "-c", killed, str(path)]).returncode == -signal.SIGKILL
+    (leftover,) = path.parent.iterdir()
+    living = leftover.with_name(leftover.name.replace(leftover.name.split("-")[1], str(os.getpid())))
+    living.touch()
+    away, old = (leftover.with_name(f".0123abcd-1-{name}.part") for name in ("new", "old"))
+    away.touch()
+    old.touch()
+    os.utime(old, (0, 0))
+    path.touch()
+    assert sweep(tmp_path) == 2
+    assert set(path.parent.iterdir()) == {path, living, away}
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -331,5 +429,5 @@ def test_a_record_of_schema_1_stays_readable():
         for name, (family, order, headline) in places.items()
     }
     assert same(record, a_record(values=placed, origin="synthetic"))
-    np.testing.assert_array_equal(read_arrays(record_path(GOLDEN, record.key))["x"], [1.0, 2.0])
+    np.testing.assert_array_equal(read_arrays(record_path(GOLDEN, record.key), record)["x"], [1.0, 2.0])
     assert len(load_run(GOLDEN)) == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -28,11 +27,8 @@ def write_large_run(run: Path, n_models: int = N_MODELS, n_seeds: int = N_SEEDS)
                     label = f"model_{i:02d}"
                     names = (task, network, label)
                     record = make_record(*names, seed, entries=names, level=0.01 * (i + 1))
-                    if seed == 0:
-                        store.write_record(run, record, example_arrays(task, 0.01 * i, seed))
-                    else:
-                        body = {"schema": store.SCHEMA, **dataclasses.asdict(record)}
-                        store.write_json(store.record_path(run, record.key), body)
+                    drawn = example_arrays(task, 0.01 * i, seed) if seed == 0 else {}
+                    store.write_record(run, record, drawn)
                     count += 1
     return count
 

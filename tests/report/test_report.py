@@ -19,7 +19,7 @@ import pytest
 from matplotlib.text import Text
 
 from jslds_bench.errors import UsageError
-from jslds_bench.records.store import read_arrays, record_path, write_record
+from jslds_bench.records.store import read_arrays, read_record, record_path, write_record
 from jslds_bench.report import write_report
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.facts import verdict
@@ -72,6 +72,11 @@ class Checker(html.parser.HTMLParser):
                 self.faults.append(f"{tag} fetches {value}")
             if name.startswith("on"):
                 self.faults.append(f"{tag} has a handler {name}")
+
+
+def arrays_of(run, record):
+    path = record_path(run, record.key)
+    return read_arrays(path, read_record(path))
 
 
 def check(page: Path) -> Checker:
@@ -269,7 +274,7 @@ def test_only_failures(write_run, make):
 def test_missing_arrays_leave_a_note_instead_of_a_figure(write_run, make, missing, figures):
     record = make(network="cotrained")
     run = write_run([record])
-    arrays = read_arrays(record_path(run, record.key))
+    arrays = arrays_of(run, record)
     del arrays[missing]
     write_record(run, record, arrays)
     without = {n.rsplit("+", 1)[1]: p.note for n, p in planned(run).items() if p.build is None}
@@ -284,7 +289,7 @@ def test_missing_arrays_leave_a_note_instead_of_a_figure(write_run, make, missin
 def test_arrays_that_figures_can_do_without(write_run, make, missing, without):
     record = make("context_integration", network="cotrained")
     run = write_run([record])
-    arrays = read_arrays(record_path(run, record.key))
+    arrays = arrays_of(run, record)
     del arrays[missing]
     write_record(run, record, arrays)
     with theme():
@@ -295,19 +300,22 @@ def test_arrays_that_figures_can_do_without(write_run, make, missing, without):
 def test_ill_shaped_and_damaged_arrays_are_named(write_run, make):
     bad, torn = make(network="cotrained"), make(network="cotrained", model="taylor_at_state")
     run = write_run([bad, torn])
-    arrays = read_arrays(record_path(run, bad.key))
+    arrays = arrays_of(run, bad)
     write_record(run, bad, arrays | {"example_free_run": arrays["example_free_run"][:, :-3]})
     file = record_path(run, torn.key).with_suffix(".npz")
     file.write_bytes(file.read_bytes()[:200])
+    write_record(run, dataclasses.replace(bad, model="lost"), arrays)
+    record_path(run, (*bad.key[:2], "lost", bad.seed)).with_suffix(".npz").unlink()
     text = write_report(run).read_text()
     assert "example_free_run has shape (4, 23, 16) of float32, expected [E, T1, N]" in text
-    assert "figure arrays beside seed-0.json cannot be read" in text
+    assert "seed-0.npz are not those that were written with seed-0.json" in text
+    assert "seed-0.npz are missing; delete the record to have them made anew" in text
 
 
 def test_states_that_are_not_finite_are_drawn_as_far_as_they_go(write_run, make):
     record = make(network="cotrained", diverged=True)
     run = write_run([record])
-    arrays = dict(read_arrays(record_path(run, record.key)))
+    arrays = dict(arrays_of(run, record))
     arrays["example_free_run"] = arrays["example_states"].copy()
     arrays["example_free_run"][:, 10:] = np.inf
     arrays["example_one_step"] = np.full_like(arrays["example_one_step"], np.nan)

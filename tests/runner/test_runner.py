@@ -90,14 +90,15 @@ def test_the_same_job_twice_gives_the_same_record(finished, tmp_path):
     for path in record_paths(first):
         twin = second.path / path.relative_to(first)
         assert without_timings(path) == without_timings(twin)
-        ours, theirs = read_arrays(path), read_arrays(twin)
+        ours, theirs = (read_arrays(p, read_record(p)) for p in (path, twin))
         assert ours.keys() == theirs.keys()
         for name in ours:
             np.testing.assert_array_equal(ours[name], theirs[name])
 
 
 def test_long_groups_are_begun_first(tmp_path):
-    work = _Run(resolve(load_suite("synthetic")), tmp_path, None, True, ProgressBoard(quiet=True))
+    plan = resolve(load_suite("synthetic"))
+    work = _Run(plan, tmp_path, None, True, ProgressBoard(quiet=True), lambda: True)
     networks = [work.jobs[group[0]].network.label for group in work._groups()]
     assert [name for name, _ in itertools.groupby(networks)] == ["cotrained", "standard", "standard_matched"]
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.entries.registry import nearest
-from jslds_bench.errors import UsageError
-from jslds_bench.networks._shared.format import DAMAGE, check_shapes, read_arrays, real
+from jslds_bench.errors import UsageError, said
+from jslds_bench.files import DAMAGE, read_npz
+from jslds_bench.networks._shared.format import check_shapes, real
 from jslds_bench.types.core import Affine, Network, Readout
 
 AGREE = 1e-5
@@ -120,11 +121,11 @@ def import_file(kind: str, path: Path) -> tuple[Network, int]:
         UsageError: no such file, damaged, or as `import_network` does.
     """
     try:
-        arrays = read_arrays(path)
+        arrays = read_npz(path)
     except FileNotFoundError:
         raise UsageError(f"no file at {path}") from None
     except DAMAGE as error:
-        raise UsageError(f"{path} is no npz file of plain arrays, or is damaged: {error}") from error
+        raise UsageError(f"{path} is no npz file of plain arrays, or is damaged: {said(error)}") from error
     return import_network(kind, arrays), len(arrays.get("check.u", ()))
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,8 @@ from jslds_bench.dynamics.cells import get_cell, is_built_in
 from jslds_bench.dynamics.jslds import refined
 from jslds_bench.entries import calls
 from jslds_bench.entries.registry import CELLS
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import UsageError, said
+from jslds_bench.files import DAMAGE, npz_arrays, read_file
 from jslds_bench.types.core import Affine, Cell, FixedPoints, Layer, Network, NetworkStep, Readout
 
 PLUGIN_NEEDED = "the cell of a plug-in needs its file: --plugin FILE, or `plugins` in the suite"
@@ -109,26 +107,32 @@ def _check_steps(network: Network, arrays: dict[str, np.ndarray], path: Path) ->
         )
 
 
-DAMAGE: tuple[type[Exception], ...] = (
-    *(OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, SyntaxError),
-    *(zipfile.BadZipFile, zlib.error, struct.error),
-)
-"""All that reading a damaged zip file of arrays may raise."""
-
-
 def read_network(path: Path) -> Network:
     """The network stored at `path`, in float32.
 
     Raises:
         UsageError: missing, truncated, not such a file, of another schema, or with arrays that do not fit.
     """
+    return network_of(file_of(path), path)
+
+
+def file_of(path: Path) -> bytes:
+    """The content of the checkpoint at `path`; raises UsageError where there is none that can be read."""
     try:
-        arrays = read_arrays(path)
-        about = json.loads(str(arrays.pop("about")))
+        return read_file(path)
     except FileNotFoundError:
         raise UsageError(f"no checkpoint at {path}") from None
+    except OSError as error:
+        raise UsageError(f"checkpoint {path} cannot be read: {error.strerror or error}") from error
+
+
+def network_of(data: bytes, path: Path) -> Network:
+    """The network whose file at `path` holds `data`; raises as `read_network` does."""
+    try:
+        arrays = npz_arrays(data)
+        about = json.loads(str(arrays.pop("about")))
     except DAMAGE as error:
-        raise UsageError(f"{path} is not a jslds-bench checkpoint, or is damaged: {error}") from error
+        raise UsageError(f"{path} is not a jslds-bench checkpoint, or is damaged: {said(error)}") from error
     cell, kind, n_expansion, n_refine = _description(about, path)
 
     def take(name: str) -> jax.Array:
@@ -158,7 +162,7 @@ def read_network(path: Path) -> Network:
 def cell_of_file(path: Path) -> str | None:
     """The name of the cell of the network stored at `path`; None where nothing can be read of it."""
     try:
-        about = json.loads(str(read_arrays(path)["about"]))
+        about = json.loads(str(npz_arrays(read_file(path))["about"]))
     except DAMAGE:
         return None
     return about.get("cell") if isinstance(about, dict) else None
@@ -189,17 +193,6 @@ def known_points(points: np.ndarray, eigenvalues: np.ndarray, u_star: Any) -> Fi
     """Fixed points that no search found: q = 0, no candidates, none missing."""
     unstable = (np.abs(eigenvalues) > 1 + 1e-3).sum(axis=-1)
     return FixedPoints(points, np.zeros(len(points)), eigenvalues, unstable, u_star, 0, 0, 1.0)
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All members of an npz, none unpickled; raises OSError or one of `DAMAGE`."""
-    with path.open("rb") as stream:
-        with zipfile.ZipFile(stream) as archive:
-            if (member := archive.testzip()) is not None:
-                raise ValueError(f"{member} does not have its checksum")
-        stream.seek(0)
-        with np.load(stream, allow_pickle=False) as members:
-            return {name: members[name] for name in members.files}
 
 
 def _description(about: Any, path: Path) -> tuple[Cell, str, int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,14 @@ import jax
 import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.errors import UsageError
-from jslds_bench.networks._shared.format import DAMAGE, check_shapes, real
+from jslds_bench.errors import UsageError, printable
+from jslds_bench.files import DAMAGE, read_member
+from jslds_bench.networks._shared.format import check_shapes, file_of, real
 from jslds_bench.networks._shared.unpickling import unpickle, value_of
 from jslds_bench.types.core import Affine, CellParams, Layer, Network, Readout
 
+_DAMAGE: tuple[type[Exception], ...] = (*DAMAGE, pickle.UnpicklingError)
 _LARGEST = 64 * 2**20  # bytes of one unpacked member; the released files have 0.2 MB
-_DAMAGE: tuple[type[Exception], ...] = (
-    *DAMAGE,
-    *(IndexError, TypeError, AttributeError, OverflowError, pickle.UnpicklingError),
-)
 
 
 def read_released(path: Path) -> Network:
@@ -34,19 +31,14 @@ def read_released(path: Path) -> Network:
     Raises:
         UsageError: missing, truncated, hostile, or not such a file.
     """
+    data = file_of(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo("arr_0.npy").file_size > _LARGEST:
-                raise UsageError(f"{path}: its first array is larger than {_LARGEST} bytes")
-            data = archive.read("arr_0.npy")
-        network = _network(_content(data))
-    except FileNotFoundError:
-        raise UsageError(f"no checkpoint at {path}") from None
+        network = _network(_content(read_member(data, "arr_0.npy", _LARGEST)))
     except UsageError as error:
         # one line, whatever names a damaged or hostile file brings into the message
-        raise UsageError(f"{path}: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{path}: {printable(str(error))}") from error
     except _DAMAGE as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = printable(f"{type(error).__name__}: {error}")
         raise UsageError(f"{path} is not a released JSLDS weight file, or is damaged ({reason})") from error
     check_shapes(network, str(path))
     return network

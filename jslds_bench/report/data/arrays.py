@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from jslds_bench.errors import UsageError
+from jslds_bench.records.record import Record
 from jslds_bench.records.store import read_arrays
 
 DTYPES = {"whole": "iu", "complex": "fiubc"}
@@ -37,16 +37,12 @@ class Arrays:
         return [n for n in names if n not in self.found]
 
 
-def load_arrays(path: Path, shapes: Shapes) -> Arrays:
-    """The arrays beside the record at `path`; damaged or ill-shaped ones become notes, never errors."""
-    file = path.with_suffix(".npz")
+def load_arrays(path: Path, record: Record, shapes: Shapes) -> Arrays:
+    """The arrays of `record`, stored at `path`; damaged or ill-shaped ones become notes, never errors."""
     try:
-        if file.exists() and not zipfile.is_zipfile(file):
-            raise zipfile.BadZipFile("not a whole archive")
-        raw = read_arrays(path)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        return Arrays({}, (f"the figure arrays beside {path.name} cannot be read ({error})",))
-    return check_arrays(raw, shapes)
+        return check_arrays(read_arrays(path, record), shapes)
+    except UsageError as error:
+        return Arrays({}, (str(error),))
 
 
 def check_arrays(raw: Mapping[str, np.ndarray], shapes: Shapes) -> Arrays:

@@ -118,7 +118,7 @@ class RunData:
         if key not in self._arrays:
             shapes, read = self.setting(key[0]).shapes, [Arrays({})]
             for record in self.records[key]:
-                read.append(load_arrays(self.paths[record.key], shapes))
+                read.append(load_arrays(self.paths[record.key], record, shapes))
                 if read[-1].found and not read[-1].notes:
                     break
             self._arrays[key] = max(read, key=lambda a: (bool(a.found), bool(a.found) != bool(a.notes)))
@@ -205,7 +205,7 @@ def _suite(meta: dict[str, Any]) -> dict[str, Any]:
     text = meta.get("suite_text")
     try:
         return tomllib.loads(text) if isinstance(text, str) else {}
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return {}
 
 
