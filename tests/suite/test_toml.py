@@ -69,7 +69,7 @@ def test_the_issue_s_sizes_of_the_packaged_suites():
         (
             "seeds = [3, 1]",
             "seeds = [3]\nn_trials = 0",
-            "x.toml: n_trials is 0, expected a whole number of at least 1",
+            "x.toml: n_trials is 0, expected a whole number from 1 to 1,000,000",
         ),
         ("seeds = [3, 1]", "seeds = [3]\nmetrics = []", "x.toml: metrics is [], expected a list of texts"),
         ("seeds = [3, 1]", 'seeds = [3]\nmetrics = ["a", "a"]', "x.toml: metrics holds 'a' twice"),
@@ -135,7 +135,7 @@ def test_restrictions_that_leave_no_job_are_refused(write):
         (".toml", "no suite file at "),
         ("~nobody-of-that-name/x.toml", "no suite file at "),
         pytest.param("x" * 5000, "unknown suite 'xxx", id="long"),
-        ("/", "suite file / cannot be read: Is a directory"),
+        ("/", "suite file / cannot be read: it is a folder"),
     ],
 )
 def test_a_suite_that_is_not_there(name, expected):
