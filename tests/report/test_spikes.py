@@ -165,7 +165,7 @@ def test_ill_shaped_and_damaged_arrays_are_named(one_run):
     (file,) = (run / "records").rglob("*.npz")
     file.write_bytes(file.read_bytes()[:200])
     found = planned(run)
-    assert "cannot be read" in found[f"{WHERE}lfads_jslds+ill_shaped"].note
+    assert "are not those that were written with seed-0.json" in found[f"{WHERE}lfads_jslds+ill_shaped"].note
     assert "No figure: some of the arrays of lfads_jslds" in write_report(run).read_text()
 
 
