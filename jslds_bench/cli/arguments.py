@@ -67,7 +67,9 @@ def _run() -> _Parser:
         action=argparse.BooleanOptionalAction,
         help="train a network's seeds as one program (default: on GPUs)",
     )
+    p.add_argument("--threads", type=int, default=1, metavar="N", help="cores of each worker (default: 1)")
     p.add_argument("--timeout", type=float, metavar="SECONDS", help="give up on a job after this time")
+    p.add_argument("--memory", type=float, metavar="GB", help="give up on a job that takes more than this")
     p.add_argument(
         "--dry-run", action="store_true", help="list the jobs, and those that no model serves; run none"
     )

@@ -51,13 +51,12 @@ def _run(suite: Suite, out: Path, arguments: Namespace) -> bool:
     from jslds_bench.report import write_report
     from jslds_bench.runner import run_suite
     from jslds_bench.runner.progress import ProgressBoard
-    from jslds_bench.suite import resolve
 
     suite = dataclasses.replace(suite, seeds=tuple(range(arguments.seeds)))
-    plan = resolve(dataclasses.replace(suite, recipe=arguments.recipe or suite.recipe))
-    board = ProgressBoard(len(plan.jobs), title=f"{suite.name}, to {out}", quiet=arguments.quiet)
+    suite = dataclasses.replace(suite, recipe=arguments.recipe or suite.recipe)
+    board = ProgressBoard(title=f"{suite.name}, to {out}", quiet=arguments.quiet)
     try:
-        result = run_suite(plan, out, workers=arguments.workers, progress=board)
+        result = run_suite(suite, out, workers=arguments.workers, progress=board)
     finally:
         board.close()
     if result.n_kept < result.n_ok or not (out / "index.html").exists():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jslds_bench.compare import Side
+    from jslds_bench.runner.planning import Wanted
     from jslds_bench.suite import Job, Resolved, Suite
 
 OK, FINDING, SOME_FAILED, USAGE = 0, 1, 2, 3
@@ -28,15 +29,16 @@ REGRESSION = FINDING
 def run(arguments: Namespace) -> int:
     """Run a suite, print its table and the path of its report."""
     from jslds_bench.records.store import slug
+    from jslds_bench.runner.planning import plan as planned
     from jslds_bench.runner.progress import ProgressBoard
-    from jslds_bench.suite import resolve
     from jslds_bench.suite.toml import TABLES
 
-    for option, value in (("--workers", arguments.workers), ("--timeout", arguments.timeout)):
-        if value is not None and not value > 0:
-            raise UsageError(f"{option} is {value}, expected more than 0")
-    chosen = _chosen(arguments)
-    plan = resolve(chosen)
+    for option in ("workers", "timeout", "memory", "threads"):
+        if (value := getattr(arguments, option)) is not None and not value > 0:
+            raise UsageError(f"--{option} is {value}, expected more than 0")
+    plan = planned(_wanted(arguments), arguments.timeout, complain)
+    for complaint in plan.complaints:
+        complain(f"{complaint}; the run goes on without it")
     suite = plan.suite
     out = Path(arguments.out) if arguments.out else Path("reports") / slug(suite.name)
     trained = (entry for kind in TABLES for entry in getattr(suite, kind))
@@ -53,7 +55,9 @@ def run(arguments: Namespace) -> int:
             plan,
             out,
             workers=arguments.workers,
+            threads=arguments.threads,
             timeout=arguments.timeout,
+            memory=arguments.memory,
             resume=not arguments.no_resume,
             batched=arguments.batch_seeds,
             progress=board,
@@ -114,21 +118,21 @@ def _failures(values: pd.DataFrame, most: int = 10) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _chosen(arguments: Namespace) -> Suite:
-    """The suite that the arguments name, with their plug-ins' models, and then what they choose of it."""
-    from jslds_bench.suite import load_plugins, load_suite, parse_seeds, select, with_data, with_plugin_models
+def _wanted(arguments: Namespace) -> Wanted:
+    """The suite that the arguments name, with their plug-ins' models, and what they choose of it."""
+    from jslds_bench.runner.planning import Wanted
+    from jslds_bench.suite import load_suite, parse_seeds
 
     suite = load_suite(arguments.suite)
     named = [os.path.abspath(os.path.expanduser(plugin)) for plugin in arguments.plugin]
     plugins = tuple(dict.fromkeys([*suite.plugins, *named]))
     suite = dataclasses.replace(suite, plugins=plugins, recipe=arguments.recipe or suite.recipe)
-    if plugins:
-        for failure in load_plugins(plugins):
-            complain(f"{failure}; the run goes on without it")
-        suite = with_plugin_models(suite, named)
-    seeds = None if arguments.seeds is None else parse_seeds(arguments.seeds)
-    suite = select(suite, arguments.task, arguments.network, arguments.model, seeds)
-    return suite if arguments.data is None else with_data(suite, arguments.data)
+    seeds = None if arguments.seeds is None else tuple(parse_seeds(arguments.seeds))
+    tasks, networks, models = (
+        None if given is None else tuple(given)
+        for given in (arguments.task, arguments.network, arguments.model)
+    )
+    return Wanted(suite, tuple(named), tasks, networks, models, seeds, arguments.data)
 
 
 def _dry_run(plan: Resolved, out: Path, resume: bool, batched: bool | None) -> int:

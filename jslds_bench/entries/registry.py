@@ -51,7 +51,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All registered names, in alphabetical order."""
-        return sorted({*self._entries, *self._entry_points()})
+        return sorted({*self._entries, *self.installed()})
 
     def registered(self) -> list[str]:
         """The names whose entries have been imported: all but the entry points that nobody has named."""
@@ -59,7 +59,7 @@ class Registry(Generic[T]):
 
     def package(self, name: str) -> str:
         """Where the entry point `name` points to."""
-        return self._entry_points()[name].value
+        return self.installed()[name].value
 
     def forget(self, module: str) -> None:
         """Drops the entries of a module, one that failed half-way through its import."""
@@ -78,7 +78,7 @@ class Registry(Generic[T]):
             UsageError: no such name (the message suggests the nearest).
             BrokenPlugin: it belongs to a package that does not import.
         """
-        if name not in self._entries and name in (points := self._entry_points()):
+        if name not in self._entries and name in (points := self.installed()):
             try:
                 self.register(name)(points[name].load())
             except UsageError:
@@ -124,7 +124,8 @@ class Registry(Generic[T]):
             ]
             raise UsageError(f"{self.kind} {name!r} needs {', '.join(missing) or error}") from error
 
-    def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
+    def installed(self) -> dict[str, importlib.metadata.EntryPoint]:
+        """The entry points of installed packages, by name."""
         return {e.name: e for e in importlib.metadata.entry_points(group=f"jslds_bench.{self.kind}s")}
 
 

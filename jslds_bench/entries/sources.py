@@ -14,7 +14,7 @@ import functools
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -28,10 +28,12 @@ class Sources:
 
     Args:
         package: the folder that stands for this package (a copy, in tests).
+        files: by module the plug-in files, where this process did not import them.
     """
 
-    def __init__(self, package: Path = PACKAGE) -> None:
+    def __init__(self, package: Path = PACKAGE, files: Mapping[str, str] | None = None) -> None:
         self._package = package
+        self._files = files or {}
         self._places: dict[str, _Places] = {NAME: _Places({NAME: package}, None)}
         self._needed: dict[tuple[str, str], tuple[dict[str, Path], list[str]]] = {}
         self._hashes: dict[Path, str] = {}
@@ -66,7 +68,7 @@ class Sources:
     def _places_of(self, start: str, name: str) -> _Places:
         top = start.partition(".")[0] if name.partition(".")[0] != NAME else NAME
         if top not in self._places:
-            root = _root(top)
+            root = Path(self._files[top]) if top in self._files else _root(top)
             alone = top.startswith(PLUGIN) or top == "__main__"
             roots = {NAME: self._package, top: root}
             self._places[top] = _Places(roots, root.parent if alone else None)

@@ -75,7 +75,7 @@ def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, parts: Parts, prog
         try:
             with parts("network"):
                 made = keep(job, make)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise NetworkFailed from error
     with parts("preparing"):
         network = None if made is None else made.network
@@ -92,7 +92,7 @@ def run_job(
     """
     try:
         return _run(job, prepared, environment, quiet, parts, progress)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         status, reason = outcome(error)
         return blank_record(job, status, reason, environment), {}
 

@@ -8,6 +8,7 @@ import fcntl
 import html
 import math
 import os
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -30,10 +31,12 @@ from jslds_bench.records.store import (
     write_record,
 )
 from jslds_bench.runner import accelerators, cache
+from jslds_bench.runner.child import Garbled, shown
 from jslds_bench.runner.outcome import blank_record
-from jslds_bench.runner.pool import Pool, Worker
+from jslds_bench.runner.planning import Wanted, plan
+from jslds_bench.runner.pool import Pool, Worker, usable_cores
 from jslds_bench.runner.progress import ProgressBoard
-from jslds_bench.suite import Job, Key, Resolved, Suite, dump, load_suite, parse, resolve
+from jslds_bench.suite import Job, Key, Resolved, Suite, dump, load_suite, parse
 from jslds_bench.suite.choosing import united
 
 
@@ -64,7 +67,9 @@ def run_suite(
     out: str | Path | None = None,
     *,
     workers: int | None = None,
+    threads: int = 1,
     timeout: float | None = None,
+    memory: float | None = None,
     resume: bool = True,
     batched: bool | None = None,
     progress: ProgressBoard | None = None,
@@ -74,10 +79,13 @@ def run_suite(
     Args:
         suite: a suite, resolved or not, or the name or path of one.
         out: the run folder; by default ``reports/<suite name>``.
-        workers: processes, each with a core of its own; by default one per core. Where JAX computes on
-            accelerators, each has one of those instead, and there are no more workers than accelerators.
+        workers: processes, each with cores of its own; by default as many as there are cores for. Where JAX
+            computes on accelerators, each has one of those instead, and there are no more workers than
+            accelerators.
+        threads: cores of each worker. Numbers may differ between one and several.
         timeout: seconds after which a job is stopped (making its network counts by itself; n at once may
             take n times as long).
+        memory: GB (10⁹ bytes) of its worker's memory at which a job is stopped. Linux alone.
         resume: keep finished records and use cached networks; False makes all anew.
         batched: train the networks of all seeds of a (task, network) as one program; by default on
             accelerators alone. Cores are faster one by one.
@@ -88,21 +96,55 @@ def run_suite(
             nothing: they become records.
     """
     suite = load_suite(suite) if isinstance(suite, str) else suite
-    plan = resolve(suite) if isinstance(suite, Suite) else suite
-    out = Path(out if out is not None else Path("reports") / slug(plan.suite.name)).absolute()
-    board = ProgressBoard(len(plan.jobs)) if progress is None else progress
-    if workers is not None and workers < 1:
-        raise UsageError(f"workers is {workers}, expected at least 1")
-    if timeout is not None and timeout <= 0:
-        raise UsageError(f"timeout is {timeout} s, expected more than 0")
+    limits = Limits(workers, threads, timeout, memory)
+    board = ProgressBoard() if progress is None else progress
+    if isinstance(suite, Suite):
+        chosen = plan(Wanted(suite), timeout, board.note)
+        for complaint in chosen.complaints:
+            board.note(f"{complaint}; the run goes on without it")
+    else:
+        chosen = suite
+    board.total = len(chosen.jobs)
+    out = Path(out if out is not None else Path("reports") / slug(chosen.suite.name)).absolute()
     with _locked(out) as ours:
         sweep(out / "records")
         sweep(cache.cache_folder())
-        run = _Run(plan, out, timeout, resume, board, ours)
+        run = _Run(chosen, out, limits, resume, board, ours)
         try:
-            return run.all(workers, batched)
+            return run.all(batched)
         finally:
             board.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a run, and each of its jobs, may take; as in `run_suite`.
+
+    Raises:
+        UsageError: one that nothing can keep to.
+    """
+
+    workers: int | None = None
+    threads: int = 1
+    timeout: float | None = None
+    memory: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers is {self.workers}, expected at least 1")
+        if not 1 <= self.threads <= (n := len(usable_cores())):
+            raise UsageError(f"threads is {self.threads}, expected 1 to {n}, the cores that there are")
+        if self.timeout is not None and not self.timeout > 0:
+            raise UsageError(f"timeout is {self.timeout} s, expected more than 0")
+        if self.memory is not None and not self.memory > 0:
+            raise UsageError(f"memory is {self.memory} GB, expected more than 0")
+        if self.memory is not None and sys.platform != "linux":
+            raise UsageError(f"memory is {self.memory} GB: it can be limited on Linux alone")
+
+    @property
+    def bytes(self) -> int | None:
+        """Of memory."""
+        return None if self.memory is None else round(self.memory * 1e9)
 
 
 @contextlib.contextmanager
@@ -140,13 +182,13 @@ class _Run:
         self,
         plan: Resolved,
         out: Path,
-        timeout: float | None,
+        limits: Limits,
         resume: bool,
         board: ProgressBoard,
         ours: Callable[[], bool],
     ) -> None:
         self.plan, self.suite, self.out = plan, plan.suite, out
-        self.timeout, self.resume, self.board, self.ours = timeout, resume, board, ours
+        self.limits, self.resume, self.board, self.ours = limits, resume, board, ours
         self.noted: set[str] = set()
         self.jobs: dict[Key, Job] = {job.key: job for job in plan.jobs}
         self.asked = plan.suite  # of this folder, by this run and earlier ones
@@ -158,9 +200,13 @@ class _Run:
         self.starting = 0.0  # seconds until workers were ready, of all together
         self.let_go: list[float] = []  # when each worker that found nothing left to do was ended
         self.in_line: list[Worker] = []  # workers that want silence; the first has it
+        self.attempts: dict[Key, int] = {}  # that ended with their worker
+        self.to_start: list[int] = []  # the numbers of workers that are to start after the silence
+        self.weighed = 0.0  # when memory was last looked at
 
-    def all(self, workers: int | None, batched: bool | None) -> RunResult:
+    def all(self, batched: bool | None) -> RunResult:
         """Runs what is left and counts."""
+        workers = self.limits.workers
         self._open()
         groups = self._groups()
         if groups:
@@ -170,8 +216,11 @@ class _Run:
                 groups = self._over_seeds(groups)
             if places and workers is not None and workers > len(places):
                 self.board.note(f"{len(places)} of {workers} workers: each has an accelerator to itself")
-            most = min(workers or len(places), len(places)) if places else workers or os.cpu_count() or 1
-            with Pool(places) as pool:
+            if places:
+                most = min(workers or len(places), len(places))
+            else:
+                most = workers or max((os.cpu_count() or 1) // self.limits.threads, 1)
+            with Pool(places, self.limits.threads, self.limits.bytes) as pool:
                 self._work(pool, groups, min(len(groups), most))
         self._check_folder()
         self._describe(finished=True)
@@ -273,6 +322,8 @@ class _Run:
     def _record(self, key: Key, status: Status, reason: str | None) -> None:
         """Writes the record of a job that no worker could finish."""
         record = blank_record(self.jobs[key], status, reason, self.environment)
+        if (attempts := self.attempts.get(key, 0)) > 1:
+            record = dataclasses.replace(record, detail={"attempts": attempts})
         write_record(self.out, record, {})
         self._done(key, status, reason)
 
@@ -286,12 +337,19 @@ class _Run:
             self._start(pool, number)
         while pool.workers:
             for worker, event in pool.events(timeout=0.5):
+                if worker not in pool.workers:
+                    continue  # it said more than it should, and was ended
                 if event is None:
                     ended = pool.bury(worker)
-                    self._lost(pool, worker, groups, "failed", f"its worker died: {ended}")
+                    self._lost(pool, worker, groups, "failed", f"its worker died: {ended}", again=True)
+                elif isinstance(event, Garbled) or not _is_event(event, worker):
+                    pool.remove(worker)
+                    reason = f"it wrote to the conversation of its worker: {shown(event)}"
+                    self._lost(pool, worker, groups, "failed", reason)
                 else:
                     self._handle(pool, worker, event, groups)
             self._stop_overdue(pool, groups)
+            self._stop_oversized(pool, groups)
 
     def _handle(self, pool: Pool, worker: Worker, event: dict[str, Any], groups: list[list[Key]]) -> None:
         match event["event"]:
@@ -316,6 +374,7 @@ class _Run:
             case "finished":
                 key = tuple(event["key"])
                 worker.group = [k for k in worker.group if k != key]
+                worker.keys = [k for k in worker.keys if k != key]
                 self._done(key, event["status"], event["reason"])
                 if not self.ours():
                     self._check_folder()
@@ -345,7 +404,8 @@ class _Run:
         worker.since = time.monotonic()
         command = {
             "jobs": [dataclasses.asdict(self.jobs[key]) for key in worker.group],
-            "plugins": self.suite.plugins,
+            "attempts": [self.attempts.get(key, 0) + 1 for key in worker.group],
+            "plugins": list(self.plan.files.values()),
             "out": str(self.out),
             "fresh": not self.resume,
             "batched": self.batched,
@@ -377,15 +437,32 @@ class _Run:
                 other.resume()
         if self.in_line:
             self._silence(pool)
+        else:
+            while self.to_start:
+                pool.start(self.to_start.pop())
 
     def _stop_overdue(self, pool: Pool, groups: list[list[Key]]) -> None:
         """Ends workers whose job has taken longer than the timeout, and starts others in their place."""
-        for worker in list(pool.workers):
+        timeout = self.limits.timeout
+        # The clocks of those that are halted stand.
+        for worker in self.in_line[:1] or list(pool.workers):
             # Networks that are made together may take as long as they might one by one.
-            allowed = math.inf if self.timeout is None else self.timeout * len(_seeds(worker.keys))
+            allowed = math.inf if timeout is None else timeout * len(_seeds(worker.keys))
             if worker.keys and time.monotonic() - worker.since > allowed:
                 pool.remove(worker)
                 self._lost(pool, worker, groups, "timeout", f"stopped after {allowed:g} s (--timeout)")
+
+    def _stop_oversized(self, pool: Pool, groups: list[list[Key]]) -> None:
+        """Ends workers that take more memory than they may."""
+        allowed = self.limits.bytes
+        if allowed is None or time.monotonic() - self.weighed < _WEIGHED:
+            return
+        self.weighed = time.monotonic()
+        for worker in list(pool.workers):
+            if worker.keys and (held := worker.memory()) > allowed:
+                pool.remove(worker)
+                reason = f"stopped at {held / 1e9:.2f} GB of memory (--memory {self.limits.memory:g})"
+                self._lost(pool, worker, groups, "failed", reason)
 
     def _lost(
         self,
@@ -394,21 +471,37 @@ class _Run:
         groups: list[list[Key]],
         status: Status,
         reason: str,
+        again: bool = False,
     ) -> None:
-        """Records what a lost worker was doing, puts the rest of its group back, and replaces it."""
+        """Records what a lost worker was doing, puts the rest of its group back, and replaces it.
+
+        Args:
+            again: nobody ended it: its job may have been unlucky, and is tried once more.
+        """
         self._end_silence(pool, worker)
         if not worker.environment and not worker.group:
             raise UsageError(f"a worker could not start ({reason}); `jslds-bench doctor` may show why")
-        if status == "failed" and len(_seeds(worker.keys)) > 1:
+        keys = worker.keys or worker.group[:1]
+        if status == "failed" and len(_seeds(keys)) > 1:
             self.board.note(f"networks are made one by one, since together {reason}")
             groups[:0] = [[key for key in worker.group if key[-1] == seed] for seed in _seeds(worker.group)]
+        elif again and self._may_try_again(keys):
+            self.board.note(f"{' · '.join(map(str, keys[0]))}: {reason}; tried once more")
+            groups.insert(0, worker.group)
         else:
-            for key in worker.keys:
-                self._record(key, status, reason)
-            if rest := [key for key in worker.group if key not in worker.keys]:
+            for key in keys:
+                twice = again and self.attempts[key] > 1
+                self._record(key, status, f"{reason}, as did the one before it" if twice else reason)
+            if rest := [key for key in worker.group if key not in keys]:
                 groups.insert(0, rest)
         if groups:
             self._start(pool, worker.number)
+
+    def _may_try_again(self, keys: list[Key]) -> bool:
+        """Counts an attempt of each; whether all may have another. There may be none."""
+        for key in keys:
+            self.attempts[key] = self.attempts.get(key, 0) + 1
+        return all(self.attempts[key] < _ATTEMPTS for key in keys) and bool(keys)
 
     def _start(self, pool: Pool, number: int) -> None:
         """A worker imports what there is now, which has to be what the digests were made of."""
@@ -416,7 +509,36 @@ class _Run:
             raise UsageError(
                 "the code has changed since this run was planned: start it again, what is done is kept"
             )
-        pool.start(number)
+        if self.in_line:
+            self.to_start.append(number)
+        else:
+            pool.start(number)
+
+
+_ATTEMPTS = 2  # of a job whose workers die
+_WEIGHED = 0.4  # seconds between two looks at memory
+_EVENTS: dict[str, dict[str, tuple[type, ...]]] = {
+    "ready": {"environment": (dict,)},
+    "begin": {"keys": (list,)},
+    "stage": {"done": (int, float), "total": (int, float), "text": (str,)},
+    "finished": {"key": (list,), "status": (str,), "reason": (str, type(None))},
+    "quiet": {},
+    "loud": {},
+    "note": {"text": (str,)},
+    "idle": {},
+    "fatal": {"message": (str,)},
+}
+
+
+def _is_event(event: dict[str, Any], worker: Worker) -> bool:
+    """Whether `event` is one that a worker sends, and is of its own jobs."""
+    fields = _EVENTS.get(event["event"])
+    if fields is None or not all(isinstance(event.get(k, ...), kinds) for k, kinds in fields.items()):
+        return False
+    if not {"key", "keys"} & fields.keys():
+        return True
+    keys = event["keys"] if "keys" in fields else [event["key"]]
+    return bool(keys) and all(isinstance(key, list) and tuple(key) in worker.group for key in keys)
 
 
 def _seeds(keys: list[Any]) -> list[int]:

@@ -1,9 +1,10 @@
 """A worker process, started by `pool`, driven by JSON lines on its pipes.
 
-One worker owns one core and one thread, so that a job's numbers do not depend on how many workers run, or one
-accelerator and as many threads as it likes. It
-reads {"jobs", "plugins", "out", "fresh", "batched"} lines, resolved jobs that share what is prepared for them
-("batched": for each of several seeds), and answers with events:
+One worker owns one core and one thread (or as many as the run gives each), so that a job's numbers do not
+depend on how many workers run, or one accelerator and as many threads as it likes. It
+reads {"jobs", "attempts", "plugins", "out", "fresh", "batched"} lines, resolved jobs that share what is
+prepared for them ("batched": for each of several seeds; "attempts": how often each was begun), and answers
+with events:
 
     ready      once, with the environment
     begin      the jobs that are now being worked on (all of a group, with a text, while its network is made)
@@ -17,51 +18,16 @@ reads {"jobs", "plugins", "out", "fresh", "batched"} lines, resolved jobs that s
 
 from __future__ import annotations
 
-import ctypes
-import json
+import dataclasses
 import os
-import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-_PR_SET_PDEATHSIG = 1
+from jslds_bench.runner.channel import Channel, begin
 
-
-class Channel:
-    """The worker's end of the conversation."""
-
-    def __init__(self, answers: TextIO, questions: TextIO) -> None:
-        self._answers, self._questions = answers, questions
-        self._last_stage = 0.0
-
-    def send(self, event: str, **content: Any) -> None:
-        self._answers.write(json.dumps({"event": event, **content}) + "\n")
-        self._answers.flush()
-
-    def receive(self) -> dict[str, Any] | None:
-        line = self._questions.readline()
-        return json.loads(line) if line else None
-
-    def stage(self, done: int, total: int, text: str) -> None:
-        """Progress, at most ten times a second."""
-        now = time.monotonic()
-        if now - self._last_stage > 0.1 or done >= total:
-            self._last_stage = now
-            self.send("stage", done=done, total=total, text=text)
-
-    @contextmanager
-    def quiet(self) -> Iterator[None]:
-        """Runs its block with all other workers halted."""
-        self.send("quiet")
-        self.receive()
-        try:
-            yield
-        finally:
-            self.send("loud")
+_SLACK = 1 << 31  # bytes that what is loaded, and threads that do nothing, may take besides
 
 
 def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Channel) -> None:
@@ -115,12 +81,16 @@ def _run_seed(
     from jslds_bench.runner.job import Made, prepare, run_job
     from jslds_bench.runner.outcome import blank_record, outcome
     from jslds_bench.runner.programs import shed
+    from jslds_bench.suite import Job
 
     first, out = group[0], Path(command["out"])
+    tried = {job.key: n for job, n in zip(map(Job.of, command["jobs"]), command["attempts"], strict=True)}
     setting = settings.of(first.setting)
     key = cache.network_key(first.network_digest, environment)
 
     def finish(job: Any, record: Any, arrays: Any) -> None:
+        if (attempts := tried[job.key]) > 1:
+            record = dataclasses.replace(record, detail={**record.detail, "attempts": attempts})
         write_record(out, record, arrays)
         channel.send("finished", key=job.key, status=record.status, reason=record.reason)
 
@@ -145,7 +115,7 @@ def _run_seed(
     try:
         parts = Parts(None if together is None else together.parts)
         prepared = prepare(first, setting, keep, parts, channel.stage)
-    except Exception as error:  # whatever the network's maker raises is the reason of all its jobs
+    except (Exception, SystemExit) as error:  # what the network's maker raises is the reason of all its jobs
         status, reason = outcome(error)
         for job in group:
             finish(job, blank_record(job, status, reason, environment), {})
@@ -168,29 +138,22 @@ def _save(key: str, network: Any, seconds: float, together: int, channel: Channe
         channel.send("note", text=f"trained networks are not kept: {error}")
 
 
-def die_with(runner: int) -> None:
-    """On Linux, has the kernel kill this process when the runner dies, even while it is halted."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != runner:  # it died before the kernel was asked
-            sys.exit(1)
-
-
-def main(core: int | None, runner: int, programs: str) -> None:
-    """The loop of the worker of process `runner` on core `core`, or on all; returns when its stdin closes.
+def main(runner: int, cores: list[int], programs: str, memory: int | None) -> None:
+    """The loop of a worker of process `runner` on `cores`, or on all; returns when its stdin closes.
 
     Args:
         programs: the folder in which the workers of the run keep what they compile.
+        memory: bytes that a job may take. The runner watches them; one call that would take far more fails.
     """
     from jslds_bench.errors import UsageError
 
-    die_with(runner)
-    if core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {core})
-    # Whatever entries print must not get into the conversation: stdout becomes stderr.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    channel = Channel(answers, sys.stdin)
+    channel = begin(runner)
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    if memory is not None and sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory + _SLACK, memory + _SLACK))
 
     from jslds_bench.runner.machine import environment
     from jslds_bench.runner.programs import share

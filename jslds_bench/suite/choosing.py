@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from jslds_bench.entries.foreign import Foreign
 from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import BrokenPlugin, UsageError
 from jslds_bench.suite.reading import grid
@@ -81,17 +82,15 @@ def parse_seeds(text: str) -> list[int]:
     return list(check_seeds(seeds, "--seeds"))
 
 
-def with_plugin_models(suite: Suite, files: Iterable[str]) -> Suite:
+def with_plugin_models(suite: Suite, files: Iterable[str], foreign: Foreign | None = None) -> Suite:
     """`suite` with the models of plug-in files that it does not name, at their default parameters.
 
     A file that does not import has none.
     """
-    from jslds_bench.entries import plugins
-
-    modules = set()
+    modules, foreign = set(), foreign or Foreign()
     for file in files:
         with contextlib.suppress(BrokenPlugin):
-            modules.add(plugins.load(file).__name__)
+            modules.add(foreign.plugin(file).__name__)
     registry = registries()["models"]
     known = {entry.name for entry in suite.models}
     more = [n for n in registry.registered() if registry.get(n).__module__ in modules and n not in known]

@@ -19,6 +19,7 @@ from typing import Any
 
 from jslds_bench.entries import calls
 from jslds_bench.entries import registry as registered
+from jslds_bench.entries.foreign import Foreign
 from jslds_bench.entries.registry import Registry
 from jslds_bench.entries.sources import Sources
 from jslds_bench.errors import BrokenPlugin, UsageError
@@ -39,42 +40,37 @@ class Resolved:
     Attributes:
         jobs: in running order.
         modules, code: the modules that all digests begin at, and the digest of them all.
+        files: by module the plug-in files that import.
+        complaints: what is wrong with those that do not, and with metrics that are left out.
     """
 
     suite: Suite
     jobs: list[Job]
     modules: frozenset[str] = frozenset()
     code: str = ""
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    complaints: tuple[str, ...] = ()
 
     def is_stale(self) -> bool:
         """Whether code that the jobs rest on has changed since they were resolved."""
-        return Sources().digest(self.modules) != self.code
+        return Sources(files=self.files).digest(self.modules) != self.code
 
 
 @dataclasses.dataclass(frozen=True)
 class _Entry:
-    """An entry of the suite, made; `instance` is None, and `broken` says why, where its plug-in fails."""
+    """An entry of the suite, made; `instance` is None, and `broken` says why, where its plug-in fails.
+
+    Attributes:
+        sources: what it reads, where it says: a file may change under its name.
+        says: its origin and caption.
+    """
 
     part: Part
     instance: Any
     broken: str | None
-    modules: tuple[str, ...]
-
-    @functools.cached_property
-    def sources(self) -> Any:
-        """What it reads, where it says: a file may change under its name.
-
-        Raises:
-            UsageError: such a file was not named, or cannot be read.
-        """
-        if not hasattr(self.instance, "sources"):
-            return None
-        try:
-            return self.instance.sources()
-        except UsageError:
-            raise
-        except Exception as error:  # of a plug-in: the job's own to fail with
-            return f"{type(error).__name__}: {error}"
+    modules: tuple[str, ...] = ()
+    sources: Any = None
+    says: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def registries() -> dict[str, Registry[Any]]:
@@ -85,41 +81,50 @@ def registries() -> dict[str, Registry[Any]]:
     return {name: getattr(registered, name.upper()) for name in names}
 
 
-def load_plugins(files: Iterable[str]) -> list[str]:
+def load_plugins(files: Iterable[str], foreign: Foreign | None = None) -> list[str]:
     """Imports plug-in files; what is wrong with those that do not import.
 
     Raises:
         UsageError: there is no such file.
     """
-    from jslds_bench.entries import plugins
+    return _loaded(files, foreign or Foreign())[1]
 
-    failures = []
+
+def _loaded(files: Iterable[str], foreign: Foreign) -> tuple[dict[str, str], list[str]]:
+    """By module the files that import, and what is wrong with the others."""
+    modules, failures = {}, []
     for file in files:
         try:
-            plugins.load(file)
+            modules[foreign.plugin(file).__name__] = file
         except BrokenPlugin as error:
             failures.append(str(error))
-    return failures
+    return modules, failures
 
 
-def resolve(suite: Suite) -> Resolved:
+def resolve(suite: Suite, foreign: Foreign | None = None) -> Resolved:
     """The jobs of `suite`, its names and parameters known good, its recipe given to all that take one.
 
-    An entry whose plug-in does not import is kept, and its jobs say so: the others can be run.
+    An entry whose plug-in does not import, or that raises what it should not, is kept, and its jobs say so:
+    the others can be run.
+
+    Args:
+        foreign: through which the code of entries is called.
 
     Raises:
         UsageError: an unknown name, label or parameter, a value that an entry refuses, no such file, or a
             task that does not go with the suite's having networks or not.
     """
-    registry, failures = registries(), load_plugins(suite.plugins)
-    suite = _with_recipe(suite, registry, failures)
+    foreign = foreign or Foreign()
+    registry, (files, failures) = registries(), _loaded(suite.plugins, foreign)
+    suite = _with_recipe(suite, registry, failures, foreign)
     made = {
-        kind: {e.label: _made(suite, registry[kind], e, failures) for e in getattr(suite, kind)}
+        kind: {e.label: _made(suite, registry[kind], e, failures, foreign) for e in getattr(suite, kind)}
         for kind in TABLES
     }
-    made["networks"][NO_NETWORK.label] = _Entry(Part("data", "data", {}), None, None, ())
-    _check_metrics(suite, registry["metrics"], failures)
+    made["networks"][NO_NETWORK.label] = _Entry(Part("data", "data", {}), None, None)
+    _check_metrics(suite, registry["metrics"], failures, foreign)
     kinds = {label: _setting_of(suite, entry) for label, entry in made["tasks"].items()}
+    complaints = list(failures)
 
     @functools.cache
     def metrics(setting: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -130,22 +135,39 @@ def resolve(suite: Suite) -> Resolved:
         every = registry["metrics"]
         names = suite.metrics
         if names is None:
-            names = tuple(n for n in every.registered() if reads(every.get(n), of(setting).evaluation))
+            kept = []
+            for name in every.registered():
+                try:
+                    entry, evaluation = every.get(name), of(setting).evaluation
+                    if foreign(
+                        f"metric {name!r}", "say what it reads", functools.partial(reads, entry, evaluation)
+                    ):
+                        kept.append(name)
+                except BrokenPlugin as error:
+                    complaints.append(str(error))
+            names = tuple(kept)
         return names, tuple(every.get(n).__module__ for n in names if n in every.registered())
 
-    code = functools.cache(Sources().digest)
+    code = functools.cache(Sources(files=files).digest)
 
     @functools.cache
-    def refusal(*labels: str) -> str | None:
-        entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
-        return _refusal(kinds[labels[0]], *(entry.instance for entry in entries))
+    def unserved(*labels: str) -> dict[str, Any]:
+        """Why there is nothing to run for these labels."""
+        task, network, model = (made[kind][label] for kind, label in zip(TABLES, labels, strict=True))
+        if broken := next((e.broken for e in (task, network, model) if e.broken), None):
+            return {"failure": broken}
+        where = f"{labels[0]!r}" if network.instance is None else f"{labels[0]!r} on {labels[1]!r}"
+        ask = functools.partial(_refusal, kinds[labels[0]], task.instance, network.instance, model.instance)
+        try:
+            return {"refusal": foreign(f"model {labels[2]!r}", f"say whether it serves {where}", ask)}
+        except BrokenPlugin as error:
+            return {"failure": str(error)}
 
     jobs, starts = [], set(MAKER)
     for task, network, model, seed in grid(suite):
         labels = (task.label, network.label, model.label)
         entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
         setting = kinds[task.label]
-        broken = next((e.broken for e in entries if e.broken), None)
         names, modules = metrics(setting) if setting else ((), ())
         job = Job(
             suite.name,
@@ -156,10 +178,9 @@ def resolve(suite: Suite) -> Resolved:
             seed=seed,
             n_trials=suite.n_trials,
             metrics=names,
-            origin=str(getattr(entries[0].instance, "origin", "")),
-            caption=str(getattr(entries[0].instance, "caption", "")),
-            failure=broken,
-            refusal=None if broken else refusal(*labels),
+            origin=entries[0].says.get("origin", ""),
+            caption=entries[0].says.get("caption", ""),
+            **unserved(*labels),
         )
         template = (f"jslds_bench.settings.{setting}", TEMPLATE) if setting else ()
         kept = MAKER if entries[1].instance else ()
@@ -167,7 +188,7 @@ def resolve(suite: Suite) -> Resolved:
         starts |= needed
         maker = code(frozenset([*MAKER, *entries[0].modules, *entries[1].modules]))
         jobs.append(dataclasses.replace(job, **_digests(job, entries, code(needed), maker)))
-    return Resolved(suite, jobs, frozenset(starts), code(frozenset(starts)))
+    return Resolved(suite, jobs, frozenset(starts), code(frozenset(starts)), files, tuple(complaints))
 
 
 def _digests(job: Job, entries: list[_Entry], code: str, maker_code: str) -> dict[str, Any]:
@@ -198,29 +219,46 @@ def _libraries() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
-def _made(suite: Suite, registry: Registry[Any], entry: Entry, failures: list[str]) -> _Entry:
+def _made(
+    suite: Suite, registry: Registry[Any], entry: Entry, failures: list[str], foreign: Foreign
+) -> _Entry:
     place = f"{suite.where}: {entry.place or entry.label}"
     file = entry.parameters.get("path")
+
+    def make() -> _Entry:
+        made = _located(place, registry.make, entry.name, entry.parameters)
+        part = Part(entry.name, entry.label, dataclasses.asdict(made))
+        says = {name: str(getattr(made, name, "")) for name in ("origin", "caption")}
+        return _Entry(part, made, None, (type(made).__module__, *_cell_modules(made)), None, says)
+
+    def sources(made: Any) -> Any:
+        try:
+            return made.sources() if hasattr(made, "sources") else None
+        except UsageError:  # such a file was not named, or cannot be read
+            raise
+        except Exception as error:  # of a plug-in: the job's own to fail with
+            return f"{type(error).__name__}: {error}"
+
+    subject = f"{registry.kind} {entry.label!r}"
     try:
         if failures and entry.name not in registry:
             raise BrokenPlugin(f"{registry.kind} {entry.name!r} is not there: {'; '.join(failures)}")
         if lost := _lost_cell(entry, failures):
             raise BrokenPlugin(lost)
-        made = _located(place, registry.make, entry.name, entry.parameters)
-        modules = (type(made).__module__, *_cell_modules(made))
+        made = foreign(subject, "be made", make)
+        if isinstance(file, str) and not os.path.exists(file):
+            raise UsageError(f"{place}: path: no file at {file} (relative paths start at the suite's folder)")
+        found = foreign(subject, "say what it reads", functools.partial(sources, made.instance))
     except BrokenPlugin as error:
-        return _Entry(Part(entry.name, entry.label, entry.parameters), None, str(error), ())
-    if isinstance(file, str) and not os.path.exists(file):
-        raise UsageError(f"{place}: path: no file at {file} (relative paths start at the suite's folder)")
-    part = Part(entry.name, entry.label, dataclasses.asdict(made))
+        return _Entry(Part(entry.name, entry.label, entry.parameters), None, str(error))
     try:
-        json.dumps(part.parameters)  # as workers are told them
+        json.dumps(made.part.parameters)  # as workers are told them
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"{place}: the parameters of {registry.kind} {entry.name!r} must be numbers, texts, booleans or "
             f"tuples ({error})"
         ) from error
-    return _Entry(part, made, None, modules)
+    return dataclasses.replace(made, sources=found)
 
 
 def _cell_modules(made: Any) -> tuple[str, ...]:
@@ -238,14 +276,13 @@ def _lost_cell(entry: Entry, failures: list[str]) -> str | None:
     return f"cell {name!r} is not there: {'; '.join(failures)}"
 
 
-def _check_metrics(suite: Suite, registry: Registry[Any], failures: list[str]) -> None:
+def _check_metrics(suite: Suite, registry: Registry[Any], failures: list[str], foreign: Foreign) -> None:
     for name in suite.metrics or ():
         if failures and name not in registry:
             continue  # its plug-in does not import: the records say so
-        try:
-            _located(f"{suite.where}: metrics", registry.get, name)
-        except BrokenPlugin:
-            continue
+        with contextlib.suppress(BrokenPlugin):
+            get = functools.partial(_located, f"{suite.where}: metrics", registry.get, name)
+            foreign(f"metric {name!r}", "be imported", get)
 
 
 def _setting_of(suite: Suite, task: _Entry) -> str:
@@ -276,22 +313,28 @@ def _refusal(setting: str, task: Any, network: Any, model: Any) -> str | None:
     return f"it describes {others or 'nothing'}, not {mine.about}"
 
 
-def _with_recipe(suite: Suite, registry: Mapping[str, Registry[Any]], failures: list[str]) -> Suite:
+def _with_recipe(
+    suite: Suite, registry: Mapping[str, Registry[Any]], failures: list[str], foreign: Foreign
+) -> Suite:
     """`suite` with its recipe as a parameter of all entries that take one and do not say their own."""
     if suite.recipe is None:
         return suite
 
     def given(kind: str, entry: Entry) -> Entry:
+        subject = f"{registry[kind].kind} {entry.label!r}"
         try:
-            fields = {f.name for f in dataclasses.fields(registry[kind].get(entry.name))}
+            get = functools.partial(registry[kind].get, entry.name)
+            fields = {f.name for f in dataclasses.fields(foreign(subject, "be imported", get))}
         except UsageError:  # told where the entry is made
             return entry
         if "recipe" not in fields or "recipe" in entry.parameters:
             return entry
         entry = dataclasses.replace(entry, parameters={**entry.parameters, "recipe": suite.recipe})
         if not _lost_cell(entry, failures):
+            where, make = f"{suite.where}: recipe", registry[kind].make
+            made = functools.partial(_located, where, make, entry.name, entry.parameters)
             with contextlib.suppress(BrokenPlugin):  # of its cell: told where the entry is made
-                _located(f"{suite.where}: recipe", registry[kind].make, entry.name, entry.parameters)
+                foreign(subject, "be made", made)
         return entry
 
     changed: dict[str, Any] = {k: tuple(given(k, e) for e in getattr(suite, k)) for k in TABLES}

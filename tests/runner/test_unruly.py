@@ -1,0 +1,227 @@
+"""What code of others does to its process costs its own jobs alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import unruly
+
+from jslds_bench.errors import UsageError
+from jslds_bench.records.store import read_record, read_records, record_path
+from jslds_bench.runner import run_suite
+from jslds_bench.runner.planning import Wanted, plan
+from jslds_bench.runner.progress import ProgressBoard
+from jslds_bench.suite import load_suite
+
+UNRULY = Path(unruly.__file__)
+HEAD = """
+schema = 1
+name = "unruly"
+seeds = {seeds}
+n_trials = 16
+plugins = {plugins}
+[[tasks]]
+name = "perturbations"
+n_steps = 5
+[[networks]]
+name = "analytic"
+system = "bistable"
+n_state = 2
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch, unoptimised):
+    monkeypatch.setenv("JSLDS_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
+
+
+class Board(ProgressBoard):
+    """Keeps its notes."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def suite_file(folder: Path, *models: str, plugins: tuple[Path, ...] = (UNRULY,), seeds: str = "[0]") -> str:
+    """A suite of models: a name, or a name with lines of parameters."""
+    path = folder / "unruly.toml"
+    tables = "".join(f"[[models]]\nname = {model}\n" for model in models)
+    path.write_text(HEAD.format(plugins=[str(file) for file in plugins], seeds=seeds) + tables)
+    return str(path)
+
+
+def run(suite: str, out: Path, **options):
+    board = Board()
+    result = run_suite(suite, out, progress=board, **options)
+    return result, {record.model: record for record in read_records(result.path)}, board.notes
+
+
+# ----------------------------------------------------------------------------- before the run
+
+
+def test_what_goes_wrong_when_a_model_is_made_or_asked_is_the_reason_of_its_jobs(tmp_path):
+    cases = {(where, way): f"{where}_{way}" for where in ("made", "asked") for way in unruly.WAYS}
+    models = [f'"when_{w}"\nway = "{way}"\nlabel = "{label}"' for (w, way), label in cases.items()]
+    notes: list[str] = []
+    suite = load_suite(suite_file(tmp_path, *models, '"persistence"'))
+    found = plan(Wanted(suite), patience=4, note=notes.append)
+    jobs = {job.key[2]: job for job in found.jobs}
+    assert len(jobs) == len(cases) + 1
+    assert jobs["persistence"].failure is None
+    for (where, way), label in cases.items():
+        does = "be made" if where == "made" else "say whether it serves 'perturbations' on 'analytic'"
+        assert jobs[label].failure is not None, label
+        assert jobs[label].failure.startswith(f"model '{label}' could not {does}: {unruly.SAYS[way]}")
+    assert found.suite == suite
+    assert not found.complaints
+    assert not found.is_stale()
+
+
+@pytest.mark.parametrize("way", unruly.WAYS)
+def test_what_goes_wrong_when_a_plugin_is_imported_is_the_reason_of_its_jobs(tmp_path, monkeypatch, way):
+    monkeypatch.setenv("UNRULY_IMPORT", way)
+    suite = load_suite(suite_file(tmp_path, '"when_fitted"', '"persistence"'))
+    found = plan(Wanted(suite, models_of=(str(UNRULY),)), patience=4)
+    (complaint,) = found.complaints
+    assert complaint.startswith(f"plug-in {UNRULY} could not be imported: {unruly.SAYS[way]}")
+    theirs, ours = found.jobs
+    assert theirs.failure == f"model 'when_fitted' is not there: {complaint}"
+    assert ours.failure is None
+
+
+def test_people_are_told_what_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("jslds_bench.runner.planning._SOON", 1.0)
+    suite = load_suite(suite_file(tmp_path, '"when_made"\nway = "hangs"'))
+    notes: list[str] = []
+    plan(Wanted(suite), patience=4, note=notes.append)
+    assert notes == ["waiting for model 'when_made' to be made, 4 s at most"]
+
+
+def test_a_suite_that_is_wrong_is_refused_by_the_process_that_plans(tmp_path):
+    suite = load_suite(suite_file(tmp_path, '"persistance"'))
+    with pytest.raises(UsageError, match=r"unruly\.toml: \[\[models\]\] 1: unknown model 'persistance'"):
+        plan(Wanted(suite))
+
+
+def test_a_plan_is_the_same_wherever_it_is_made(tmp_path):
+    from jslds_bench.suite import resolve
+
+    other = UNRULY.with_name("misbehaving.py")  # one that this process has not imported
+    suite = load_suite(suite_file(tmp_path, '"hangs"', '"picky"', '"persistence"', plugins=(other,)))
+    assert plan(Wanted(suite)) == resolve(suite)
+
+
+def test_a_run_whose_plugin_ends_the_process_is_told_and_does_the_rest(tmp_path, monkeypatch):
+    env = {**os.environ, "UNRULY_IMPORT": "exits"}
+    words = ["-m", "jslds_bench", "run", "--suite", suite_file(tmp_path, '"when_made"', '"persistence"')]
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, env=env, timeout=250, cwd=tmp_path
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"{UNRULY} could not be imported: it ended the process (exit code 0)" in done.stderr
+    statuses = {record.model: record.status for record in read_records(tmp_path / "reports/unruly")}
+    assert statuses == {"when_made": "failed", "persistence": "ok"}
+
+
+# ----------------------------------------------------------------------------- during the run
+
+
+def test_a_hung_an_oversized_and_a_crashing_model_among_fifty_cost_three_records(tmp_path):
+    good = [f'"persistence"\nlabel = "p{i}"' for i in range(47)]
+    bad = ['"when_fitted"\nway = "hangs"\nlabel = "hung"', '"greedy"', '"when_fitted"\nway = "crashes"']
+    suite = suite_file(tmp_path, *good[:20], *bad, *good[20:])
+    result, records, notes = run(suite, tmp_path / "run", timeout=20, memory=2.5)
+    assert (result.n_ok, result.n_failed) == (47, 3)
+    assert records["hung"].status == "timeout"
+    assert records["hung"].reason == "stopped after 20 s (--timeout)"
+    assert records["greedy"].status == "failed"
+    assert records["greedy"].reason.startswith("stopped at 2.")
+    assert records["greedy"].reason.endswith(" GB of memory (--memory 2.5)")
+    assert records["when_fitted"].status == "failed"
+    assert records["when_fitted"].reason == ("its worker died: signal 11 (SIGSEGV), as did the one before it")
+    assert records["when_fitted"].detail["attempts"] == 2
+    assert notes == [
+        "perturbations · analytic · when_fitted · 0: its worker died: signal 11 (SIGSEGV); tried once more"
+    ]
+
+
+def test_an_unlucky_job_is_tried_once_more_and_its_record_says_so(tmp_path):
+    suite = suite_file(
+        tmp_path,
+        f'"unlucky"\nmark = "{tmp_path / "mark"}"',
+        '"when_fitted"\nway = "leaves"',
+        '"ravenous"',
+        '"threaded"',
+    )
+    result, records, _ = run(suite, tmp_path / "run", workers=1, memory=4)
+    assert records["unlucky"].status == "ok"
+    assert records["unlucky"].detail["attempts"] == 2
+    assert records["when_fitted"].reason.startswith("SystemExit at unruly.py:")
+    assert records["ravenous"].reason.startswith("MemoryError at ")
+    assert records["threaded"].status == "ok"
+    assert not any("attempts" in records[name].detail for name in ("when_fitted", "ravenous", "threaded"))
+    assert (result.n_ok, result.n_failed) == (2, 2)
+
+
+def runs(pid: int) -> bool:
+    """Whether the process is there, and no zombie that nobody waits for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are found in Linux's process table")
+def test_what_a_model_starts_ends_with_its_worker(tmp_path):
+    mark = tmp_path / "mark"
+    suite = suite_file(tmp_path, f'"parent"\nmark = "{mark}"', '"persistence"')
+    start = time.monotonic()
+    _, records, _ = run(suite, tmp_path / "run", workers=1)
+    assert time.monotonic() - start < 120  # neither waits for the child that holds the pipe
+    assert records["parent"].reason == "its worker died: exit code 0, as did the one before it"
+    assert records["persistence"].status == "ok"
+    children = [int(word) for word in mark.read_text().split()]
+    assert len(children) == 2
+    assert not any(map(runs, children))
+
+
+def test_words_on_the_pipe_cost_their_writer(tmp_path):
+    suite = suite_file(
+        tmp_path, '"persistence"', '"when_fitted"\nway = "writes"', '"persistence"\nlabel = "b"'
+    )
+    _, records, _ = run(suite, tmp_path / "run", workers=1)
+    assert records["when_fitted"].status == "failed"
+    assert records["when_fitted"].reason.startswith("it wrote to the conversation of its worker: ")
+    assert {records["persistence"].status, records["b"].status} == {"ok"}
+
+
+def test_a_model_that_stops_in_the_silence_costs_its_neighbour_nothing(tmp_path):
+    """Both workers stop there, one after the other; what the first does next is halted for 15 s of its 15."""
+    suite = suite_file(tmp_path, '"stops_in_silence"', '"slow"\nseconds = 3.0', seeds="[0, 1]")
+    result, _, _ = run(suite, tmp_path / "run", workers=2, timeout=15)
+    statuses = [(record.model, record.status) for record in read_records(result.path)]
+    assert sorted(statuses) == 2 * [("slow", "ok")] + 2 * [("stops_in_silence", "timeout")]
+
+
+def test_threads_are_of_each_worker(tmp_path):
+    if (cores := len(os.sched_getaffinity(0))) < 2:
+        pytest.skip("there is one core")
+    suite = suite_file(tmp_path, '"persistence"')
+    out = tmp_path / "run"
+    run(suite, out, threads=2)
+    record = read_record(record_path(out, ("perturbations", "analytic", "persistence", 0)))
+    assert record.environment["threads"] == 2
+    with pytest.raises(UsageError, match=rf"threads is 99, expected 1 to {cores}"):
+        run(suite, out, threads=99)
+    with pytest.raises(UsageError, match="memory is -1 GB, expected more than 0"):
+        run(suite, out, memory=-1)
