@@ -1,7 +1,7 @@
 """The command line: ``jslds-bench VERB …``. Tables go to stdout, progress and errors to stderr.
 
-Exit codes: 0 all well, 1 regression or finding, 2 some jobs failed, 3 usage, 70 internal error, 130 and 143
-interrupted.
+Exit codes: 0 all well, 1 regression or finding, 2 some jobs failed, 3 usage, 70 internal error, 129, 130 and
+143 interrupted.
 Nothing heavy is imported before a verb needs it, so that help is instant.
 """
 
@@ -23,14 +23,14 @@ from jslds_bench.errors import UsageError, printable
 
 INTERNAL = 70
 INTERRUPTED = 128 + signal.SIGINT
-TERMINATED = 128 + signal.SIGTERM
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
 UNREAD = 141  # 128 + SIGPIPE: whoever read our output went away
 
 __all__ = ["main"]
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, made to unwind as Ctrl-C does."""
+    """SIGTERM or SIGHUP, made to unwind as Ctrl-C does."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,14 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = len(words) < len(given)
     tolerate_narrow_encodings()
     try:
-        with _sigterm_unwinds():
+        with _ends_unwind():
             code = _dispatch(words)
             flush()
             return code
     except KeyboardInterrupt as interrupt:
-        what, code = (
-            ("terminated", TERMINATED) if isinstance(interrupt, Terminated) else ("interrupted", INTERRUPTED)
-        )
+        what, code = "interrupted", INTERRUPTED
+        if isinstance(interrupt, Terminated):
+            what, code = "terminated", 128 + interrupt.args[0]
         kept = ": finished jobs are kept, the same command goes on from there" if words[:1] == ["run"] else ""
         return _end(what + kept, code, debug)
     except UsageError as error:
@@ -87,17 +87,22 @@ def _end(message: str, code: int, debug: bool) -> int:
 
 
 @contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """Turn SIGTERM into Terminated, so that workers are stopped and temporary files removed."""
+def _ends_unwind() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into Terminated, so that workers are stopped and temporary files removed.
+
+    What is ignored (as nohup has it of SIGHUP) stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def handler(number: int, frame: FrameType | None) -> None:
-        raise Terminated
+        raise Terminated(number)
 
-    before = signal.signal(signal.SIGTERM, handler)
+    kinds = [number for number in _ENDS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in kinds}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,9 @@ from jslds_bench.dynamics.once import charged, spent
 from jslds_bench.runner.programs import programs_read
 from jslds_bench.types.core import Network
 
+BUDGET = 0.1  # seconds of runs of what is timed
+PRODUCTS_KEPT = 10.0  # seconds; short jobs would measure little else
+
 
 class StopWatch:
     """`settings.base.Clock`; `quiet` silences the machine for as long as its block takes."""
@@ -23,22 +27,48 @@ class StopWatch:
     def __init__(self, quiet: Callable[[], AbstractContextManager[None]]) -> None:
         self._quiet = quiet
 
-    def seconds(self, call: Callable[[], Any], budget: float = 0.1) -> float:
-        """Median seconds of `call`, warmed once, over at least three runs and about `budget` seconds."""
-        jax.block_until_ready(call())  # while the others go on: it may have to compile
-        taken: list[float] = []
+    def seconds(self, **calls: Callable[[], Any]) -> dict[str, float]:
+        """Median seconds of each of `calls`, warmed once, over three runs or more, about `BUDGET` seconds."""
+        for call in calls.values():
+            jax.block_until_ready(call())  # while the others go on: it may have to compile
         with self._quiet():
-            while len(taken) < 3 or (sum(taken) < budget and len(taken) < 50):
-                start = time.perf_counter()
-                jax.block_until_ready(call())
-                taken.append(time.perf_counter() - start)
-        return statistics.median(taken)
+            _renew_products()
+            return {name: _median(call) for name, call in calls.items()}
+
+    def products(self) -> float:
+        """FLOP/s of matrix products, measured in silence within the last `PRODUCTS_KEPT` seconds."""
+        if _products_are_old():
+            with self._quiet():
+                _renew_products()
+        return _products[1]
 
     def once(self, call: Callable[[], Any]) -> tuple[Any, float]:
         """What `call` returns, and the seconds (`spent`) that it took: no silence is needed for these."""
         start = spent()
         result = jax.block_until_ready(call())
         return result, spent() - start
+
+
+def _median(call: Callable[[], Any]) -> float:
+    taken: list[float] = []
+    while len(taken) < 3 or (sum(taken) < BUDGET and len(taken) < 50):
+        start = time.perf_counter()
+        jax.block_until_ready(call())
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+_products = (-math.inf, math.nan)  # when their rate was measured last, and what it was
+
+
+def _products_are_old() -> bool:
+    return time.monotonic() - _products[0] > PRODUCTS_KEPT
+
+
+def _renew_products() -> None:
+    global _products
+    if _products_are_old():
+        _products = time.monotonic(), gemm_rate(repeats=2)
 
 
 _COMPILING = ("/jax/core/compile/jaxpr_to_mlir_module_duration", "/jax/core/compile/backend_compile_duration")

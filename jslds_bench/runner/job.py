@@ -17,7 +17,7 @@ import numpy as np
 from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS
 from jslds_bench.errors import Unsupported, UsageError, said
 from jslds_bench.records.record import LAST, Record, Value
-from jslds_bench.runner.clock import Parts, StopWatch, gemm_rate, timed
+from jslds_bench.runner.clock import Parts, StopWatch, timed
 from jslds_bench.runner.outcome import NetworkFailed, blank_record, outcome
 from jslds_bench.settings.base import Setting
 from jslds_bench.settings.draws import PEEKED, fingerprint, own_copy, purpose_key, sealed
@@ -112,9 +112,9 @@ def _run(
     if asked:
         raise Unsupported(PEEKED)
     with parts("measuring speeds"):
-        rates = setting.time(fitted, shared, evaluated, job.seed, StopWatch(quiet))
-        with quiet():
-            gemm = gemm_rate(repeats=2)
+        watch = StopWatch(quiet)
+        rates = setting.time(fitted, shared, evaluated, job.seed, watch)
+        gemm = watch.products()
     cost = {} if p.made is None else {"network_seconds": p.made.seconds}
     come_by = {} if p.made is None else {"network_cached": p.made.cached, "network_batch": p.made.together}
     evaluated = dataclasses.replace(evaluated, timings={**cost, "fit_seconds": fit_seconds, **rates})

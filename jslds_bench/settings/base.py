@@ -19,8 +19,11 @@ E = TypeVar("E")
 class Clock(Protocol):
     """How the template measures."""
 
-    def seconds(self, call: Callable[[], Any]) -> float:
-        """Median seconds of `call`, warmed and blocked on, while the machine is silent."""
+    def seconds(self, **calls: Callable[[], Any]) -> dict[str, float]:
+        """Median seconds of each of `calls`, warmed and blocked on, while the machine is silent.
+
+        Others wait: there is one silence for all of them.
+        """
         ...
 
     def once(self, call: Callable[[], Any]) -> tuple[Any, float]:

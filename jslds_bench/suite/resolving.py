@@ -124,6 +124,10 @@ def resolve(suite: Suite, foreign: Foreign | None = None) -> Resolved:
     made["networks"][NO_NETWORK.label] = _Entry(Part("data", "data", {}), None, None)
     _check_metrics(suite, registry["metrics"], failures, foreign)
     kinds = {label: _setting_of(suite, entry) for label, entry in made["tasks"].items()}
+    made = {
+        kind: {label: _with_sources(kind[:-1], entry, foreign) for label, entry in entries.items()}
+        for kind, entries in made.items()
+    }
     complaints = list(failures)
 
     @functools.cache
@@ -231,24 +235,14 @@ def _made(
         says = {name: str(getattr(made, name, "")) for name in ("origin", "caption")}
         return _Entry(part, made, None, (type(made).__module__, *_cell_modules(made)), None, says)
 
-    def sources(made: Any) -> Any:
-        try:
-            return made.sources() if hasattr(made, "sources") else None
-        except UsageError:  # such a file was not named, or cannot be read
-            raise
-        except Exception as error:  # of a plug-in: the job's own to fail with
-            return f"{type(error).__name__}: {error}"
-
-    subject = f"{registry.kind} {entry.label!r}"
     try:
         if failures and entry.name not in registry:
             raise BrokenPlugin(f"{registry.kind} {entry.name!r} is not there: {'; '.join(failures)}")
         if lost := _lost_cell(entry, failures):
             raise BrokenPlugin(lost)
-        made = foreign(subject, "be made", make)
+        made = foreign(f"{registry.kind} {entry.label!r}", "be made", make)
         if isinstance(file, str) and not os.path.exists(file):
             raise UsageError(f"{place}: path: no file at {file} (relative paths start at the suite's folder)")
-        found = foreign(subject, "say what it reads", functools.partial(sources, made.instance))
     except BrokenPlugin as error:
         return _Entry(Part(entry.name, entry.label, entry.parameters), None, str(error))
     try:
@@ -258,7 +252,31 @@ def _made(
             f"{place}: the parameters of {registry.kind} {entry.name!r} must be numbers, texts, booleans or "
             f"tuples ({error})"
         ) from error
-    return dataclasses.replace(made, sources=found)
+    return made
+
+
+def _with_sources(kind: str, entry: _Entry, foreign: Foreign) -> _Entry:
+    """`entry` with what it reads.
+
+    Raises:
+        UsageError: such a file was not named, or cannot be read.
+    """
+    made = entry.instance
+
+    def ask() -> Any:
+        try:
+            return made.sources() if hasattr(made, "sources") else None
+        except UsageError:
+            raise
+        except Exception as error:  # of a plug-in: the job's own to fail with
+            return f"{type(error).__name__}: {error}"
+
+    try:
+        return dataclasses.replace(
+            entry, sources=foreign(f"{kind} {entry.part.label!r}", "say what it reads", ask)
+        )
+    except BrokenPlugin as error:
+        return dataclasses.replace(entry, instance=None, broken=str(error))
 
 
 def _cell_modules(made: Any) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from jslds_bench.dynamics import once
+from jslds_bench.runner import clock
 from jslds_bench.runner.clock import Parts, StopWatch, timed
 
 
@@ -56,7 +57,7 @@ def test_a_compilation_that_was_halted_counts_what_the_processor_did():
     assert 0.1 <= seconds["fitting"] < 0.2
 
 
-def test_silence_is_kept_for_the_runs_that_count():
+def test_one_silence_is_kept_for_the_runs_that_count(monkeypatch):
     log = []
 
     @contextlib.contextmanager
@@ -65,9 +66,21 @@ def test_silence_is_kept_for_the_runs_that_count():
         yield
         log.append("noise")
 
+    monkeypatch.setattr(clock, "BUDGET", 0.01)
+    monkeypatch.setattr(clock, "_products", (0.0, 0.0))  # none were measured yet
     watch = StopWatch(quiet)
-    assert watch.seconds(lambda: (log.append("run"), time.sleep(0.02)), budget=0.01) >= 0.02
-    assert log == ["run", "silence", "run", "run", "run", "noise"]
+    calls = {name: lambda name=name: (log.append(name), time.sleep(0.02)) for name in "ab"}
+    seconds = watch.seconds(**calls)
+    assert seconds.keys() == calls.keys()
+    assert min(seconds.values()) >= 0.02
+    assert log == [*"ab", "silence", *"aaabbb", "noise"]
+    rate = watch.products()
+    assert rate > 1e6
+    assert log[-1] == "noise"
+    assert len(log) == 10  # products were measured in that silence
+    monkeypatch.setattr(clock, "PRODUCTS_KEPT", 0.0)
+    assert watch.products() != rate
+    assert log[10:] == ["silence", "noise"]
     made, seconds = watch.once(lambda: (spin(0.05), time.sleep(0.1), 7)[-1])
     assert made == 7
     assert 0.05 <= seconds < 0.1

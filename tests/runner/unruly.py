@@ -43,15 +43,6 @@ WAYS: dict[str, Callable[[], Any]] = {
     "hangs": lambda: time.sleep(600),
     "writes": write_to_pipes,
 }
-SAYS = {
-    "raises": "KeyError",
-    "leaves": "SystemExit",
-    "exits": "it ended the process (exit code 0)",
-    "crashes": "it ended the process (signal 11 (SIGSEGV))",
-    "hangs": "no answer in 4 s",
-    "writes": "it wrote to the conversation of its process",
-}
-
 if way := os.environ.get("UNRULY_IMPORT"):
     WAYS[way]()
 

@@ -72,15 +72,14 @@ class Networks(Setting[Shared, Evaluation]):
         args = (evaluation.states[:, 0], trials.inputs, trials.u_star)  # as it was evaluated
         run, compile_seconds = timed_call(free_run, fitted, args, clock)
         n_steps = trials.inputs.shape[0] * trials.inputs.shape[1]
-        out = {
-            "compile_seconds": compile_seconds,
-            "steps_per_second": n_steps / clock.seconds(run),
-        }
+        counts, calls = {"steps_per_second": n_steps}, {"steps_per_second": run}
         if evaluation.local is not None:
             h, u, star, _ = ev.samples(trials, evaluation.states, evaluation.u_stars, seed)
             local = on_model(local_at, fitted)
-            out["jacobians_per_second"] = len(h) / clock.seconds(lambda: local(h, u, star))
-        return out
+            counts["jacobians_per_second"] = len(h)
+            calls["jacobians_per_second"] = lambda: local(h, u, star)
+        seconds = clock.seconds(**calls)
+        return {"compile_seconds": compile_seconds, **{name: n / seconds[name] for name, n in counts.items()}}
 
     def series(self, fitted: Any, evaluation: Evaluation) -> dict[str, list[float]]:
         return arrays.series(fitted, evaluation)

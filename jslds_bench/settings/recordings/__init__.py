@@ -37,7 +37,7 @@ class Recordings(DrawnSetting[RecordedEvaluation]):
     def time(
         self, fitted: Any, shared: Drawn, evaluation: RecordedEvaluation, seed: int, clock: Clock
     ) -> dict[str, float]:
-        return {"seconds_per_iteration": clock.seconds(fitted.iteration())}
+        return clock.seconds(seconds_per_iteration=fitted.iteration())
 
     def series(self, fitted: Any, evaluation: RecordedEvaluation) -> dict[str, list[float]]:
         return fitted.fit_series()
