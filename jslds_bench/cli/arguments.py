@@ -19,6 +19,7 @@ Benchmark of methods that explain recurrent neural networks by local linear dyna
   info      what a task, network, cell, model, metric or suite is, and its parameters
   report    write the report of a run again, or a leaderboard of several
   compare   two runs, or a run and a baseline or published values: what is better, worse, the same
+  merge     make one run of several of the same suite, run apart
   baseline  make a baseline of a run, and show what moved since the last
   export    the values of a run as csv, json or parquet, one row per value
   new       write a working file for a model, task, network, cell or metric of your own, and its test
@@ -114,6 +115,13 @@ def _report() -> _Parser:
     p = _parser("report", "Write the report of a run from its records; of several runs, a leaderboard.")
     p.add_argument("run", metavar="RUN", nargs="+", help="a run's folder")
     p.add_argument("--out", metavar="DIR", help="the leaderboard's folder (default: reports/leaderboard)")
+    return p
+
+
+def _merge() -> _Parser:
+    p = _parser("merge", "One run of several of the same suite, run apart by seeds, tasks or machines.")
+    p.add_argument("run", metavar="RUN", nargs="+", help="a run's folder")
+    p.add_argument("--out", required=True, metavar="DIR", help="where to; may be one of them")
     return p
 
 
@@ -234,6 +242,7 @@ _PARSERS = {
     "list": _list,
     "info": _info,
     "report": _report,
+    "merge": _merge,
     "compare": _compare,
     "baseline": _baseline,
     "export": _export,

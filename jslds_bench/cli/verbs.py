@@ -199,6 +199,18 @@ def report(arguments: Namespace) -> int:
     return OK
 
 
+def merge(arguments: Namespace) -> int:
+    """Unite run folders of one suite; print what came of it."""
+    from jslds_bench.runner.merging import merge
+
+    merged = merge(arguments.run, arguments.out)
+    for note in merged.notes:
+        complain(note)
+    twice = f", {merged.n_twice} of them in several folders" if merged.n_twice else ""
+    say(f"{merged.path}: {counted(merged.n_records, 'record')}{twice}")
+    return OK
+
+
 def compare(arguments: Namespace) -> int:
     """Print what became of A in B; 1 where something is worse and that was asked for."""
     from jslds_bench.compare import as_json, as_markdown, as_text, headline_metrics, read_side
@@ -331,6 +343,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "list": list_,
     "info": info,
     "report": report,
+    "merge": merge,
     "compare": compare,
     "baseline": baseline,
     "export": export,

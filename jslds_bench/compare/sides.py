@@ -16,7 +16,7 @@ from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError, said
 from jslds_bench.files import read_text
 from jslds_bench.records.provenance import fingerprint
-from jslds_bench.records.record import Record, Value
+from jslds_bench.records.record import Record, Value, is_time
 from jslds_bench.records.store import read_json, read_records
 from jslds_bench.records.upgrade import RENAMED
 
@@ -40,7 +40,7 @@ class Metric:
     @property
     def speed(self) -> bool:
         """Whether it is a time or a rate, which compares only within one machine."""
-        return self.unit == "s" or self.unit.endswith("/s")
+        return is_time(self.unit)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,11 @@ LAST = 1000
 Status = Literal["ok", "failed", "diverged", "timeout", "unsupported"]
 
 
+def is_time(unit: str) -> bool:
+    """Whether values of the unit are times or rates: no two runs have the same."""
+    return unit == "s" or unit.endswith("/s")
+
+
 @dataclasses.dataclass(frozen=True)
 class Value:
     """One metric's outcome. `value` is None where it is not available, and `reason` then says why.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import html
 import math
 import os
 import sys
 import time
-import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,11 +29,12 @@ from jslds_bench.records.store import (
 )
 from jslds_bench.runner import accelerators, cache
 from jslds_bench.runner.child import Garbled, shown
+from jslds_bench.runner.folder import asked_of, locked
 from jslds_bench.runner.outcome import blank_record
 from jslds_bench.runner.planning import Wanted, plan
 from jslds_bench.runner.pool import Pool, Worker, usable_cores
 from jslds_bench.runner.progress import ProgressBoard
-from jslds_bench.suite import Job, Key, Resolved, Suite, dump, load_suite, parse
+from jslds_bench.suite import Job, Key, Resolved, Suite, dump, load_suite
 from jslds_bench.suite.choosing import united
 
 
@@ -106,7 +104,7 @@ def run_suite(
         chosen = suite
     board.total = len(chosen.jobs)
     out = Path(out if out is not None else Path("reports") / slug(chosen.suite.name)).absolute()
-    with _locked(out) as ours:
+    with locked(out) as ours:
         sweep(out / "records")
         sweep(cache.cache_folder())
         run = _Run(chosen, out, limits, resume, board, ours)
@@ -145,34 +143,6 @@ class Limits:
     def bytes(self) -> int | None:
         """Of memory."""
         return None if self.memory is None else round(self.memory * 1e9)
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[Callable[[], bool]]:
-    """Holds the run folder for this process; created if need be. Whether it still is the same one."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = os.open(out / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to {out}: {error.strerror}; choose another folder with --out"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(f"another run is writing to {out}; wait for it, or choose another --out") from None
-    else:
-        held = os.fstat(lock)
-
-        def ours() -> bool:
-            try:
-                return os.path.samestat(os.stat(out / ".lock"), held)
-            except OSError:
-                return False
-
-        yield ours
-    finally:
-        os.close(lock)
 
 
 class _Run:
@@ -239,7 +209,7 @@ class _Run:
                     "another --out"
                 )
             self.environment = earlier.get("environment", {})
-            self.asked = united(self.suite, _earlier_suite(earlier, self.out))
+            self.asked = united(self.suite, asked_of(earlier, self.out))
         self._describe(finished=False)
 
     def _check_folder(self) -> None:
@@ -560,11 +530,3 @@ def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:
         note(f"runs again: the arrays beside {path} are missing")
         return False
     return True
-
-
-def _earlier_suite(meta: dict[str, Any], out: Path) -> Suite | None:
-    """What an earlier run of this folder was asked for; None where that cannot be read."""
-    try:
-        return parse(tomllib.loads(meta["suite_text"]), out / "run.json")
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return None

@@ -1,0 +1,50 @@
+"""A run's folder: held by one process at a time, and what it was asked for. No JAX."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jslds_bench.errors import UsageError
+from jslds_bench.suite import Suite, parse
+
+
+@contextlib.contextmanager
+def locked(out: Path) -> Iterator[Callable[[], bool]]:
+    """Holds the run folder for this process; created if need be. Whether it still is the same one."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = os.open(out / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {out}: {error.strerror}; choose another folder with --out"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(f"another run is writing to {out}; wait for it, or choose another --out") from None
+    else:
+        held = os.fstat(lock)
+
+        def ours() -> bool:
+            try:
+                return os.path.samestat(os.stat(out / ".lock"), held)
+            except OSError:
+                return False
+
+        yield ours
+    finally:
+        os.close(lock)
+
+
+def asked_of(meta: dict[str, Any], out: Path) -> Suite | None:
+    """What an earlier run of this folder was asked for; None where that cannot be read."""
+    try:
+        return parse(tomllib.loads(meta["suite_text"]), out / "run.json")
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
