@@ -41,6 +41,7 @@ READABLE = (1, 2, SCHEMA)
 """Schemas that this version reads; older content is brought up to date by `upgrade`."""
 
 
+@functools.lru_cache(maxsize=65536)
 def slug(label: str) -> str:
     """`label` as a file name: letters, digits, dot, dash and underscore; others become their code in %XX."""
     safe = re.sub(r"[^A-Za-z0-9._-]", lambda m: "".join(f"%{b:02X}" for b in m[0].encode()), label)
@@ -48,8 +49,12 @@ def slug(label: str) -> str:
 
 
 def record_path(run: Path, key: tuple[str, str, str, int]) -> Path:
+    return Path(run, "records", *_place(key))
+
+
+def _place(key: tuple[str, str, str, int]) -> tuple[str, str, str, str]:
     task, network, model, seed = key
-    return run / "records" / slug(task) / slug(network) / slug(model) / f"seed-{seed}.json"
+    return slug(task), slug(network), slug(model), f"seed-{seed}.json"
 
 
 def write_atomic(path: Path, data: bytes, advice: str = "choose another --out") -> None:
@@ -196,7 +201,7 @@ def read_record(path: Path) -> Record:
         ) from error
     if (wrong := _ill_typed(record)) is not None:
         raise UsageError(f"record {path} has {wrong}; delete it to have it made anew")
-    if path.name != record_path(path, record.key).name or path.parts[-4:-1] != _folders(record):
+    if tuple(os.fspath(path).split(os.sep)[-4:]) != _place(record.key):
         raise UsageError(
             f"record {path} is that of {' · '.join(map(printable, record.key[:3]))}, seed {record.seed}, and "
             "was copied here; delete it to have it made anew"
@@ -273,61 +278,56 @@ def _restore(value: Any) -> Any:
     return [_restore(v) for v in value] if isinstance(value, list) else value
 
 
-def _folders(record: Record) -> tuple[str, str, str]:
-    return slug(record.task), slug(record.network), slug(record.model)
-
-
 def _ill_typed(record: Record) -> str | None:
-    """What in `record` is not of the type that it should be, in words."""
-    kinds: dict[type, tuple[str, ...]] = {
-        str: ("suite", "task", "network", "model", "status", "digest", "setting", "origin", "caption"),
-        dict: ("parameters", "values", "series", "detail", "environment"),
-        int: ("seed",),
-    }
-    wrong: list[tuple[str, Any]] = [
-        (name, getattr(record, name))
-        for kind, names in kinds.items()
-        for name in names
-        if type(getattr(record, name)) is not kind
-    ]
-    if wrong:
-        name, value = wrong[0]
-        return f"{name} = {printable(repr(value))[:60]}"
-    checks: list[tuple[str, Any, bool]] = [
-        ("status", record.status, record.status in get_args(Status)),
-        ("seed", record.seed, record.seed >= 0),
-        ("reason", record.reason, isinstance(record.reason, str | None)),
-        ("arrays", record.arrays, isinstance(record.arrays, str | None)),
-        *(
-            (f"parameters.{kind}", record.parameters.get(kind), isinstance(record.parameters.get(kind), dict))
-            for kind in ("task", "network", "model")
-            if kind in record.parameters
-        ),
-        *((f"series.{name}", row, _is_row(row)) for name, row in record.series.items()),
-        *((f"values.{name}", value, _is_value(value)) for name, value in record.values.items()),
-    ]
-    for name, value, right in checks:
-        if not right:
-            return f"{printable(name)} = {printable(repr(value))[:60]}"
+    """What in `record` is not of the type that it should be, in words. Thousands are read at once."""
+    for kind, names in _KINDS.items():
+        for name in names:
+            if type(value := getattr(record, name)) is not kind:
+                return _said(name, value)
+    if record.status not in get_args(Status):
+        return _said("status", record.status)
+    if record.seed < 0:
+        return _said("seed", record.seed)
+    for name in ("reason", "arrays"):
+        if not isinstance(text := getattr(record, name), str | None):
+            return _said(name, text)
+    for part in ("task", "network", "model"):
+        if not isinstance(given := record.parameters.get(part, {}), dict):
+            return _said(f"parameters.{part}", given)
+    for name, row in record.series.items():
+        if not _is_row(row):
+            return _said(f"series.{name}", row)
+    for name, outcome in record.values.items():
+        if not _is_value(outcome):
+            return _said(f"values.{name}", outcome)
     return None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+_KINDS: dict[type, tuple[str, ...]] = {
+    str: ("suite", "task", "network", "model", "status", "digest", "setting", "origin", "caption"),
+    dict: ("parameters", "values", "series", "detail", "environment"),
+    int: ("seed",),
+}
+
+
+def _said(name: str, value: Any) -> str:
+    return f"{printable(name)} = {printable(repr(value))[:60]}"
+
+
+_NUMBERS = (int, float)  # what JSON has: no subclasses, and not bool
 
 
 def _is_row(row: Any) -> bool:
-    return isinstance(row, list) and all(map(_is_number, row))
+    return type(row) is list and all(type(x) in _NUMBERS for x in row)
 
 
 def _is_value(value: Value) -> bool:
-    texts = (value.unit, value.better, value.family)
     return (
-        (value.value is None or _is_number(value.value))
-        and all(isinstance(text, str) for text in texts)
-        and isinstance(value.reason, str | None)
-        and _is_number(value.order)
-        and isinstance(value.headline, bool)
+        (value.value is None or type(value.value) in _NUMBERS)
+        and type(value.unit) is type(value.better) is type(value.family) is str
+        and (value.reason is None or type(value.reason) is str)
+        and type(value.order) in _NUMBERS
+        and type(value.headline) is bool
     )
 
 
