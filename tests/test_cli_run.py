@@ -388,3 +388,42 @@ def test_on_a_terminal_there_is_one_live_line(no_color, start, here, env):
     assert b"\r" in shown.replace(b"\r\n", b"")
     assert (b"\x1b[31mfailed\x1b[0m" in shown) == (not no_color)
     assert (b"\x1b" in shown) == (not no_color)
+
+
+SWALLOWING = """
+import gc, os, signal, sys, time
+from jslds_bench.cli import main, verbs
+
+def sends(phase, info):
+    gc.callbacks.remove(sends)
+    os.kill(os.getpid(), {number})
+    sum(range(1000))
+
+def waits(arguments):
+    gc.callbacks.append(sends)
+    gc.collect()
+    time.sleep(20)
+    return 0
+
+verbs.VERBS["doctor"] = waits
+sys.exit(main(["doctor"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_an_interrupt_that_python_swallows_comes_again(number, code, tmp_path):
+    """What is raised while the garbage collector calls someone, as JAX has it do, is printed and ignored."""
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWING.format(number=int(number))],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(jslds_bench.__file__).parents[1])},
+        timeout=60,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - start < 15

@@ -7,6 +7,7 @@ Nothing heavy is imported before a verb needs it, so that help is instant.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -90,7 +91,8 @@ def _end(message: str, code: int, debug: bool) -> int:
 def _ends_unwind() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into Terminated, so that workers are stopped and temporary files removed.
 
-    What is ignored (as nohup has it of SIGHUP) stays so.
+    What is ignored (as nohup has it of SIGHUP) stays so. An interrupt that came while the garbage collector
+    called someone (JAX has it call) is swallowed by Python, and is therefore sent again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -99,10 +101,19 @@ def _ends_unwind() -> Iterator[None]:
     def handler(number: int, frame: FrameType | None) -> None:
         raise Terminated(number)
 
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        swallowed = unraisable.exc_value
+        if not isinstance(swallowed, KeyboardInterrupt):
+            return hook_before(unraisable)
+        number = swallowed.args[0] if isinstance(swallowed, Terminated) else signal.SIGINT
+        threading.Timer(0.02, os.kill, (os.getpid(), number)).start()
+
+    hook_before, sys.unraisablehook = sys.unraisablehook, hook
     kinds = [number for number in _ENDS if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in kinds}
     try:
         yield
     finally:
+        sys.unraisablehook = hook_before
         for number, earlier in before.items():
             signal.signal(number, earlier)
