@@ -34,6 +34,7 @@ FORMATS = ("csv", "json", "parquet")
 COMPARISONS = ("text", "markdown", "json")
 RULES = ("interval", "tolerance")
 ALL = "all"
+EXECUTORS = ("local", "dask", "slurm")
 NEW = ("model", "task", "network", "cell", "metric")
 LISTS = ("tasks", "networks", "cells", "models", "metrics", "suites")
 
@@ -76,6 +77,19 @@ def _run() -> _Parser:
     )
     p.add_argument("--no-resume", action="store_true", help="do every job anew")
     p.add_argument("--quiet", action="store_true", help="no progress")
+    p.add_argument("--shared", action="store_true", help="others compute on this machine: measure no speeds")
+    p.add_argument("--executor", metavar="|".join(EXECUTORS), help="what does the jobs (default: local)")
+    p.add_argument("--scheduler", metavar="ADDRESS", help="of --executor dask, as tcp://10.0.0.1:8786")
+    p.add_argument(
+        "--sbatch", default="", metavar="OPTIONS", help="of --executor slurm: --sbatch='--time=9:00'"
+    )
+    p.add_argument(
+        "--exclusive", action="store_true", help="an executor's nodes do one job at a time: measure speeds"
+    )
+    p.add_argument("--no-report", action="store_true", help="write records alone")
+    p.add_argument(
+        "--with-parent", action="store_true", help="end when the process that started this ends (Linux)"
+    )
     p.add_argument("--check", metavar="BASELINE", help="exit 1 if anything is worse than in this baseline")
     return p
 

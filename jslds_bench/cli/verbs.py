@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jslds_bench.cli.arguments import ALL, COMPARISONS, FORMATS, LISTS, NEW, RULES, one_of
+from jslds_bench.cli.arguments import ALL, COMPARISONS, EXECUTORS, FORMATS, LISTS, NEW, RULES, one_of
 from jslds_bench.cli.output import complain, say, say_bytes, table
 from jslds_bench.errors import UsageError
 from jslds_bench.records.numbers import counted
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jslds_bench.compare import Side
+    from jslds_bench.runner.executors.shards import Executor
     from jslds_bench.runner.planning import Wanted
     from jslds_bench.suite import Job, Resolved, Suite
 
@@ -33,6 +34,11 @@ def run(arguments: Namespace) -> int:
     from jslds_bench.runner.progress import ProgressBoard
     from jslds_bench.suite.toml import TABLES
 
+    if arguments.with_parent:
+        from jslds_bench.runner.channel import die_with
+
+        die_with(os.getppid())
+    executor = _executor(arguments)
     for option in ("workers", "timeout", "memory", "threads"):
         if (value := getattr(arguments, option)) is not None and not value > 0:
             raise UsageError(f"--{option} is {value}, expected more than 0")
@@ -60,10 +66,14 @@ def run(arguments: Namespace) -> int:
             memory=arguments.memory,
             resume=not arguments.no_resume,
             batched=arguments.batch_seeds,
+            shared=arguments.shared,
+            executor=executor,
             progress=board,
         )
     finally:
         board.close()
+    if arguments.no_report:
+        return SOME_FAILED if result.n_failed else OK
     from jslds_bench.compare import too_few
     from jslds_bench.report import format_table, load_data, write_report
 
@@ -133,6 +143,22 @@ def _wanted(arguments: Namespace) -> Wanted:
         for given in (arguments.task, arguments.network, arguments.model)
     )
     return Wanted(suite, tuple(named), tasks, networks, models, seeds, arguments.data)
+
+
+def _executor(arguments: Namespace) -> Executor | None:
+    """What the arguments have the jobs done by; None for workers of this process."""
+    kind = "local" if arguments.executor is None else one_of(arguments.executor, EXECUTORS, "executor")
+    if kind == "dask":
+        from jslds_bench.runner.executors.dask import Dask
+
+        if arguments.scheduler is None:
+            raise UsageError("--executor dask: name its --scheduler, as tcp://10.0.0.1:8786")
+        return Dask(arguments.scheduler, arguments.exclusive)
+    if kind == "slurm":
+        from jslds_bench.runner.executors.slurm import Slurm
+
+        return Slurm(arguments.sbatch, arguments.exclusive)
+    return None
 
 
 def _dry_run(plan: Resolved, out: Path, resume: bool, batched: bool | None) -> int:

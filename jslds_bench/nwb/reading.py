@@ -83,7 +83,8 @@ def _read(path: str) -> Session:
             return _session(path, io.read())
     except UsageError:
         raise
-    except (*DAMAGE, AssertionError, BuildError, ConstructError) as error:
+    # SystemError: h5py hides an error in another where a name is no text.
+    except (*DAMAGE, SystemError, AssertionError, BuildError, ConstructError) as error:
         raise UsageError(f"{path} cannot be read as NWB, it may be damaged: {said(error)[:200]}") from error
 
 

@@ -181,6 +181,16 @@ def write_record(run: Path, record: Record, arrays: Mapping[str, np.ndarray]) ->
             file.unlink()
 
 
+def copy_record(path: Path, record: Record, run: Path) -> None:
+    """Copies the record at `path`, and its arrays, to the run folder `run` as they are."""
+    target = record_path(run, record.key)
+    if path == target:
+        return
+    if record.arrays != "" and path.with_suffix(".npz").exists():
+        write_atomic(target.with_suffix(".npz"), read_file(path.with_suffix(".npz")))
+    write_atomic(target, read_file(path))
+
+
 def read_record(path: Path) -> Record:
     """The record at `path`.
 

@@ -54,7 +54,7 @@ class Channel:
 def begin(runner: int) -> Channel:
     """The conversation with process `runner`, and nobody else's: what entries print goes to stderr, and what
     they read from stdin is its end."""
-    _die_with(runner)
+    die_with(runner)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     questions = os.fdopen(os.dup(0), encoding="utf-8")
@@ -64,7 +64,7 @@ def begin(runner: int) -> Channel:
     return Channel(answers, questions)
 
 
-def _die_with(runner: int) -> None:
+def die_with(runner: int) -> None:
     """On Linux, has the kernel kill this process when the runner dies, even while it is halted."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -16,7 +16,7 @@ import numpy as np
 
 from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS
 from jslds_bench.errors import Unsupported, UsageError, said
-from jslds_bench.records.record import LAST, Record, Value
+from jslds_bench.records.record import LAST, Record, Value, is_time
 from jslds_bench.runner.clock import Parts, StopWatch, timed
 from jslds_bench.runner.outcome import NetworkFailed, blank_record, outcome
 from jslds_bench.settings.base import Setting
@@ -25,6 +25,7 @@ from jslds_bench.suite.job import Job
 from jslds_bench.types.core import Accountable, Network, Progress
 from jslds_bench.types.networks import reads
 
+SHARED = "void: others computed on the machine (--shared)"
 Quiet = Callable[[], AbstractContextManager[None]]
 
 
@@ -83,11 +84,17 @@ def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, parts: Parts, prog
 
 
 def run_job(
-    job: Job, prepared: Prepared, environment: dict[str, Any], quiet: Quiet, parts: Parts, progress: Progress
+    job: Job,
+    prepared: Prepared,
+    environment: dict[str, Any],
+    quiet: Quiet | None,
+    parts: Parts,
+    progress: Progress,
 ) -> tuple[Record, dict[str, np.ndarray]]:
     """Fits, evaluates, times and measures one model; any failure becomes the record's status and reason.
 
     Args:
+        quiet: silences the machine; None where others compute on it, so that speeds are not measured.
         parts: of the job's time; of the first job of several that of what they share is in it.
     """
     try:
@@ -98,7 +105,7 @@ def run_job(
 
 
 def _run(
-    job: Job, p: Prepared, environment: dict[str, Any], quiet: Quiet, parts: Parts, progress: Progress
+    job: Job, p: Prepared, environment: dict[str, Any], quiet: Quiet | None, parts: Parts, progress: Progress
 ) -> tuple[Record, dict[str, np.ndarray]]:
     setting, shared = p.setting, p.shared
     with parts("fitting"):
@@ -111,17 +118,20 @@ def _run(
             evaluated = setting.evaluate(fitted, shared, held_out, job.seed)
     if asked:
         raise Unsupported(PEEKED)
-    with parts("measuring speeds"):
-        watch = StopWatch(quiet)
-        rates = setting.time(fitted, shared, evaluated, job.seed, watch)
-        gemm = watch.products()
+    rates, gemm = {}, None
+    if quiet is not None:
+        with parts("measuring speeds"):
+            watch = StopWatch(quiet)
+            rates = setting.time(fitted, shared, evaluated, job.seed, watch)
+            gemm = watch.products()
     cost = {} if p.made is None else {"network_seconds": p.made.seconds}
     come_by = {} if p.made is None else {"network_cached": p.made.cached, "network_batch": p.made.together}
     evaluated = dataclasses.replace(evaluated, timings={**cost, "fit_seconds": fit_seconds, **rates})
     lost = setting.diverged(evaluated)
     divergence = f"{lost.sum()} of {len(lost)} trials diverged"
     with parts("metrics"):
-        values = {name: _value(name, evaluated, setting, divergence) for name in job.metrics}
+        void = SHARED if quiet is None else None
+        values = {name: _value(name, evaluated, setting, divergence, void) for name in job.metrics}
     with parts("figures"):
         series, arrays = setting.series(fitted, evaluated), setting.arrays(fitted, shared, evaluated)
     timing = {
@@ -168,8 +178,11 @@ def fit(
     return fitted, seconds
 
 
-def _value(name: str, evaluated: Any, setting: Setting[Any, Any], divergence: str) -> Value:
-    """The outcome of one metric, with what the metric says of itself."""
+def _value(name: str, evaluated: Any, setting: Setting[Any, Any], divergence: str, void: str | None) -> Value:
+    """The outcome of one metric, with what the metric says of itself.
+
+    `void`: why speeds were not measured.
+    """
     try:
         metric = METRICS.make(name, {})
     except UsageError as error:  # its plug-in does not import
@@ -184,6 +197,7 @@ def _value(name: str, evaluated: Any, setting: Setting[Any, Any], divergence: st
     try:
         value = float(metric.compute(evaluated))
     except Unsupported as error:
-        return Value(None, metric.unit, metric.better, said(error), *place)
+        why = void if void and is_time(metric.unit) else said(error)
+        return Value(None, metric.unit, metric.better, why, *place)
     reason = None if math.isfinite(value) else f"not finite: {divergence}"
     return Value(value, metric.unit, metric.better, reason, *place)

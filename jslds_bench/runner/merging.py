@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from jslds_bench.errors import UsageError
-from jslds_bench.files import read_file
 from jslds_bench.records.record import Record, is_time
 from jslds_bench.records.store import (
     SCHEMA,
+    copy_record,
     read_arrays,
     read_json,
     read_record,
-    record_path,
     record_paths,
     sweep,
-    write_atomic,
     write_json,
 )
 from jslds_bench.runner.folder import asked_of, locked
@@ -73,13 +71,8 @@ def merge(runs: Sequence[str | Path], out: str | Path) -> Merged:
                 taken[record.key] = path, record
     with locked(out):
         sweep(out / "records")
-        for key, (path, record) in taken.items():
-            target = record_path(out, key)
-            if path == target:
-                continue
-            if record.arrays != "" and path.with_suffix(".npz").exists():
-                write_atomic(target.with_suffix(".npz"), read_file(path.with_suffix(".npz")))
-            write_atomic(target, read_file(path))
+        for path, record in taken.values():
+            copy_record(path, record, out)
         write_json(out / "run.json", _about(list(metas.values()), suite, len(taken)))
     return Merged(out, len(taken), n_twice, _notes(metas))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import tempfile
 import time
@@ -10,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jslds_bench.runner.child import Child, Garbled
+from jslds_bench.runner.cores import Cores
 
 
 class Worker(Child):
@@ -53,7 +53,7 @@ class Pool:
         self._places, self._threads, self._memory = places, threads, memory
         self.workers: list[Worker] = []
         self._selector = selectors.DefaultSelector()
-        self._cores = usable_cores()
+        self._cores = Cores()
         self._programs = tempfile.TemporaryDirectory(prefix="jslds-bench-", ignore_cleanup_errors=True)
 
     def __enter__(self) -> Pool:
@@ -70,8 +70,7 @@ class Pool:
         if self._places:
             place = self._places[number % len(self._places)]
         else:
-            of = range(number * self._threads, (number + 1) * self._threads)
-            cores = sorted({self._cores[i % len(self._cores)] for i in of})
+            cores = self._cores.take(number, self._threads)
         worker = Worker(number, cores, place, self._programs.name, self._memory)
         self.workers.append(worker)
         self._selector.register(worker.output, selectors.EVENT_READ, worker)
@@ -79,15 +78,21 @@ class Pool:
 
     def remove(self, worker: Worker) -> str:
         """Ends a worker; how it ended, in words."""
-        self.workers.remove(worker)
-        self._selector.unregister(worker.output)
-        return worker.kill()
+        self._leave(worker)
+        ended = worker.kill()
+        self._cores.give(worker.number)
+        return ended
 
     def bury(self, worker: Worker) -> str:
         """Removes a worker that has ended by itself; how it ended, in words."""
+        self._leave(worker)
+        ended = worker.wait()
+        self._cores.give(worker.number)
+        return ended
+
+    def _leave(self, worker: Worker) -> None:
         self.workers.remove(worker)
         self._selector.unregister(worker.output)
-        return worker.wait()
 
     def events(self, timeout: float) -> Iterator[tuple[Worker, dict[str, Any] | Garbled | None]]:
         """What has arrived within `timeout` seconds; None stands for a worker's end."""
@@ -100,8 +105,3 @@ class Pool:
                 yield from ((worker, event) for event in ([None] if arrived is None else arrived))
             elif worker.ended():  # something that it started holds its output
                 yield worker, None
-
-
-def usable_cores() -> list[int]:
-    """The cores that this process may use."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]

@@ -6,6 +6,7 @@ import dataclasses
 import html
 import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -18,21 +19,26 @@ from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
 from jslds_bench.records.store import (
     SCHEMA,
+    copy_record,
     has_arrays,
+    read_arrays,
     read_json,
     read_record,
     record_path,
     slug,
     sweep,
+    write_atomic,
     write_json,
     write_record,
 )
 from jslds_bench.runner import accelerators, cache
 from jslds_bench.runner.child import Garbled, shown
+from jslds_bench.runner.cores import usable_cores
+from jslds_bench.runner.executors.shards import Ended, Executor, Shard, shards_of
 from jslds_bench.runner.folder import asked_of, locked
 from jslds_bench.runner.outcome import blank_record
 from jslds_bench.runner.planning import Wanted, plan
-from jslds_bench.runner.pool import Pool, Worker, usable_cores
+from jslds_bench.runner.pool import Pool, Worker
 from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.suite import Job, Key, Resolved, Suite, dump, load_suite
 from jslds_bench.suite.choosing import united
@@ -70,6 +76,8 @@ def run_suite(
     memory: float | None = None,
     resume: bool = True,
     batched: bool | None = None,
+    shared: bool = False,
+    executor: Executor | None = None,
     progress: ProgressBoard | None = None,
 ) -> RunResult:
     """Runs every job of `suite` and writes its record under `out`; finished ones of an earlier run are kept.
@@ -87,6 +95,8 @@ def run_suite(
         resume: keep finished records and use cached networks; False makes all anew.
         batched: train the networks of all seeds of a (task, network) as one program; by default on
             accelerators alone. Cores are faster one by one.
+        shared: whether others compute on this machine: no speeds are measured then.
+        executor: what has the parts of the run done (`runner.executors`); by default workers of this process.
         progress: where to show it; by default stderr.
 
     Raises:
@@ -107,7 +117,7 @@ def run_suite(
     with locked(out) as ours:
         sweep(out / "records")
         sweep(cache.cache_folder())
-        run = _Run(chosen, out, limits, resume, board, ours)
+        run = _Run(chosen, out, limits, resume, board, ours, shared, executor)
         try:
             return run.all(batched)
         finally:
@@ -156,7 +166,10 @@ class _Run:
         resume: bool,
         board: ProgressBoard,
         ours: Callable[[], bool],
+        shared: bool = False,
+        executor: Executor | None = None,
     ) -> None:
+        self.shared, self.executor = shared, executor
         self.plan, self.suite, self.out = plan, plan.suite, out
         self.limits, self.resume, self.board, self.ours = limits, resume, board, ours
         self.noted: set[str] = set()
@@ -179,7 +192,9 @@ class _Run:
         workers = self.limits.workers
         self._open()
         groups = self._groups()
-        if groups:
+        if groups and self.executor is not None:
+            self._elsewhere(self.executor, groups)
+        elif groups:
             places = accelerators.places()
             self.batched = bool(places) if batched is None else batched
             if self.batched:
@@ -301,6 +316,53 @@ class _Run:
         self.statuses[key] = status
         self.board.job_done(key, status, reason)
 
+    def _elsewhere(self, executor: Executor, groups: list[list[Key]]) -> None:
+        """Has an executor do the groups as runs of their own, and takes over their records as they end.
+
+        What is lost is given out once more.
+        """
+        folder = self.out / "shards"
+        if not self.resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        write_atomic(folder / "suite.toml", dump(self.suite).encode())
+        limits, options = self.limits, [] if self.resume else ["--no-resume"]
+        options += [] if executor.exclusive else ["--shared"]
+        options += [f"--threads={limits.threads}"]
+        options += [] if limits.timeout is None else [f"--timeout={limits.timeout}"]
+        options += [] if limits.memory is None else [f"--memory={limits.memory}"]
+        jobs = [[self.jobs[key] for key in group] for group in groups]
+        shards = shards_of(jobs, folder, folder / "suite.toml", options)
+        for last in (False, True):
+            lost = []
+            for shard, ended in executor.run(shards) if shards else ():
+                if ended.whole or last:
+                    self._take_over(shard, ended)
+                else:
+                    self._note(f"a part {ended}; tried once more")
+                    lost.append(shard)
+            shards = lost
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _take_over(self, shard: Shard, ended: Ended) -> None:
+        """The records of a shard that has ended; where there is none, the reason why is recorded."""
+        for key in shard.keys:
+            path = record_path(shard.folder, key)
+            try:
+                record = read_record(path)
+                read_arrays(path, record)
+            except UsageError as error:
+                self._record(key, "failed", f"its part {ended}" if not path.exists() else str(error))
+                continue
+            if record.digest != self.jobs[key].digest:
+                self._record(
+                    key, "failed", "it was done with other code or libraries than it was planned with"
+                )
+                continue
+            copy_record(path, record, self.out)
+            self.environment = record.environment
+            self._done(key, record.status, record.reason)
+        shutil.rmtree(shard.folder, ignore_errors=True)
+
     def _work(self, pool: Pool, groups: list[list[Key]], n_workers: int) -> None:
         """Keeps the workers busy until no group is left."""
         for number in range(n_workers):
@@ -379,6 +441,7 @@ class _Run:
             "out": str(self.out),
             "fresh": not self.resume,
             "batched": self.batched,
+            "shared": self.shared,
         }
         worker.send(command)
 

@@ -1,10 +1,10 @@
 """A worker process, started by `pool`, driven by JSON lines on its pipes.
 
 One worker owns one core and one thread (or as many as the run gives each), so that a job's numbers do not
-depend on how many workers run, or one accelerator and as many threads as it likes. It
-reads {"jobs", "attempts", "plugins", "out", "fresh", "batched"} lines, resolved jobs that share what is
-prepared for them ("batched": for each of several seeds; "attempts": how often each was begun), and answers
-with events:
+depend on how many workers run, or one accelerator and as many threads as it likes. It reads lines of {"jobs",
+"attempts", "plugins", "out", "fresh", "batched", "shared"}: resolved jobs that share what is prepared for
+them ("batched": for each of several seeds; "attempts": how often each was begun; "shared": speeds are not to
+be measured). It answers with events:
 
     ready      once, with the environment
     begin      the jobs that are now being worked on (all of a group, with a text, while its network is made)
@@ -122,7 +122,8 @@ def _run_seed(
         return
     for job in group:
         channel.send("begin", keys=[job.key])
-        finish(job, *run_job(job, prepared, environment, channel.quiet, parts, channel.stage))
+        quiet = None if command["shared"] else channel.quiet
+        finish(job, *run_job(job, prepared, environment, quiet, parts, channel.stage))
         parts = Parts()
         shed()
 

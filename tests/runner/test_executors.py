@@ -1,0 +1,266 @@
+"""Runs whose parts are done elsewhere come to the records of a run here, whatever is lost on the way."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import slurm
+from twins import SUITE, same
+
+from jslds_bench.records.store import read_records
+from jslds_bench.runner import run_suite
+from jslds_bench.runner.executors.shards import Ended, Shard, last_line
+from jslds_bench.runner.progress import ProgressBoard
+
+FEW = SUITE.replace("[0, 1, 2, 3, 4, 5]", "[0, 1]").replace('[[models]]\nname = "jslds"\nn_steps = 3\n', "")
+
+
+class Board(ProgressBoard):
+    """Keeps its notes."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+class Here:
+    """Does shards one after the other; `spoil` may have one end in another way."""
+
+    exclusive = False
+
+    def __init__(self, spoil=lambda shard, time: None) -> None:
+        self.spoil = spoil
+        self.times: dict[int, int] = {}
+
+    def run(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Ended]]:
+        for shard in shards:
+            time = self.times[shard.number] = self.times.get(shard.number, 0) + 1
+            if (ended := self.spoil(shard, time)) is None:
+                done = subprocess.run(shard.command, capture_output=True, text=True)
+                ended = Ended(done.returncode, last_line(done.stderr))
+            yield shard, ended
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch, unoptimised):
+    monkeypatch.setenv("JSLDS_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory, unoptimised) -> Path:
+    """The folder of the suite of few jobs and of its run by workers."""
+    folder = tmp_path_factory.mktemp("here")
+    (folder / "few.toml").write_text(FEW)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JSLDS_BENCH_CACHE", str(folder / "cache"))
+        patch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
+        run_suite(str(folder / "few.toml"), folder / "run", progress=ProgressBoard(quiet=True))
+    return folder
+
+
+def test_parts_come_to_the_records_of_the_whole(here, tmp_path):
+    executor = Here()
+    result = run_suite(
+        str(here / "few.toml"), tmp_path / "run", executor=executor, progress=ProgressBoard(quiet=True)
+    )
+    assert (result.n_ok, result.n_failed, result.n_kept) == (4, 0, 0)
+    assert executor.times == {0: 1, 1: 1}  # one part for each seed
+    assert same(tmp_path / "run", here / "run", 4)
+    assert not (tmp_path / "run/shards").exists()
+    for record in read_records(tmp_path / "run"):
+        assert record.values["steps_per_second"].reason == "void: others computed on the machine (--shared)"
+        assert record.values["fit_seconds"].value is not None
+    again = run_suite(
+        str(here / "few.toml"), tmp_path / "run", executor=executor, progress=ProgressBoard(quiet=True)
+    )
+    assert again.n_kept == 4
+    assert executor.times == {0: 1, 1: 1}
+
+
+def test_a_lost_part_is_tried_once_more_and_a_second_loss_is_recorded(here, tmp_path):
+    def spoil(shard: Shard, time: int) -> Ended | None:
+        if shard.number == 0:
+            return Ended(None, "the node is gone") if time == 1 else None
+        return Ended(137, "Killed")
+
+    board = Board()
+    result = run_suite(str(here / "few.toml"), tmp_path / "run", executor=Here(spoil), progress=board)
+    assert board.notes == [
+        "a part was lost: the node is gone; tried once more",
+        "a part ended with exit code 137: Killed; tried once more",
+    ]
+    assert (result.n_ok, result.n_failed) == (2, 2)
+    reasons = {record.reason for record in read_records(tmp_path / "run") if record.status != "ok"}
+    assert reasons == {"its part ended with exit code 137: Killed"}
+
+
+def test_records_of_other_code_and_damaged_ones_are_not_taken(here, tmp_path):
+    def spoil(shard: Shard, time: int) -> Ended | None:
+        if shard.number == 0:
+            words = [word for word in shard.command if not word.startswith("--suite=")]
+            other = tmp_path / "other.toml"
+            other.write_text(FEW.replace("n_trials = 16", "n_trials = 17"))
+            subprocess.run([*words, f"--suite={other}"], check=True)
+            return Ended(0)
+        subprocess.run(shard.command, check=True)
+        for path in shard.folder.rglob("*.npz"):
+            path.write_bytes(b"")
+        return Ended(0)
+
+    result = run_suite(
+        str(here / "few.toml"),
+        tmp_path / "run",
+        executor=Here(spoil),
+        progress=ProgressBoard(quiet=True),
+    )
+    assert (result.n_ok, result.n_failed) == (0, 4)
+    reasons = sorted(str(record.reason) for record in read_records(tmp_path / "run"))
+    assert all("are not those that were written" in reason for reason in reasons[:2])
+    assert reasons[2:] == 2 * ["it was done with other code or libraries than it was planned with"]
+
+
+def test_what_an_executor_lacks_is_told(here, tmp_path, monkeypatch):
+    words = [sys.executable, "-m", "jslds_bench", "run", "--suite", str(here / "few.toml"), "--out", "run"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def complaint(*more: str) -> str:
+        done = subprocess.run([*words, *more], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 3, done.stderr
+        return last_line(done.stderr)
+
+    assert "the executor slurm needs sbatch" in complaint("--executor", "slurm")
+    assert "--executor dask: name its --scheduler" in complaint("--executor", "dask")
+    assert "unknown executor 'dusk'; did you mean 'dask'?" in complaint("--executor", "dusk")
+
+
+# ----------------------------------------------------------------------------- real clusters
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory, unoptimised) -> Path:
+    """The folder of the suite of more jobs and of its run by workers."""
+    folder = tmp_path_factory.mktemp("large")
+    (folder / "twins.toml").write_text(SUITE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JSLDS_BENCH_CACHE", str(folder / "cache"))
+        patch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
+        run_suite(str(folder / "twins.toml"), folder / "run", progress=ProgressBoard(quiet=True))
+    return folder
+
+
+def start(large: Path, out: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "jslds_bench", "run", "--suite", str(large / "twins.toml")]
+    return subprocess.Popen(
+        [*command, "--out", str(out), "--no-report", *words],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+CLUSTER = """
+import sys, time
+from distributed import LocalCluster
+if __name__ == "__main__":
+    n = int(sys.argv[1])
+    with LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=None) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        while True:
+            print(*[worker.process.pid for worker in cluster.workers.values() if worker.process], flush=True)
+            time.sleep(0.5)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("n", [2, 4])
+def test_dask_workers_may_die_in_the_middle(n, large, tmp_path):
+    (tmp_path / "cluster.py").write_text(CLUSTER)
+    dice, killed, told = random.Random(n), 0, tmp_path / "told"
+    with told.open("w") as out:
+        command = [sys.executable, str(tmp_path / "cluster.py"), str(n)]
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        while not (lines := told.read_text().splitlines()):
+            time.sleep(0.2)
+        run = start(large, tmp_path / "run", "--executor", "dask", "--scheduler", lines[0])
+        while run.poll() is None:
+            time.sleep(dice.uniform(2, 8))
+            workers = [line for line in told.read_text().splitlines() if line[:1].isdigit()]
+            if run.poll() is None and killed < 4 and workers:
+                try:
+                    os.kill(int(dice.choice(workers[-1].split())), signal.SIGKILL)
+                    killed += 1
+                except ProcessLookupError:
+                    continue
+        _, err = run.communicate()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    assert run.returncode == 0, err
+    assert killed >= 2, "the workers were to be killed while they worked"
+    assert same(tmp_path / "run", large / "run")
+    print(f"{n} workers, {killed} of them killed")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(
+    not all(map(shutil.which, slurm.NEEDED)), reason="needs Debian's packages slurm-wlm and munge"
+)
+def test_slurm_runs_arrays_and_tasks_may_be_requeued_and_cancelled(large, tmp_path):
+    with slurm.cluster(tmp_path / "cluster") as environment:
+
+        def call(*words: str) -> str:
+            return subprocess.run(words, env=environment, capture_output=True, text=True).stdout
+
+        own = {"SLURM_CONF": environment["SLURM_CONF"]}
+        run = start(large, tmp_path / "run", "--executor", "slurm", "--sbatch=--cpus-per-task=1", **own)
+        requeued = cancelled = False
+        while run.poll() is None:
+            time.sleep(1)
+            running = call("squeue", "-h", "-r", "-t", "running", "-o", "%i").split()
+            if running and not requeued and (tmp_path / "run/shards/shard-0/records").exists():
+                call("scontrol", "requeue", running[0])
+                requeued = True
+            elif running and requeued and not cancelled:
+                call("scancel", running[-1])
+                cancelled = True
+        _, err = run.communicate()
+        assert run.returncode == 0, err
+        assert requeued
+        assert cancelled
+        assert "was lost" in err
+        assert same(tmp_path / "run", large / "run")
+
+        # A run that is interrupted takes its array with it.
+        run = start(large, tmp_path / "again", "--executor", "slurm", **own)
+        while not call("squeue", "-h", "-r", "-t", "running", "-o", "%i").split():
+            time.sleep(0.5)
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=30)
+        assert run.returncode == 143
+        deadline = time.monotonic() + 30
+        while (left := call("squeue", "-h")) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert not left
+        run = start(large, tmp_path / "again", "--executor", "slurm", "--exclusive", **own)
+        run.communicate()
+        assert run.returncode == 0
+        assert same(tmp_path / "again", large / "run")
+        rates = [record.values["steps_per_second"].value for record in read_records(tmp_path / "again")]
+        assert any(rate is not None for rate in rates)
