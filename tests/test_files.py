@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -358,3 +359,19 @@ def test_json_of_a_record_that_is_resigned_is_still_checked(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"schema": 3, "checksum": "0"}))
     assert "was changed after it was written" in refused("record", str(path))
+
+
+@pytest.mark.parametrize(
+    ("reader", "source", "number"),
+    [
+        ("baseline", "baselines/smoke.toml", r"= 0\.\d+"),
+        ("claims", "suites/claims/paper.toml", r"times = [\d.]+"),
+    ],
+)
+def test_numbers_that_no_float_holds_are_refused(reader, source, number, tmp_path):
+    """Found by changing files at random."""
+    path = tmp_path / "numbers.toml"
+    text = (Path(__file__).parents[1] / source).read_text()
+    word = re.search(number, text)[0]
+    path.write_text(text.replace(word, word.partition("=")[0] + "= " + 400 * "9", 1))
+    assert len(refused(reader, path)) < 500

@@ -24,6 +24,7 @@ from jslds_bench.errors import UsageError, printable
 
 INTERNAL = 70
 INTERRUPTED = 128 + signal.SIGINT
+_LONGEST = 4000  # characters of an error: a file may hold names of any length
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
 UNREAD = 141  # 128 + SIGPIPE: whoever read our output went away
 
@@ -77,6 +78,7 @@ def _dispatch(words: list[str]) -> int:
 def _end(message: str, code: int, debug: bool) -> int:
     """Say `message` in one line on stderr (after the traceback, when debugging); return `code`."""
     line = printable(message)
+    line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
     try:
         if debug:
             traceback.print_exc()

@@ -159,7 +159,7 @@ def _read_file(path: Path) -> Side:
     try:
         read = _published if "values" in content else _baseline
         return read(path, content, NAMES[content["schema"]])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise UsageError(
             f"baseline {path} lacks something or has it in the wrong form ({type(error).__name__}: {error}): "
             "make it anew with `jslds-bench baseline update`"

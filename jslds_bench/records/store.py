@@ -212,9 +212,10 @@ def read_record(path: Path) -> Record:
     if (wrong := _ill_typed(record)) is not None:
         raise UsageError(f"record {path} has {wrong}; delete it to have it made anew")
     if tuple(os.fspath(path).split(os.sep)[-4:]) != _place(record.key):
+        whose = " · ".join(map(printable, record.key[:3]))[:200]
         raise UsageError(
-            f"record {path} is that of {' · '.join(map(printable, record.key[:3]))}, seed {record.seed}, and "
-            "was copied here; delete it to have it made anew"
+            f"record {path} is that of {whose}, seed {record.seed}, and was copied here; delete it to have "
+            "it made anew"
         )
     return record
 

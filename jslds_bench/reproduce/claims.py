@@ -16,6 +16,7 @@ from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError, said
 from jslds_bench.files import read_text
 from jslds_bench.suite.reading import suite_folder
+from jslds_bench.suite.toml import shortened
 
 SCHEMA = 1
 LONGEST = 120
@@ -214,5 +215,8 @@ def _text(table: Mapping[str, Any], name: str, where: str, default: str | None =
 def _number(table: Mapping[str, Any], name: str, where: str) -> float | None:
     value = table.get(name)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise UsageError(f"{where}: {name} is {value!r}, expected a number")
-    return None if value is None else float(value)
+        raise UsageError(f"{where}: {name} is {shortened(value)}, expected a number")
+    try:
+        return None if value is None else float(value)
+    except OverflowError:
+        raise UsageError(f"{where}: {name} is {shortened(value)}, more than any number here") from None

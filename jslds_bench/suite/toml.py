@@ -174,7 +174,8 @@ def _check_labels(words: Iterable[str], entries: tuple[Entry, ...], where: str) 
     for word in words:
         if word not in labels:
             raise UsageError(
-                f"{where}: no label {word!r}{nearest(word, labels)} (the suite has: {', '.join(labels)})"
+                f"{where}: no label {shortened(word)}{nearest(word, labels)} (the suite has: "
+                f"{', '.join(labels)})"
             )
 
 
