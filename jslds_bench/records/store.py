@@ -14,7 +14,6 @@ is bound to its place and to its arrays: one that was copied elsewhere, or that 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import io
@@ -175,7 +174,10 @@ def write_record(run: Path, record: Record, arrays: Mapping[str, np.ndarray]) ->
         np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})  # type: ignore[arg-type]
         its = hashlib.sha256(buffer.getvalue()).hexdigest()
         write_atomic(file, buffer.getvalue())
-    write_json(path, {"schema": SCHEMA, **dataclasses.asdict(record), "arrays": its})
+    values = {
+        name: vars(value) for name, value in record.values.items()
+    }  # asdict would copy all that is in it
+    write_json(path, {"schema": SCHEMA, **vars(record), "values": values, "arrays": its})
     if not arrays:
         with contextlib.suppress(OSError):  # of an earlier record
             file.unlink()
@@ -189,6 +191,22 @@ def copy_record(path: Path, record: Record, run: Path) -> None:
     if record.arrays != "" and path.with_suffix(".npz").exists():
         write_atomic(target.with_suffix(".npz"), read_file(path.with_suffix(".npz")))
     write_atomic(target, read_file(path))
+
+
+def move_record(path: Path, record: Record, run: Path) -> None:
+    """Moves the record at `path`, and its arrays, to the run folder `run`, which is on the same disk.
+
+    Raises:
+        UsageError: that folder cannot be written.
+    """
+    target = record_path(run, record.key)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if record.arrays != "" and path.with_suffix(".npz").exists():
+            os.replace(path.with_suffix(".npz"), target.with_suffix(".npz"))
+        os.replace(path, target)
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror or error}; free some space") from error
 
 
 def read_record(path: Path) -> Record:

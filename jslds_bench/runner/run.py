@@ -19,8 +19,8 @@ from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
 from jslds_bench.records.store import (
     SCHEMA,
-    copy_record,
     has_arrays,
+    move_record,
     read_arrays,
     read_json,
     read_record,
@@ -358,7 +358,7 @@ class _Run:
                     key, "failed", "it was done with other code or libraries than it was planned with"
                 )
                 continue
-            copy_record(path, record, self.out)
+            move_record(path, record, self.out)
             self.environment = record.environment
             self._done(key, record.status, record.reason)
         shutil.rmtree(shard.folder, ignore_errors=True)

@@ -184,11 +184,13 @@ def check_seeds(seeds: Any, where: str) -> tuple[int, ...]:
     expected = f"expected a list of distinct integers from 0 to {MAX_SEED}, as in `seeds = [0, 1, 2]`"
     if not isinstance(seeds, list) or not seeds:
         raise UsageError(f"{where}: seeds is {shortened(seeds)}, {expected}")
-    for i, seed in enumerate(seeds):
+    seen: set[int] = set()
+    for seed in seeds:
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
             raise UsageError(f"{where}: seeds holds {shortened(seed)}, {expected}")
-        if seed in seeds[:i]:
+        if seed in seen:
             raise UsageError(f"{where}: seeds holds {seed} twice, {expected}")
+        seen.add(seed)
     return tuple(seeds)
 
 

@@ -7,6 +7,7 @@ code to a file, by which its end is noticed. A task that a node failure put back
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import subprocess
 import time
@@ -85,11 +86,11 @@ class Slurm:
         left = dict(enumerate(shards))
         missed: set[int] = set()  # neither queued nor ended when last looked at
         while left:
-            queued = _queued(arrays)
+            queued, there = _queued(arrays), set(os.listdir(folder))
             for number in list(left):
-                code = folder / f"code-{number}"
-                if code.exists():
-                    yield left.pop(number), Ended(int(read_text(code)), _last(folder / f"log-{number}"))
+                if f"code-{number}" in there:
+                    code = int(read_text(folder / f"code-{number}"))
+                    yield left.pop(number), Ended(code, _last(folder / f"log-{number}"))
                 elif queued is None or number in queued:
                     missed.discard(number)
                 elif number in missed:  # a file may be seen later than its task's end
