@@ -37,13 +37,9 @@ class StartUp:
 
 
 WORKER = """
-import os
-import tempfile
-from jslds_bench.runner.pool import Worker
-core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-programs = tempfile.TemporaryDirectory()
-worker = Worker(0, core, {}, programs.name)
-said = worker.read()
-worker.kill()
+from jslds_bench.runner.pool import Pool
+with Pool() as pool:
+    pool.start(0)
+    said = [event for _, event in pool.events(120.0)]
 assert said and said[0]["event"] == "ready", said
 """
