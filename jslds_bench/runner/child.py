@@ -87,7 +87,7 @@ class Child:
         return self._process.poll() is not None
 
     def memory(self) -> int:
-        """Bytes of memory that it and what it started take; 0 where that cannot be told."""
+        """Bytes of memory that it and what it started take, sessions of their own apart; 0 off Linux."""
         pages = 0
         for process in _session(self._process.pid):
             with contextlib.suppress(OSError, ValueError, IndexError):

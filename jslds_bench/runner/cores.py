@@ -16,7 +16,8 @@ from pathlib import Path
 
 def usable_cores() -> list[int]:
     """The cores that this process may use."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    known = hasattr(os, "sched_getaffinity")
+    return sorted(os.sched_getaffinity(0)) if known else list(range(os.cpu_count() or 1))
 
 
 class Cores:

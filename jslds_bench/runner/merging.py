@@ -122,7 +122,7 @@ def _better(one: tuple[Path, Record], other: tuple[Path, Record]) -> tuple[Path,
 
 
 def _about(metas: list[dict[str, Any]], suite: Suite, n_jobs: int) -> dict[str, Any]:
-    """What run.json says of them together: they were run at the same time, for all one knows."""
+    """What run.json says of them together; its seconds are the sum of theirs."""
     ended = [meta.get("finished") for meta in metas]
     seconds = [meta.get("seconds") for meta in metas]
     began = [meta["started"] for meta in metas if meta.get("started")]

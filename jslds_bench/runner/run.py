@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
-import os
 import shutil
 import sys
 import time
@@ -204,7 +203,7 @@ class _Run:
             if places:
                 most = min(workers or len(places), len(places))
             else:
-                most = workers or max((os.cpu_count() or 1) // self.limits.threads, 1)
+                most = workers or len(usable_cores()) // self.limits.threads
             with Pool(places, self.limits.threads, self.limits.bytes) as pool:
                 self._work(pool, groups, min(len(groups), most))
         self._check_folder()
