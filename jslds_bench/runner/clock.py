@@ -14,26 +14,43 @@ import jax
 import jax.numpy as jnp
 
 from jslds_bench.dynamics.once import charged, spent
+from jslds_bench.runner.load import MOST, Load
 from jslds_bench.runner.programs import programs_read
 from jslds_bench.types.core import Network
 
 BUDGET = 0.1  # seconds of runs of what is timed
 PRODUCTS_KEPT = 10.0  # seconds; short jobs would measure little else
+TRIES = 3  # of a timing, where others compute beside it
 
 
 class StopWatch:
-    """`settings.base.Clock`; `quiet` silences the machine for as long as its block takes."""
+    """`settings.base.Clock`; `quiet` silences the machine for as long as its block takes.
+
+    Silence reaches the workers of this run alone: what others compute meanwhile is watched, and what was timed
+    beside more than `MOST` of it is timed again, `TRIES` times in all.
+
+    Attributes:
+        others: cores that others kept busy beside what was timed, the most of all.
+    """
 
     def __init__(self, quiet: Callable[[], AbstractContextManager[None]]) -> None:
         self._quiet = quiet
+        self.others = 0.0
 
     def seconds(self, **calls: Callable[[], Any]) -> dict[str, float]:
         """Median seconds of each of `calls`, warmed once, over three runs or more, about `BUDGET` seconds."""
         for call in calls.values():
             jax.block_until_ready(call())  # while the others go on: it may have to compile
         with self._quiet():
-            _renew_products()
-            return {name: _median(call) for name, call in calls.items()}
+            for _ in range(TRIES):
+                load = Load()
+                _renew_products()
+                taken = {name: _median(call) for name, call in calls.items()}
+                if (others := load.others()) <= MOST:
+                    break
+                _forget_products()
+        self.others = max(self.others, others)
+        return taken
 
     def products(self) -> float:
         """FLOP/s of matrix products, measured in silence within the last `PRODUCTS_KEPT` seconds."""
@@ -41,6 +58,12 @@ class StopWatch:
             with self._quiet():
                 _renew_products()
         return _products[1]
+
+    def void(self) -> str | None:
+        """Why what was timed is no speed of this machine; None where it is one."""
+        if self.others <= MOST:
+            return None
+        return f"void: others kept {self.others:.1f} cores busy while it was timed, {MOST:g} at most may be"
 
     def once(self, call: Callable[[], Any]) -> tuple[Any, float]:
         """What `call` returns, and the seconds (`spent`) that it took: no silence is needed for these."""
@@ -58,7 +81,8 @@ def _median(call: Callable[[], Any]) -> float:
     return statistics.median(taken)
 
 
-_products = (-math.inf, math.nan)  # when their rate was measured last, and what it was
+_NONE = (-math.inf, math.nan)
+_products = _NONE  # when their rate was measured last, and what it was
 
 
 def _products_are_old() -> bool:
@@ -69,6 +93,11 @@ def _renew_products() -> None:
     global _products
     if _products_are_old():
         _products = time.monotonic(), gemm_rate(repeats=2)
+
+
+def _forget_products() -> None:
+    global _products
+    _products = _NONE
 
 
 _COMPILING = ("/jax/core/compile/jaxpr_to_mlir_module_duration", "/jax/core/compile/backend_compile_duration")

@@ -118,28 +118,26 @@ def _run(
             evaluated = setting.evaluate(fitted, shared, held_out, job.seed)
     if asked:
         raise Unsupported(PEEKED)
-    rates, gemm = {}, None
+    rates: dict[str, float] = {}
+    timing: dict[str, Any] = {"gemm_flops": None}
+    void: str | None = SHARED
     if quiet is not None:
         with parts("measuring speeds"):
             watch = StopWatch(quiet)
             rates = setting.time(fitted, shared, evaluated, job.seed, watch)
-            gemm = watch.products()
+            timing = {"gemm_flops": watch.products(), "others": watch.others}
+            if void := watch.void():
+                rates, timing["gemm_flops"] = {}, None
     cost = {} if p.made is None else {"network_seconds": p.made.seconds}
     come_by = {} if p.made is None else {"network_cached": p.made.cached, "network_batch": p.made.together}
     evaluated = dataclasses.replace(evaluated, timings={**cost, "fit_seconds": fit_seconds, **rates})
     lost = setting.diverged(evaluated)
     divergence = f"{lost.sum()} of {len(lost)} trials diverged"
     with parts("metrics"):
-        void = SHARED if quiet is None else None
         values = {name: _value(name, evaluated, setting, divergence, void) for name in job.metrics}
     with parts("figures"):
         series, arrays = setting.series(fitted, evaluated), setting.arrays(fitted, shared, evaluated)
-    timing = {
-        "gemm_flops": gemm,
-        **come_by,
-        "parts": parts.seconds(),
-        "programs_read": parts.programs_read(),
-    }
+    timing |= {**come_by, "parts": parts.seconds(), "programs_read": parts.programs_read()}
     record = dataclasses.replace(
         blank_record(job, "ok", None, environment),
         values=values,

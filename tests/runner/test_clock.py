@@ -1,6 +1,8 @@
 """What a job's clock tells: every second is in one part."""
 
 import contextlib
+import subprocess
+import sys
 import time
 
 import jax
@@ -8,8 +10,9 @@ import jax.numpy as jnp
 import pytest
 
 from jslds_bench.dynamics import once
-from jslds_bench.runner import clock
+from jslds_bench.runner import clock, load
 from jslds_bench.runner.clock import Parts, StopWatch, timed
+from jslds_bench.runner.load import MOST
 
 
 def spin(seconds):
@@ -68,6 +71,7 @@ def test_one_silence_is_kept_for_the_runs_that_count(monkeypatch):
 
     monkeypatch.setattr(clock, "BUDGET", 0.01)
     monkeypatch.setattr(clock, "_products", (0.0, 0.0))  # none were measured yet
+    monkeypatch.setattr(clock.Load, "others", lambda load: 0.0)
     watch = StopWatch(quiet)
     calls = {name: lambda name=name: (log.append(name), time.sleep(0.02)) for name in "ab"}
     seconds = watch.seconds(**calls)
@@ -85,6 +89,45 @@ def test_one_silence_is_kept_for_the_runs_that_count(monkeypatch):
     assert made == 7
     assert 0.05 <= seconds < 0.1
     assert log[-1] == "noise"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what others compute is read from Linux's /proc/stat")
+def test_what_was_timed_beside_others_is_no_speed(monkeypatch):
+    runs = []
+    watch = StopWatch(contextlib.nullcontext)
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        time.sleep(0.2)
+        watch.seconds(call=lambda: (runs.append(1), spin(0.1)))
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert watch.others > MOST
+    assert f"others kept {watch.others:.1f} cores busy" in watch.void()
+    assert len(runs) == 1 + 3 * clock.TRIES
+    assert clock._products_are_old()
+
+
+@pytest.mark.parametrize(("seconds", "void"), [([], False), ([0.4, 0.0], False), ([0.4] * 9, True)])
+def test_what_others_do_is_the_machines_work_without_our_own(monkeypatch, seconds, void):
+    """`seconds`: of the processor that others take beside each try, of 0.3 s or so."""
+    monkeypatch.setattr(clock, "BUDGET", 0.01)
+    left, theirs = list(seconds), 0.0
+
+    def call():
+        nonlocal theirs
+        spin(0.1)
+        if len(runs) % 3 == 1 and left:
+            theirs += left.pop(0)
+        runs.append(1)
+
+    runs = []
+    monkeypatch.setattr(load, "_busy_seconds", lambda: time.process_time() + theirs)
+    watch = StopWatch(contextlib.nullcontext)
+    watch.seconds(call=call)
+    assert (watch.void() is not None) is void
+    assert len(runs) == 1 + 3 * (clock.TRIES if void else len(seconds) or 1)
 
 
 def test_what_fails_is_charged_too():

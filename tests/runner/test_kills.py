@@ -86,6 +86,7 @@ def test_random_kills_lose_nothing(tmp_path, monkeypatch):
         if process.returncode == 0:
             assert same(out, undisturbed)
             finished += 1
+        print(f"{kills} after {(time.monotonic() - start) / 60:.1f} min", flush=True)  # seen with -s
     for number in range(finished + 1):
         out = tmp_path / f"run-{number}"
         if out.exists():
