@@ -30,6 +30,7 @@ REGRESSION = FINDING
 def run(arguments: Namespace) -> int:
     """Run a suite, print its table and the path of its report."""
     from jslds_bench.records.store import slug
+    from jslds_bench.runner.limits import Limits
     from jslds_bench.runner.planning import plan as planned
     from jslds_bench.runner.progress import ProgressBoard
     from jslds_bench.suite.toml import TABLES
@@ -39,9 +40,9 @@ def run(arguments: Namespace) -> int:
 
         die_with(os.getppid())
     executor = _executor(arguments)
-    for option in ("workers", "timeout", "memory", "threads"):
-        if (value := getattr(arguments, option)) is not None and not value > 0:
-            raise UsageError(f"--{option} is {value}, expected more than 0")
+    limits = Limits(arguments.workers, arguments.threads, arguments.timeout, arguments.memory)
+    if executor is None:
+        limits.check_here()
     plan = planned(_wanted(arguments), arguments.timeout, complain)
     for complaint in plan.complaints:
         complain(f"{complaint}; the run goes on without it")
@@ -164,8 +165,8 @@ def _executor(arguments: Namespace) -> Executor | None:
 def _dry_run(plan: Resolved, out: Path, resume: bool, batched: bool | None) -> int:
     """List what a run would do with each job, and whether it has its network."""
     from jslds_bench.runner import cache
+    from jslds_bench.runner.folder import finished_before
     from jslds_bench.runner.machine import worker_environment
-    from jslds_bench.runner.run import finished_before
 
     environment = worker_environment(batched)
 

@@ -26,8 +26,8 @@ TRIES = 3  # of a timing, where others compute beside it
 class StopWatch:
     """`settings.base.Clock`; `quiet` silences the machine for as long as its block takes.
 
-    Silence reaches the workers of this run alone: what others compute meanwhile is watched, and what was timed
-    beside more than `MOST` of it is timed again, `TRIES` times in all.
+    Silence reaches the workers of this run alone: what others compute meanwhile is watched, and what was
+    timed beside more than `MOST` of it is timed again, `TRIES` times in all.
 
     Attributes:
         others: cores that others kept busy beside what was timed, the most of all.

@@ -1,4 +1,4 @@
-"""A run's folder: held by one process at a time, and what it was asked for. No JAX."""
+"""A run's folder: held by one process at a time, what it was asked for, and what is done. No JAX."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jslds_bench.errors import UsageError
-from jslds_bench.suite import Suite, parse
+from jslds_bench.records.store import has_arrays, read_record, record_path
+from jslds_bench.suite import Job, Suite, parse
 
 
 @contextlib.contextmanager
@@ -48,3 +49,20 @@ def asked_of(meta: dict[str, Any], out: Path) -> Suite | None:
         return parse(tomllib.loads(meta["suite_text"]), out / "run.json")
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
+
+
+def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:
+    """Whether `out` has an ok record of the job, its digest and its arrays. A damaged one is run again."""
+    path = record_path(out, job.key)
+    try:
+        record = read_record(path)
+    except UsageError as error:
+        if path.exists():
+            note(f"runs again: {error}")
+        return False
+    if record.status != "ok" or record.digest != job.digest:
+        return False
+    if not has_arrays(path, record):
+        note(f"runs again: the arrays beside {path} are missing")
+        return False
+    return True

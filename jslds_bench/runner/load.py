@@ -12,13 +12,13 @@ _TICKS = 4  # that the kernel's counts and the process's own may differ by
 
 
 class Load:
-    """Others' work since this was made: all processes of the machine but this one, and what a hypervisor took."""
+    """Others' work since this was made: that of all processes but this one, and what a hypervisor took."""
 
     def __init__(self) -> None:
         self._busy, self._own, self._wall = _busy_seconds(), time.process_time(), time.perf_counter()
 
     def others(self) -> float:
-        """How many cores they kept busy, on average; 0 where that cannot be known (it is read on Linux alone)."""
+        """How many cores they kept busy, on average; 0 where that cannot be known (Linux alone tells)."""
         busy, own = _busy_seconds() - self._busy, time.process_time() - self._own
         return max(busy - own - _TICKS / _hertz(), 0.0) / max(time.perf_counter() - self._wall, 1e-9)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
-import shutil
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,27 +16,26 @@ from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
 from jslds_bench.records.store import (
     SCHEMA,
-    has_arrays,
-    move_record,
-    read_arrays,
     read_json,
-    read_record,
     record_path,
     slug,
     sweep,
-    write_atomic,
     write_json,
     write_record,
 )
 from jslds_bench.runner import accelerators, cache
 from jslds_bench.runner.child import Garbled, shown
 from jslds_bench.runner.cores import usable_cores
-from jslds_bench.runner.executors.shards import Ended, Executor, Shard, shards_of
-from jslds_bench.runner.folder import asked_of, locked
+from jslds_bench.runner.elsewhere import done_elsewhere
+from jslds_bench.runner.events import is_event
+from jslds_bench.runner.executors.shards import Executor
+from jslds_bench.runner.folder import asked_of, finished_before, locked
+from jslds_bench.runner.limits import Limits
 from jslds_bench.runner.outcome import blank_record
 from jslds_bench.runner.planning import Wanted, plan
 from jslds_bench.runner.pool import Pool, Worker
 from jslds_bench.runner.progress import ProgressBoard
+from jslds_bench.runner.silence import Silence
 from jslds_bench.suite import Job, Key, Resolved, Suite, dump, load_suite
 from jslds_bench.suite.choosing import united
 
@@ -104,6 +101,8 @@ def run_suite(
     """
     suite = load_suite(suite) if isinstance(suite, str) else suite
     limits = Limits(workers, threads, timeout, memory)
+    if executor is None:
+        limits.check_here()
     board = ProgressBoard() if progress is None else progress
     if isinstance(suite, Suite):
         chosen = plan(Wanted(suite), timeout, board.note)
@@ -121,37 +120,6 @@ def run_suite(
             return run.all(batched)
         finally:
             board.close()
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a run, and each of its jobs, may take; as in `run_suite`.
-
-    Raises:
-        UsageError: one that nothing can keep to.
-    """
-
-    workers: int | None = None
-    threads: int = 1
-    timeout: float | None = None
-    memory: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise UsageError(f"workers is {self.workers}, expected at least 1")
-        if not 1 <= self.threads <= (n := len(usable_cores())):
-            raise UsageError(f"threads is {self.threads}, expected 1 to {n}, the cores that there are")
-        if self.timeout is not None and not self.timeout > 0:
-            raise UsageError(f"timeout is {self.timeout} s, expected more than 0")
-        if self.memory is not None and not self.memory > 0:
-            raise UsageError(f"memory is {self.memory} GB, expected more than 0")
-        if self.memory is not None and sys.platform != "linux":
-            raise UsageError(f"memory is {self.memory} GB: it can be limited on Linux alone")
-
-    @property
-    def bytes(self) -> int | None:
-        """Of memory."""
-        return None if self.memory is None else round(self.memory * 1e9)
 
 
 class _Run:
@@ -181,9 +149,7 @@ class _Run:
         self.started = time.monotonic()
         self.starting = 0.0  # seconds until workers were ready, of all together
         self.let_go: list[float] = []  # when each worker that found nothing left to do was ended
-        self.in_line: list[Worker] = []  # workers that want silence; the first has it
         self.attempts: dict[Key, int] = {}  # that ended with their worker
-        self.to_start: list[int] = []  # the numbers of workers that are to start after the silence
         self.weighed = 0.0  # when memory was last looked at
 
     def all(self, batched: bool | None) -> RunResult:
@@ -192,7 +158,16 @@ class _Run:
         self._open()
         groups = self._groups()
         if groups and self.executor is not None:
-            self._elsewhere(self.executor, groups)
+            jobs = [[self.jobs[key] for key in group] for group in groups]
+            limits, resume = self.limits, self.resume
+            for job, found in done_elsewhere(
+                self.executor, jobs, self.suite, self.out, limits, resume, self._note
+            ):
+                if isinstance(found, str):
+                    self._record(job.key, "failed", found)
+                else:
+                    self.environment = found.environment
+                    self._done(job.key, found.status, found.reason)
         elif groups:
             places = accelerators.places()
             self.batched = bool(places) if batched is None else batched
@@ -315,57 +290,11 @@ class _Run:
         self.statuses[key] = status
         self.board.job_done(key, status, reason)
 
-    def _elsewhere(self, executor: Executor, groups: list[list[Key]]) -> None:
-        """Has an executor do the groups as runs of their own, and takes over their records as they end.
-
-        What is lost is given out once more.
-        """
-        folder = self.out / "shards"
-        if not self.resume:
-            shutil.rmtree(folder, ignore_errors=True)
-        write_atomic(folder / "suite.toml", dump(self.suite).encode())
-        limits, options = self.limits, [] if self.resume else ["--no-resume"]
-        options += [] if executor.exclusive else ["--shared"]
-        options += [f"--threads={limits.threads}"]
-        options += [] if limits.timeout is None else [f"--timeout={limits.timeout}"]
-        options += [] if limits.memory is None else [f"--memory={limits.memory}"]
-        jobs = [[self.jobs[key] for key in group] for group in groups]
-        shards = shards_of(jobs, folder, folder / "suite.toml", options)
-        for last in (False, True):
-            lost = []
-            for shard, ended in executor.run(shards) if shards else ():
-                if ended.whole or last:
-                    self._take_over(shard, ended)
-                else:
-                    self._note(f"a part {ended}; tried once more")
-                    lost.append(shard)
-            shards = lost
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def _take_over(self, shard: Shard, ended: Ended) -> None:
-        """The records of a shard that has ended; where there is none, the reason why is recorded."""
-        for key in shard.keys:
-            path = record_path(shard.folder, key)
-            try:
-                record = read_record(path)
-                read_arrays(path, record)
-            except UsageError as error:
-                self._record(key, "failed", f"its part {ended}" if not path.exists() else str(error))
-                continue
-            if record.digest != self.jobs[key].digest:
-                self._record(
-                    key, "failed", "it was done with other code or libraries than it was planned with"
-                )
-                continue
-            move_record(path, record, self.out)
-            self.environment = record.environment
-            self._done(key, record.status, record.reason)
-        shutil.rmtree(shard.folder, ignore_errors=True)
-
     def _work(self, pool: Pool, groups: list[list[Key]], n_workers: int) -> None:
         """Keeps the workers busy until no group is left."""
+        self.silence = Silence(pool)
         for number in range(n_workers):
-            self._start(pool, number)
+            self._start(number)
         while pool.workers:
             for worker, event in pool.events(timeout=0.5):
                 if worker not in pool.workers:
@@ -373,7 +302,7 @@ class _Run:
                 if event is None:
                     ended = pool.bury(worker)
                     self._lost(pool, worker, groups, "failed", f"its worker died: {ended}", again=True)
-                elif isinstance(event, Garbled) or not _is_event(event, worker):
+                elif isinstance(event, Garbled) or not is_event(event, worker.group):
                     pool.remove(worker)
                     reason = f"it wrote to the conversation of its worker: {shown(event)}"
                     self._lost(pool, worker, groups, "failed", reason)
@@ -410,11 +339,9 @@ class _Run:
                 if not self.ours():
                     self._check_folder()
             case "quiet":
-                self.in_line.append(worker)
-                if len(self.in_line) == 1:
-                    self._silence(pool)
+                self.silence.ask(worker)
             case "loud":
-                self._end_silence(pool, worker)
+                self.silence.end(worker)
             case "note":
                 self._note(event["text"])
             case "fatal":
@@ -444,40 +371,10 @@ class _Run:
         }
         worker.send(command)
 
-    def _silence(self, pool: Pool) -> None:
-        """Lets the first worker in line have the machine: all others are halted until it is done.
-
-        They do not notice, and what they measure in processor seconds is not affected.
-        """
-        for other in pool.workers:
-            if other is not self.in_line[0]:
-                other.halt()
-        self.halted = time.monotonic()
-        self.in_line[0].send({"go": True})
-
-    def _end_silence(self, pool: Pool, worker: Worker) -> None:
-        """`worker` is done timing, or dead: the others go on, or the next in line has its turn."""
-        if worker not in self.in_line:
-            return
-        had_it = self.in_line[0] is worker
-        self.in_line.remove(worker)
-        if not had_it:
-            return
-        for other in pool.workers:
-            if other is not worker:
-                other.since += time.monotonic() - self.halted
-                other.resume()
-        if self.in_line:
-            self._silence(pool)
-        else:
-            while self.to_start:
-                pool.start(self.to_start.pop())
-
     def _stop_overdue(self, pool: Pool, groups: list[list[Key]]) -> None:
         """Ends workers whose job has taken longer than the timeout, and starts others in their place."""
         timeout = self.limits.timeout
-        # The clocks of those that are halted stand.
-        for worker in self.in_line[:1] or list(pool.workers):
+        for worker in self.silence.running():  # the clocks of the others stand
             # Networks that are made together may take as long as they might one by one.
             allowed = math.inf if timeout is None else timeout * len(_seeds(worker.keys))
             if worker.keys and time.monotonic() - worker.since > allowed:
@@ -510,7 +407,7 @@ class _Run:
         Args:
             again: nobody ended it: its job may have been unlucky, and is tried once more.
         """
-        self._end_silence(pool, worker)
+        self.silence.end(worker)
         if not worker.environment and not worker.group:
             raise UsageError(f"a worker could not start ({reason}); `jslds-bench doctor` may show why")
         keys = worker.keys or worker.group[:1]
@@ -527,7 +424,7 @@ class _Run:
             if rest := [key for key in worker.group if key not in keys]:
                 groups.insert(0, rest)
         if groups:
-            self._start(pool, worker.number)
+            self._start(worker.number)
 
     def _may_try_again(self, keys: list[Key]) -> bool:
         """Counts an attempt of each; whether all may have another. There may be none."""
@@ -535,60 +432,18 @@ class _Run:
             self.attempts[key] = self.attempts.get(key, 0) + 1
         return all(self.attempts[key] < _ATTEMPTS for key in keys) and bool(keys)
 
-    def _start(self, pool: Pool, number: int) -> None:
+    def _start(self, number: int) -> None:
         """A worker imports what there is now, which has to be what the digests were made of."""
         if self.plan.is_stale():
             raise UsageError(
                 "the code has changed since this run was planned: start it again, what is done is kept"
             )
-        if self.in_line:
-            self.to_start.append(number)
-        else:
-            pool.start(number)
+        self.silence.start(number)
 
 
 _ATTEMPTS = 2  # of a job whose workers die
 _WEIGHED = 0.4  # seconds between two looks at memory
-_EVENTS: dict[str, dict[str, tuple[type, ...]]] = {
-    "ready": {"environment": (dict,)},
-    "begin": {"keys": (list,)},
-    "stage": {"done": (int, float), "total": (int, float), "text": (str,)},
-    "finished": {"key": (list,), "status": (str,), "reason": (str, type(None))},
-    "quiet": {},
-    "loud": {},
-    "note": {"text": (str,)},
-    "idle": {},
-    "fatal": {"message": (str,)},
-}
-
-
-def _is_event(event: dict[str, Any], worker: Worker) -> bool:
-    """Whether `event` is one that a worker sends, and is of its own jobs."""
-    fields = _EVENTS.get(event["event"])
-    if fields is None or not all(isinstance(event.get(k, ...), kinds) for k, kinds in fields.items()):
-        return False
-    if not {"key", "keys"} & fields.keys():
-        return True
-    keys = event["keys"] if "keys" in fields else [event["key"]]
-    return bool(keys) and all(isinstance(key, list) and tuple(key) in worker.group for key in keys)
 
 
 def _seeds(keys: list[Any]) -> list[int]:
     return list(dict.fromkeys(key[-1] for key in keys))
-
-
-def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:
-    """Whether `out` has an ok record of the job, its digest and its arrays. A damaged one is run again."""
-    path = record_path(out, job.key)
-    try:
-        record = read_record(path)
-    except UsageError as error:
-        if path.exists():
-            note(f"runs again: {error}")
-        return False
-    if record.status != "ok" or record.digest != job.digest:
-        return False
-    if not has_arrays(path, record):
-        note(f"runs again: the arrays beside {path} are missing")
-        return False
-    return True
