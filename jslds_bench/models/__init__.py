@@ -6,6 +6,7 @@ import jslds_bench.models.dmdc
 import jslds_bench.models.edmd
 import jslds_bench.models.fixed_points
 import jslds_bench.models.jslds
+import jslds_bench.models.learned_jacobian
 import jslds_bench.models.lfads
 import jslds_bench.models.lfads_affine
 import jslds_bench.models.lfads_jslds

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -215,6 +217,125 @@ def test_dask_workers_may_die_in_the_middle(n, large, tmp_path):
     assert killed >= 2, "the workers were to be killed while they worked"
     assert same(tmp_path / "run", large / "run")
     print(f"{n} workers, {killed} of them killed")
+
+
+def dask(kind: str, *words: str, told: Path, namespace: str = "") -> subprocess.Popen[bytes]:
+    """A process of a Dask cluster by the command that its own users start it with, in a group of its own."""
+    within = ["ip", "netns", "exec", namespace] if namespace else []
+    with told.open("ab") as out:
+        return subprocess.Popen(
+            [*within, sys.executable, "-m", "dask", kind, "--no-dashboard", *words],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
+
+
+def under_way(out: Path) -> bool:
+    return any((out / "shards").glob("shard-*/run.json"))
+
+
+def wait_for(what: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_dask_scheduler_that_dies_ends_the_run_and_another_goes_on_with_it(large, tmp_path):
+    def cluster() -> tuple[list[subprocess.Popen[bytes]], str]:
+        port, told = free_port(), tmp_path / "told"
+        at = f"tcp://127.0.0.1:{port}"
+        worker = [at, "--nthreads=1", "--death-timeout=10"]
+        first = dask("scheduler", f"--port={port}", "--host=127.0.0.1", told=told)
+        return [first, *(dask("worker", *worker, told=told) for _ in range(2))], at
+
+    processes, at = cluster()
+    try:
+        run = start(large, tmp_path / "run", "--executor", "dask", "--scheduler", at)
+        wait_for(lambda: run.poll() is not None or under_way(tmp_path / "run"), 120)
+        processes[0].kill()
+        began = time.monotonic()
+        _, err = run.communicate(timeout=180)
+        print(f"told after {time.monotonic() - began:.0f} s")
+    finally:
+        end(processes)
+    assert run.returncode == 3, err
+    assert f"the Dask scheduler at {at} was lost: start the run again" in err
+    assert "Traceback" not in err
+    processes, at = cluster()
+    try:
+        run = start(large, tmp_path / "run", "--executor", "dask", "--scheduler", at)
+        _, err = run.communicate(timeout=400)
+    finally:
+        end(processes)
+    assert run.returncode == 0, err
+    assert same(tmp_path / "run", large / "run")
+
+
+@pytest.fixture
+def cut_off(tmp_path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A network namespace that is reached through one cable, and what pulls that."""
+    name, ours, theirs = f"node{os.getpid()}", f"a{os.getpid()}", f"b{os.getpid()}"
+
+    def ip(*words: str) -> None:
+        subprocess.run(["ip", *words], check=True)
+
+    ip("netns", "add", name)
+    try:
+        ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", name)
+        for words in (
+            ("addr", "add", "10.213.77.1/30", "dev", ours),
+            ("link", "set", ours, "up"),
+            ("-n", name, "addr", "add", "10.213.77.2/30", "dev", theirs),
+            ("-n", name, "link", "set", theirs, "up"),
+            ("-n", name, "link", "set", "lo", "up"),
+        ):
+            ip(*words)
+        yield name, lambda: ip("link", "set", ours, "down")
+    finally:
+        ip("netns", "del", name)  # the cable goes with it
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0 or shutil.which("ip") is None,
+    reason="needs network namespaces: root on Linux, with iproute2",
+)
+def test_a_node_whose_network_is_cut_loses_nothing(large, tmp_path, cut_off):
+    namespace, cut = cut_off
+    port, told = free_port(), tmp_path / "told"
+    at = f"tcp://10.213.77.1:{port}"
+    processes = [dask("scheduler", f"--port={port}", "--host=10.213.77.1", told=told)]
+    try:
+        processes.append(dask("worker", at, "--nthreads=1", told=told, namespace=namespace))
+        run = start(large, tmp_path / "run", "--executor", "dask", "--scheduler", at)
+        wait_for(lambda: run.poll() is not None or under_way(tmp_path / "run"), 120)
+        cut()
+        began = time.monotonic()
+        processes.append(dask("worker", at, "--nthreads=1", told=told))
+        _, err = run.communicate(timeout=700)
+        print(f"done {time.monotonic() - began:.0f} s after the cut: {err}")
+    finally:
+        end(processes)
+    assert run.returncode == 0, err
+    assert same(tmp_path / "run", large / "run")
 
 
 @pytest.mark.slow
