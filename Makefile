@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants reproduce level reference docs compiled perf bench-here lock clean
+.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants reproduce level reference docs compiled perf bench-here lock clean
 
 env: $(MADE)
 
@@ -20,9 +20,15 @@ $(MADE): requirements.lock pyproject.toml
 
 # The quick tests compile more than they compute: XLA with few optimisations, and with its older emitters, compiles
 # four times as fast. The slow ones, which measure, have it as it is. Long files come first (tests/conftest.py).
+PYTEST := JAX_DISABLE_MOST_OPTIMIZATIONS=1 XLA_FLAGS="$(XLA_FLAGS) --xla_cpu_use_fusion_emitters=false" \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: lint
-	JAX_DISABLE_MOST_OPTIMIZATIONS=1 XLA_FLAGS="$(XLA_FLAGS) --xla_cpu_use_fusion_emitters=false" \
-		$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(PYTEST) -m "not slow and not long"
+
+# Whole runs in processes of their own, long fits, anchors: a quarter of an hour. CI runs both.
+test-long: env
+	$(PYTEST) -m "long and not slow"
 
 test-slow: env
 	$(BIN)/python -m pytest -m slow

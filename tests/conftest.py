@@ -26,42 +26,61 @@ if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"].lstrip("gw")) % len(cores)]})
 
-LONGEST = (
-    "contract/test_every_model.py",
-    "contract/test_every_metric.py",
-    "lfads/test_lfads_fitting.py",
+LONG = (
     "runner/test_unruly.py",
-    "runner/test_runner.py",
     "test_cli_run.py",
-    "test_cli_plugin.py",
-    "test_spike_runs.py",
-    "report/test_settings.py",
+    "test_anchors.py",
+    "report/test_spikes.py",
+    "runner/test_runner.py",
+    "runner/test_accelerators.py",
     "report/test_report.py",
-    "test_perf.py",
     "runner/test_executors.py",
+    "contract/test_cheats.py",
+    "runner/test_folders.py",
+    "lfads/test_lfads_fitting.py",
+    "dynamics/test_train_many.py",
+    "suite/test_digests.py",
     "models/test_switching_models.py",
     "models/test_spike_controls.py",
-    "switching/test_selection.py",
-    "test_anchors.py",
-    "metrics/test_complexity.py",
-    "models/test_controls.py",
+    "test_cli_plugin.py",
+    "test_spike_runs.py",
+    "runner/test_merging.py",
     "switching/test_transitions.py",
-    "contract/test_cheats.py",
-    "test_cli.py",
-    "test_finder_on_truth.py",
-    "switching/test_inference_start.py",
-    "switching/test_monotone.py",
-    "contract/test_every_spike_model.py",
+    "test_perf.py",
+    "test_asv.py",
+    "metrics/test_complexity.py",
+    "report/test_settings.py",
     "runner/test_broken_plugins.py",
     "runner/test_changed_plugins.py",
+    "test_mutated.py",
+    "reproduce/test_command.py",
 )
-"""Files that take long, the longest first: the last of two processes then ends soon after the other."""
+"""Files that take about a minute or more, runs in processes of their own among them: `make test-long`."""
+FIRST = (
+    "contract/test_every_model.py",
+    "dynamics/test_against_reference.py",
+    "test_compiled.py",
+    *LONG,
+    "models/test_models.py",
+    "contract/test_every_entry.py",
+    "contract/test_every_metric.py",
+    "contract/test_every_spike_model.py",
+    "networks/test_analytic.py",
+    "networks/test_foreign.py",
+    "test_cli.py",
+)
+"""What takes long, the longest first: the last of two processes then ends soon after the other."""
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items):
-    places = {str(Path(__file__).parent / name): i for i, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(str(item.path), len(LONGEST)))
+    here = Path(__file__).parent
+    long = {str(here / name) for name in LONG}
+    places = {str(here / name): i for i, name in enumerate(FIRST)}
+    for item in items:
+        if str(item.path) in long:
+            item.add_marker("long")
+    items.sort(key=lambda item: places.get(str(item.path), len(FIRST)))
 
 
 @pytest.fixture(scope="session", autouse=True)

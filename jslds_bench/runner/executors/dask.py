@@ -6,6 +6,7 @@ given to another by Dask; the command dies with its worker.
 
 from __future__ import annotations
 
+import logging
 import subprocess
 from collections.abc import Iterator, Sequence
 
@@ -29,6 +30,11 @@ class Dask:
             client = Client(self._scheduler, timeout="20s", set_as_default=False)
         except (OSError, ValueError) as error:
             raise UsageError(f"no Dask scheduler answers at {self._scheduler}: {said(error)}") from error
+        for name in logging.root.manager.loggerDict:
+            if (
+                name.partition(".")[0] == "distributed"
+            ):  # it tells a lost scheduler by tracebacks; we by a line
+                logging.getLogger(name).setLevel(logging.CRITICAL)
         with client:
             tasks = {
                 client.submit(
