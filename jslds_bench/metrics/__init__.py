@@ -6,6 +6,7 @@ import jslds_bench.metrics.fixed_points
 import jslds_bench.metrics.generators
 import jslds_bench.metrics.recordings
 import jslds_bench.metrics.regimes
+import jslds_bench.metrics.similarity
 import jslds_bench.metrics.spectra
 import jslds_bench.metrics.spikes
 import jslds_bench.metrics.states

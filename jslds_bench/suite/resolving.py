@@ -129,29 +129,10 @@ def resolve(suite: Suite, foreign: Foreign | None = None) -> Resolved:
         for kind, entries in made.items()
     }
     complaints = list(failures)
-
-    @functools.cache
-    def metrics(setting: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The metrics of a setting, and the modules that hold them."""
-        from jslds_bench.settings import of
-        from jslds_bench.types.networks import reads
-
-        every = registry["metrics"]
-        names = suite.metrics
-        if names is None:
-            kept = []
-            for name in every.registered():
-                try:
-                    entry, evaluation = every.get(name), of(setting).evaluation
-                    if foreign(
-                        f"metric {name!r}", "say what it reads", functools.partial(reads, entry, evaluation)
-                    ):
-                        kept.append(name)
-                except BrokenPlugin as error:
-                    complaints.append(str(error))
-            names = tuple(kept)
-        return names, tuple(every.get(n).__module__ for n in names if n in every.registered())
-
+    metrics = {
+        setting: _metrics_of(suite, setting, registry["metrics"], complaints, foreign)
+        for setting in dict.fromkeys(kinds.values())
+    }
     code = functools.cache(Sources(files=files).digest)
 
     @functools.cache
@@ -172,7 +153,7 @@ def resolve(suite: Suite, foreign: Foreign | None = None) -> Resolved:
         labels = (task.label, network.label, model.label)
         entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
         setting = kinds[task.label]
-        names, modules = metrics(setting) if setting else ((), ())
+        names, modules = metrics[setting]
         job = Job(
             suite.name,
             setting,
@@ -301,6 +282,32 @@ def _check_metrics(suite: Suite, registry: Registry[Any], failures: list[str], f
         with contextlib.suppress(BrokenPlugin):
             get = functools.partial(_located, f"{suite.where}: metrics", registry.get, name)
             foreign(f"metric {name!r}", "be imported", get)
+
+
+def _metrics_of(
+    suite: Suite, setting: str, registry: Registry[Any], complaints: list[str], foreign: Foreign
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The metrics of a setting, and the modules that hold them; none where there is no setting.
+
+    `complaints` gets what is wrong with those that cannot say what they read.
+    """
+    from jslds_bench.settings import of
+    from jslds_bench.types.networks import reads
+
+    if not setting:
+        return (), ()
+    names = suite.metrics
+    if names is None:
+        kept = []
+        for name in registry.registered():
+            try:
+                ask = functools.partial(reads, registry.get(name), of(setting).evaluation)
+                if foreign(f"metric {name!r}", "say what it reads", ask):
+                    kept.append(name)
+            except BrokenPlugin as error:
+                complaints.append(str(error))
+        names = tuple(kept)
+    return names, tuple(registry.get(n).__module__ for n in names if n in registry.registered())
 
 
 def _setting_of(suite: Suite, task: _Entry) -> str:

@@ -56,6 +56,7 @@ def perfect_values(n_steps):
         "jacobian_error": 0,
         "jacobian_error_actual": 0,
         "eigenvalue_unmatched": 0,
+        "input_dsa": 0,
         "relative_error_oracle": 0,
         "projection_error": 0,
     }

@@ -4,10 +4,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from boards import Board
 
 from jslds_bench.records.store import read_json, read_records, write_json
 from jslds_bench.runner import run_suite
-from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.suite import Suite, load_suite, parse, select
 
 SUITE = """
@@ -42,7 +42,7 @@ def suite(tmp_path) -> Suite:
 
 def run(suite: Suite, out: Path) -> Suite:
     """What the folder has been asked for after a run of `suite`."""
-    n = run_suite(suite, out, progress=ProgressBoard(quiet=True)).n_unsupported
+    n = run_suite(suite, out, progress=Board()).n_unsupported
     about = read_json(out / "run.json", "run")
     assert about["jobs"] == n
     return parse(tomllib.loads(about["suite_text"]), out / "run.json")

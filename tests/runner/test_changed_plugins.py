@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from boards import Board
 
 from jslds_bench.entries import plugins
 from jslds_bench.records.store import read_records
 from jslds_bench.runner import run_suite
-from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.types import NETWORKS, TASKS
 
 NETWORK = '''
@@ -113,7 +113,7 @@ def runs(tmp_path_factory, unoptimised):
 
     def run(out: str) -> dict[str, tuple[float, bool]]:
         suite = str(folder / "edited.toml")
-        result = run_suite(suite, folder / out, workers=1, progress=ProgressBoard(quiet=True))
+        result = run_suite(suite, folder / out, workers=1, progress=Board())
         assert (result.n_ok, result.n_kept) == (2, 0)
         return {
             r.network: (r.values["relative_error"].value, r.detail["timing"]["network_cached"])

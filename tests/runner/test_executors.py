@@ -16,25 +16,14 @@ from pathlib import Path
 
 import pytest
 import slurm
+from boards import Board
 from twins import SUITE, same
 
 from jslds_bench.records.store import read_records
 from jslds_bench.runner import run_suite
 from jslds_bench.runner.executors.shards import Ended, Shard, last_line
-from jslds_bench.runner.progress import ProgressBoard
 
 FEW = SUITE.replace("[0, 1, 2, 3, 4, 5]", "[0, 1]").replace('[[models]]\nname = "jslds"\nn_steps = 3\n', "")
-
-
-class Board(ProgressBoard):
-    """Keeps its notes."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 class Here:
@@ -69,15 +58,13 @@ def here(tmp_path_factory, unoptimised) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JSLDS_BENCH_CACHE", str(folder / "cache"))
         patch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
-        run_suite(str(folder / "few.toml"), folder / "run", progress=ProgressBoard(quiet=True))
+        run_suite(str(folder / "few.toml"), folder / "run", progress=Board())
     return folder
 
 
 def test_parts_come_to_the_records_of_the_whole(here, tmp_path):
     executor = Here()
-    result = run_suite(
-        str(here / "few.toml"), tmp_path / "run", executor=executor, progress=ProgressBoard(quiet=True)
-    )
+    result = run_suite(str(here / "few.toml"), tmp_path / "run", executor=executor, progress=Board())
     assert (result.n_ok, result.n_failed, result.n_kept) == (4, 0, 0)
     assert executor.times == {0: 1, 1: 1}  # one part for each seed
     assert same(tmp_path / "run", here / "run", 4)
@@ -85,9 +72,7 @@ def test_parts_come_to_the_records_of_the_whole(here, tmp_path):
     for record in read_records(tmp_path / "run"):
         assert record.values["steps_per_second"].reason == "void: others computed on the machine (--shared)"
         assert record.values["fit_seconds"].value is not None
-    again = run_suite(
-        str(here / "few.toml"), tmp_path / "run", executor=executor, progress=ProgressBoard(quiet=True)
-    )
+    again = run_suite(str(here / "few.toml"), tmp_path / "run", executor=executor, progress=Board())
     assert again.n_kept == 4
     assert executor.times == {0: 1, 1: 1}
 
@@ -126,7 +111,7 @@ def test_records_of_other_code_and_damaged_ones_are_not_taken(here, tmp_path):
         str(here / "few.toml"),
         tmp_path / "run",
         executor=Here(spoil),
-        progress=ProgressBoard(quiet=True),
+        progress=Board(),
     )
     assert (result.n_ok, result.n_failed) == (0, 4)
     reasons = sorted(str(record.reason) for record in read_records(tmp_path / "run"))
@@ -159,7 +144,7 @@ def large(tmp_path_factory, unoptimised) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JSLDS_BENCH_CACHE", str(folder / "cache"))
         patch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
-        run_suite(str(folder / "twins.toml"), folder / "run", progress=ProgressBoard(quiet=True))
+        run_suite(str(folder / "twins.toml"), folder / "run", progress=Board())
     return folder
 
 

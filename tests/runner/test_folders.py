@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from boards import Board
 
 from jslds_bench.errors import UsageError
 from jslds_bench.records.store import read_record, read_records, record_paths
 from jslds_bench.runner import cache, run_suite
-from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.suite import Entry, Suite, load_suite
 
 SUITE = """
@@ -35,15 +35,6 @@ name = "persistence"
 [[models]]
 name = "taylor_at_state"
 """
-
-
-class Board(ProgressBoard):
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture(autouse=True)

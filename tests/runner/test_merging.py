@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from boards import Board
 
 from jslds_bench.errors import UsageError
 from jslds_bench.records.store import read_arrays, read_json, read_record, record_paths, write_record
 from jslds_bench.runner import run_suite
 from jslds_bench.runner.merging import merge
-from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.suite import load_suite, select
 
 SUITE = """
@@ -50,7 +50,7 @@ def apart(tmp_path_factory, unoptimised) -> Path:
             "c": select(suite, models=["taylor_at_state"], seeds=[2, 3]),
             "all": suite,
         }.items():
-            run_suite(chosen, folder / name, progress=ProgressBoard(quiet=True))
+            run_suite(chosen, folder / name, progress=Board())
     return folder
 
 
@@ -84,7 +84,7 @@ def test_runs_apart_are_the_run_of_all(runs):
     assert ours["jobs"] == 8
     assert ours["finished"]
     suite = load_suite(str(runs / "apart.toml"))
-    again = run_suite(suite, runs / "merged", progress=ProgressBoard(quiet=True))
+    again = run_suite(suite, runs / "merged", progress=Board())
     assert again.n_kept == 8
 
 
@@ -122,13 +122,13 @@ def other_parameters(runs: Path) -> None:
     task = dataclasses.replace(suite.tasks[0], parameters={"n_steps": 6})
     shutil.rmtree(runs / "b")
     other = dataclasses.replace(suite, tasks=(task,), seeds=(7,))
-    run_suite(other, runs / "b", progress=ProgressBoard(quiet=True))
+    run_suite(other, runs / "b", progress=Board())
 
 
 def other_suite(runs: Path) -> None:
     suite = dataclasses.replace(load_suite(str(runs / "apart.toml")), name="another", seeds=(7,))
     shutil.rmtree(runs / "b")
-    run_suite(suite, runs / "b", progress=ProgressBoard(quiet=True))
+    run_suite(suite, runs / "b", progress=Board())
 
 
 def no_run(runs: Path) -> None:

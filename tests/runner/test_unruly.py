@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from boards import Board
 
 from jslds_bench.errors import UsageError
 from jslds_bench.records.store import read_record, read_records, record_path
 from jslds_bench.runner import run_suite
 from jslds_bench.runner.planning import Wanted, plan
-from jslds_bench.runner.progress import ProgressBoard
 from jslds_bench.suite import load_suite
 
 UNRULY = Path(__file__).with_name("unruly.py")
@@ -46,17 +46,6 @@ n_state = 2
 def own_cache(tmp_path, monkeypatch, unoptimised):
     monkeypatch.setenv("JSLDS_BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
-
-
-class Board(ProgressBoard):
-    """Keeps its notes."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 def suite_file(folder: Path, *models: str, plugins: tuple[Path, ...] = (UNRULY,), seeds: str = "[0]") -> str:
