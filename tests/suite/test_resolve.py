@@ -16,7 +16,7 @@ def test_every_model_of_the_package_is_in_the_suites_of_its_kind():
     ours = {name for name in models if models.get(name).__module__.startswith("jslds_bench.models.")}
     of_networks = {name for name in ours if hasattr(models.get(name), "fit")}
     assert of_networks >= {"fixed_points", "jslds", "persistence", "taylor_at_state"}
-    # of `synthetic` those that are compared in the paper's own terms; slds and learned_jacobian take too long to be quick
+    # of `synthetic` those that are compared in the paper's own terms; of the quick one not what takes long
     newer = {"clds", "edmd", "learned_jacobian", "low_rank", "smooth_switching"}
     lacking = {
         "smoke": set(),
