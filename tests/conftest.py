@@ -54,8 +54,15 @@ LONG = (
     "runner/test_changed_plugins.py",
     "test_mutated.py",
     "reproduce/test_command.py",
+    "networks/test_foreign.py",
+    "reproduce/test_scorecard.py",
+    "contract/test_given.py",
+    "contract/test_one_file.py",
+    "models/test_low_rank.py",
+    "test_golden.py",
+    "test_quality.py",
 )
-"""Files that take about a minute or more, runs in processes of their own among them: `make test-long`."""
+"""Files that take half a minute or more, runs in processes of their own among them: `make test-long`."""
 FIRST = (
     "contract/test_every_model.py",
     "dynamics/test_against_reference.py",
@@ -66,7 +73,6 @@ FIRST = (
     "contract/test_every_metric.py",
     "contract/test_every_spike_model.py",
     "networks/test_analytic.py",
-    "networks/test_foreign.py",
     "test_cli.py",
 )
 """What takes long, the longest first: the last of two processes then ends soon after the other."""

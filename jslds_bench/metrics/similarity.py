@@ -31,7 +31,7 @@ class InputDSA(Error):
     """
 
     order: ClassVar[int] = 304
-    family: ClassVar[str] = "dynamics"
+    family: ClassVar[str] = "spectra"
     unit: ClassVar[str] = "rad"
 
     def compute(self, evaluation: Evaluation) -> float:

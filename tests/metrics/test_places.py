@@ -24,6 +24,7 @@ SINCE = {
     *("n_systems", "n_systems_effective", "linear_in_state", "linear_in_input", "free_numbers"),
     *("reference_completeness", "eigenvalue_unmatched", "jacobian_error_actual"),
     *("psth_r2_oracle", "few_shot_bits_per_spike"),
+    "input_dsa",
     *("frequency_error_null", "regime_error", "regime_error_single"),
     *("relative_error_from_h1", "relative_error_one_step_from_h1", "valid_prediction_time_from_h1"),
 }
