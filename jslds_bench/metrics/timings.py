@@ -2,8 +2,8 @@
 
 They are void where the machine was not the run's own meanwhile (`runner.clock`). They depend on the machine:
 the record holds the GEMM rate of the same process beside them. The costs of making (`network_seconds`,
-`fit_seconds`, `compile_seconds`) are processor seconds of the one-core worker, so that a neighbour's load does
-not enter; with an accelerator, of which a worker has one to itself, they are wall-clock seconds.
+`fit_seconds`, `compile_seconds`) are processor seconds of the one-core worker: no neighbour's load enters;
+with an accelerator, of which a worker has one to itself, they are wall-clock seconds.
 """
 
 from __future__ import annotations
