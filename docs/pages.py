@@ -135,7 +135,8 @@ def docstring(value: Any) -> str:
     for i, line in enumerate(lines):
         if match := SECTION.match(line):
             in_section = True
-            out += ["", f"**{match[1]}**" + (f" {text(match[2])}" if match[2] else ""), ""]
+            # What stands behind the colon may go on in the next line; a list begins after an empty one.
+            out += ["", f"**{match[1]}** {text(match[2])}"] if match[2] else ["", f"**{match[1]}**", ""]
         elif in_section and re.match(r"^    \S", line):
             name, colon, rest = line.strip().partition(": ")
             out.append(f"- {text(name)}: {text(rest)}" if colon else f"- {text(line.strip())}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -109,6 +110,16 @@ def few_programs():
     """A process that ran all tests would hold more compiled programs than Linux allows: see `shed`."""
     yield
     shed()
+
+
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Processes that the test starts heed SIGINT and SIGHUP, which nohup or a shell may have it ignore."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -413,7 +413,7 @@ sys.exit(main(["doctor"]))
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_an_interrupt_that_python_swallows_comes_again(number, code, tmp_path):
+def test_an_interrupt_that_python_swallows_comes_again(number, code, tmp_path, heeded):
     """What is raised while the garbage collector calls someone, as JAX has it do, is printed and ignored."""
     start = time.monotonic()
     done = subprocess.run(

@@ -39,7 +39,7 @@ def marked(mark: str) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in Linux's process table")
 @pytest.mark.timeout(7200)
-def test_random_kills_lose_nothing(tmp_path, monkeypatch):
+def test_random_kills_lose_nothing(tmp_path, monkeypatch, heeded):
     suite = tmp_path / "killed.toml"
     suite.write_text(SUITE)
     monkeypatch.setenv(MARK, "of the undisturbed run")
