@@ -172,19 +172,14 @@ def earlier(finished, here) -> dict[str, tuple[bytes, int]]:
 
 
 @pytest.fixture
-def start(env, here):
+def start(env, here, heeded):
     """Start the command; what is still running at the end of the test is killed."""
     started: list[subprocess.Popen[str]] = []
 
     def start(words, **kwargs):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs}
         command = [sys.executable, "-m", "jslds_bench", *words]
-        # What a shell starts in the background ignores Ctrl-C, and so does all that it starts: not these.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            started.append(subprocess.Popen(command, cwd=here, env=env, text=True, **pipes))
-        finally:
-            signal.signal(signal.SIGINT, before)
+        started.append(subprocess.Popen(command, cwd=here, env=env, text=True, **pipes))
         return started[-1]
 
     yield start

@@ -10,10 +10,9 @@ from jaxtyping import Float
 N_DELAYS = 2
 """States that one row holds: the present one and the one before it."""
 RANK = 10
-_NEGLIGIBLE = (
-    1e-8  # variance, relative to the largest, under which a component of float32 states counts as none
-)
-_N_STARTS = 24
+_NEGLIGIBLE = 1e-8
+"""Variance, relative to the largest, under which a component of float32 states counts as none."""
+_N_STARTS = 48
 _N_KEPT = 4
 _N_STEPS = (80, 400)  # of all starts, and then of the best
 

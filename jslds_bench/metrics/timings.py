@@ -1,9 +1,9 @@
 """What it costs. Rates are measured with the other workers halted, on one core, warmed and blocked on.
 
-They are void where the machine was not the run's own meanwhile (`runner.clock`). They depend on the machine:
-the record holds the GEMM rate of the same process beside them. The costs of making (`network_seconds`,
-`fit_seconds`, `compile_seconds`) are processor seconds of the one-core worker: no neighbour's load enters;
-with an accelerator, of which a worker has one to itself, they are wall-clock seconds.
+Where others computed on the machine meanwhile they are void, and `compile_seconds` too (`runner.clock`). They
+depend on the machine: the record holds the GEMM rate of the same process beside them. The costs of making
+(`network_seconds`, `fit_seconds`, `compile_seconds`) are processor seconds of the one-core worker, in which a
+neighbour counts little; with an accelerator, of which a worker has one to itself, they are wall-clock ones.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import solve
 
-from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
+from jslds_bench.models._shared.states import fit_states
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
 
@@ -105,9 +105,7 @@ class ConditionalLDS:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> ConditionalLinear:
-        states = trajectories(network, trials.inputs).astype(np.float64)
-        if not np.isfinite(states).all():
-            raise Unsupported("the network's own states are not finite on the training trials")
+        states = fit_states(network, trials)
         (n_trials, n_steps, n_inputs), n = trials.inputs.shape, network.n_state
         conditions, which = np.unique(np.asarray(trials.u_star, np.float64), axis=0, return_inverse=True)
         if len(conditions) > MOST_CONDITIONS:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from functools import partial
 from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.cluster.vq import kmeans2
 
 from jslds_bench.analysis.choice import least_adequate
 from jslds_bench.dynamics.linearize import expand, expansion_step
-from jslds_bench.dynamics.rollout import free_run_error, trajectories
+from jslds_bench.dynamics.rollout import free_run_error
 from jslds_bench.entries.registry import MODELS
-from jslds_bench.errors import Unsupported, UsageError
+from jslds_bench.errors import UsageError
+from jslds_bench.models._shared.states import fit_states, means
 from jslds_bench.types.core import Carry, Cell, CellParams, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
 
@@ -91,9 +90,7 @@ class CodebookModel:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> Codebook:
-        states = np.asarray(trajectories(network, trials.inputs), np.float64)
-        if not np.isfinite(states).all():
-            raise Unsupported("the network's own states are not finite on the training trials")
+        states = fit_states(network, trials)
         seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
         if len(self.n_centres) == 1:
             return self._fitted(network, trials, states, self.n_centres[0], seed)
@@ -131,6 +128,4 @@ def _centres(states: np.ndarray, k: int, seed: int) -> np.ndarray:
     """K centres of the states, [K, N]; of fewer states themselves, some of them twice."""
     if len(states) <= k:
         return states[np.arange(k) % len(states)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a centre that lost its states stays where it was
-        return kmeans2(states, k, minit="++", seed=seed, missing="warn")[0]
+    return means(states, k, seed)

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.entries.registry import MODELS
-from jslds_bench.errors import Unsupported, UsageError
+from jslds_bench.errors import UsageError
+from jslds_bench.models._shared.states import fit_states
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
 
@@ -70,9 +70,7 @@ class DMDc:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> GlobalLinear:
-        n, states = network.n_state, trajectories(network, trials.inputs).astype(np.float64)
-        if not np.isfinite(states).all():
-            raise Unsupported("the network's own states are not finite on the training trials")
+        n, states = network.n_state, fit_states(network, trials)
         x = np.concatenate([states[:, :-1], trials.inputs], axis=-1).reshape(-1, n + network.n_inputs)
         y = states[:, 1:].reshape(-1, n)
         mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)

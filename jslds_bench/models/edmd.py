@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -11,12 +10,12 @@ from typing import Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.cluster.vq import kmeans2
 from scipy.linalg import solve
 
-from jslds_bench.dynamics.rollout import free_run_error, trajectories
+from jslds_bench.dynamics.rollout import free_run_error
 from jslds_bench.entries.registry import MODELS
-from jslds_bench.errors import Unsupported, UsageError
+from jslds_bench.errors import UsageError
+from jslds_bench.models._shared.states import distances_to_next, distinct_means, fit_states
 from jslds_bench.switching.initialise import pca
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
@@ -118,9 +117,7 @@ class EDMD:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> LiftedLinear:
-        states = trajectories(network, trials.inputs).astype(np.float64)
-        if not np.isfinite(states).all():
-            raise Unsupported("the network's own states are not finite on the training trials")
+        states = fit_states(network, trials)
         blank = self._lift(states.reshape(-1, network.n_state), key)
         cut = len(states) - (len(states) // 4 if len(self.ridge) > 1 else 0)
         solved = _solver(blank, states[:cut], trials.inputs[:cut])
@@ -144,18 +141,8 @@ class EDMD:
         centres, width = np.zeros((0, basis.shape[1])), np.zeros(0)
         if self.lift == "radial":
             seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
-            x = np.unique(np.round((rows - mean) @ basis, 12), axis=0)
-            k = min(self.n_centres, len(x))
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", UserWarning
-                )  # a centre that lost its states stays where it was
-                centres = kmeans2(x, k, minit="++", seed=seed)[0]
-            centres = np.unique(centres, axis=0)
-            gaps = np.linalg.norm(centres[:, None] - centres[None], axis=-1) + np.diag(
-                np.full(len(centres), np.inf)
-            )
-            width = gaps.min(axis=1) if len(centres) > 1 else np.ones(1)
+            centres = distinct_means((rows - mean) @ basis, self.n_centres, seed)
+            width = distances_to_next(centres)
         return LiftedLinear(
             self.lift, self.degree, self.bilinear, mean, basis, centres, width, np.zeros((0, 0))
         )

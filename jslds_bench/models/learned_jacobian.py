@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
@@ -11,12 +10,11 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.cluster.vq import kmeans2
 from scipy.spatial import cKDTree
 
-from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.entries.registry import MODELS
-from jslds_bench.errors import Unsupported, UsageError
+from jslds_bench.errors import UsageError
+from jslds_bench.models._shared.states import distances_to_next, distinct_means, fit_states
 from jslds_bench.models._shared.variable_projection import chosen, solver
 from jslds_bench.switching.initialise import pca
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
@@ -110,8 +108,8 @@ class LearnedJacobian:
         mean ‖ĥ_t − h_t‖² + paths · mean ‖∫_z^z' J dz − (h'⁺ − h⁺)‖² + ridge
 
     Right where the network's equations may not be used and its Jacobians are asked for, and as a control of
-    what these can be known from states alone: where no state has been, in directions and in place, nothing
-    tells them. It has no linear systems of its own: each step integrates over many.
+    how much of them states alone tell: nothing of places and directions in which no state has moved. It has
+    no linear systems of its own: each step integrates over many.
 
     Reference: Eisen et al. (2025), JacobianODE, arXiv 2507.01946: of flows without inputs, J a deep network
     trained along trajectories, integrals around loops penalised. Of maps, where all that follows a visited z
@@ -125,7 +123,7 @@ class LearnedJacobian:
         paths: weight of paths between any two.
         ridge: its strength relative to the mean of the regressors' sums of squares, a hundredth of it for
             M_0; of several, the one whose free-run error on the last quarter of the fit's trials is least,
-            then fitted to all.
+            then fitted to all unless the free run is lost by that.
     """
 
     n_latent: int = 8
@@ -152,9 +150,7 @@ class LearnedJacobian:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> Integrated:
-        states = trajectories(network, trials.inputs).astype(np.float64)
-        if not np.isfinite(states).all():
-            raise Unsupported("the network's own states are not finite on the training trials")
+        states = fit_states(network, trials)
         seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
         inputs = np.asarray(trials.inputs, np.float64)
 
@@ -202,19 +198,8 @@ class LearnedJacobian:
         basis = basis[:, varies] / scale[varies] if varies.any() else basis[:, :1]
         centre = z.mean(axis=0)
         v = (z[which] - centre) @ basis
-        centres = _means(v, self.n_centres, seed)
-        gaps = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
-        gaps += np.diag(np.full(len(centres), np.inf))
-        width = gaps.min(axis=1) if len(centres) > 1 else np.ones(1)
-        known = which[np.unique(cKDTree(v).query(_means(v, self.n_bases, seed + 1))[1])]
+        centres = distinct_means(v, self.n_centres, seed)
+        width = distances_to_next(centres)
+        known = which[np.unique(cKDTree(v).query(distinct_means(v, self.n_bases, seed + 1))[1])]
         none = np.zeros((0, 0))
         return Integrated(self.n_nodes, centre, basis, centres, width, z[known], after[known], none)
-
-
-def _means(rows: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """At most `k` distinct centres of k-means."""
-    distinct = np.unique(np.round(rows, 12), axis=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a centre that lost its states stays where it was
-        found = kmeans2(distinct, min(k, len(distinct)), minit="++", seed=seed)[0]
-    return np.unique(found, axis=0)

@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.models._shared import roots
+from jslds_bench.models._shared.states import fit_states
 from jslds_bench.models._shared.variable_projection import chosen, climb, solver, some
 from jslds_bench.switching.initialise import pca
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
@@ -191,9 +191,7 @@ class LowRank:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> Surrogate | AboutPoints:
-        states = trajectories(network, trials.inputs).astype(np.float64)
-        if not np.isfinite(states).all():
-            raise Unsupported("the network's own states are not finite on the training trials")
+        states = fit_states(network, trials)
         seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
         all_rows = states.reshape(-1, network.n_state)
         variances = pca(all_rows, 1).variances

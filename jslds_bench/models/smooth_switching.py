@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -11,12 +10,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.cluster.vq import kmeans2
 
-from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.entries.registry import MODELS
-from jslds_bench.errors import Unsupported, UsageError
+from jslds_bench.errors import UsageError
 from jslds_bench.models._shared import roots
+from jslds_bench.models._shared.states import fit_states, means
 from jslds_bench.models._shared.variable_projection import chosen, climb, solver, some
 from jslds_bench.switching.initialise import pca
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
@@ -172,9 +170,7 @@ class SmoothSwitching:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> SmoothMixture:
-        states = trajectories(network, trials.inputs).astype(np.float64)
-        if not np.isfinite(states).all():
-            raise Unsupported("the network's own states are not finite on the training trials")
+        states = fit_states(network, trials)
         rng = np.random.default_rng(int(jax.random.randint(key, (), 0, 2**31 - 1)))
         blank = self._blank(states.reshape(-1, network.n_state), rng)
         seed = int(rng.integers(2**31 - 1))
@@ -206,9 +202,7 @@ class SmoothSwitching:
         gate = np.zeros((rows.phi.shape[1], k))
         linear = np.r_[1 : 1 + len(blank.scale), 1 + len(blank.scale) + self.n_features : len(gate)]
         z = rows.phi[some(len(rows.phi))][:, linear]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a centre that lost its states stays where it was
-            centres = kmeans2(z, min(k, len(z)), minit="++", seed=seed)[0]
+        centres = means(z, min(k, len(z)), seed)
         centres = centres[np.arange(k) % len(centres)]
         gaps = np.sum((z[:, None] - centres) ** 2, axis=-1).min(axis=1)
         width = gaps.mean() + 1e-9

@@ -29,11 +29,6 @@ def affine():
     return Analytic("affine", n_state=4).build(TASK, jax.random.key(0))
 
 
-@pytest.fixture(scope="module")
-def flip_flop():
-    return Analytic("flip_flop", n_state=4).build(TASK, jax.random.key(0))
-
-
 def test_dmdc_recovers_an_affine_network(affine):
     model = fit(DMDc(ridge=1e-12), affine)
     np.testing.assert_allclose(model.a, affine.params[0].w.T, atol=1e-4)

@@ -10,23 +10,12 @@ from jslds_bench.dynamics.rollout import free_run_error, one_step, trajectories
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.models.dmdc import DMDc
 from jslds_bench.models.learned_jacobian import LearnedJacobian, integrals
-from jslds_bench.networks.analytic import Analytic
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.tasks.perturbations import Perturbations
 
 TASK = Perturbations(n_steps=12)
 KEY = jax.random.key(0)
 STAR = jnp.zeros(4)
-
-
-@pytest.fixture(scope="module")
-def flip_flop():
-    return Analytic("flip_flop", n_state=4).build(TASK, KEY)
-
-
-@pytest.fixture(scope="module")
-def trials():
-    return ev.draw_trials(TASK, 0, "fit", 128)
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +75,8 @@ def test_integrals_are_those_of_the_jacobian(fitted):
     local = jax.vmap(lambda z: fitted.local(z[:4], z[4:], STAR))(at)
     slopes = np.concatenate([local.A, local.B], axis=2) @ (end - start)
     expected = np.trapezoid(slopes, steps[:, 0], axis=0)
-    fine = LearnedJacobian.__dataclass_fields__["n_nodes"].default
     got = integrals(jnp, fitted, jnp.asarray(start)[None], jnp.asarray(end)[None])[0] @ fitted.weights
-    assert fitted.n_nodes == fine
+    assert fitted.n_nodes == LearnedJacobian().n_nodes
     np.testing.assert_allclose(got, expected, atol=2e-3)
 
 

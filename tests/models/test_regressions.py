@@ -19,16 +19,6 @@ TASK = Perturbations(n_steps=12)
 KEY = jax.random.key(0)
 
 
-@pytest.fixture(scope="module")
-def flip_flop():
-    return Analytic("flip_flop", n_state=4).build(TASK, KEY)
-
-
-@pytest.fixture(scope="module")
-def trials():
-    return ev.draw_trials(TASK, 0, "fit", 128)
-
-
 def of_condition(trials, u_star):
     kept = np.flatnonzero(np.all(trials.u_star == u_star, axis=1))
     return trials._replace(**{k: getattr(trials, k)[kept] for k in ("inputs", "targets", "u_star")})

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from boards import Board
 
 from jslds_bench.cli import main
 from jslds_bench.errors import UsageError
 from jslds_bench.records.store import read_records
 from jslds_bench.runner import accelerators, run_suite
 from jslds_bench.runner.accelerators import Devices
-from jslds_bench.runner.progress import ProgressBoard
 
 PLUGIN = Path(__file__).with_name("batching.py")
 
@@ -48,20 +48,9 @@ def suite_file(folder: Path, networks: str = "standard", model: str = "persisten
     return str(path)
 
 
-class Notes(ProgressBoard):
-    """A board that keeps what it is told besides."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
 def run(suite: str, out: Path, **options):
     """The records of a run by (network, seed), and the notes."""
-    board = Notes()
+    board = Board()
     result = run_suite(suite, out, progress=board, **options)
     return {(r.network, r.seed): r for r in read_records(result.path)}, board.notes
 

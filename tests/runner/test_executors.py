@@ -274,7 +274,7 @@ def test_a_dask_scheduler_that_dies_ends_the_run_and_another_goes_on_with_it(lar
 
 
 @pytest.fixture
-def cut_off(tmp_path) -> Iterator[tuple[str, Callable[[], None]]]:
+def cut_off() -> Iterator[tuple[str, Callable[[], None]]]:
     """A network namespace that is reached through one cable, and what pulls that."""
     name, ours, theirs = f"node{os.getpid()}", f"a{os.getpid()}", f"b{os.getpid()}"
 

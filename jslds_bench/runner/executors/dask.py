@@ -31,9 +31,8 @@ class Dask:
         except (OSError, ValueError) as error:
             raise UsageError(f"no Dask scheduler answers at {self._scheduler}: {said(error)}") from error
         for name in logging.root.manager.loggerDict:
-            if (
-                name.partition(".")[0] == "distributed"
-            ):  # it tells a lost scheduler by tracebacks; we by a line
+            # A lost scheduler is told by tracebacks there, by a line here.
+            if name.partition(".")[0] == "distributed":
                 logging.getLogger(name).setLevel(logging.CRITICAL)
         with client:
             tasks = {
