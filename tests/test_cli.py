@@ -78,6 +78,20 @@ assert not heavy, heavy
     assert done.returncode == 0, done.stderr
 
 
+def test_a_plan_imports_jax_and_no_more_than_it_needs(tmp_path):
+    code = """
+import sys
+from jslds_bench.cli import main
+assert main(["run", "--suite", "methods", "--dry-run"]) == 0
+parts = ("linalg", "special", "optimize", "spatial", "ndimage", "cluster", "stats")
+heavy = {"flax", "optax", "pandas", "matplotlib", "jinja2", "h5py", *(f"scipy.{part}" for part in parts)}
+assert "jax" in sys.modules
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=ENV, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

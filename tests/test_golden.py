@@ -1,7 +1,7 @@
 """Folders and baselines of earlier versions: reported, exported and compared as ever.
 
-``golden/settings-1`` and ``baseline-1.toml`` were written by version 0.1.0 with schema 1, those that end in 2
-and 3 hold the same with schemas 2 and 3.
+``golden/settings-1`` and ``baseline-1.toml`` were written by version 0.1.0 with schema 1, those that end
+in 2, 3 and 4 hold the same with schemas 2, 3 and 4.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from jslds_bench.report import build_table, load_data, markdown_table, write_rep
 from jslds_bench.report.facts import key_lines
 
 GOLDEN = Path(__file__).parent / "golden"
-RUNS = [GOLDEN / f"settings-{schema}" for schema in (1, 2, 3)]
+RUNS = [GOLDEN / f"settings-{schema}" for schema in (1, 2, 3, 4)]
 BASELINES = [GOLDEN / "baseline-1.toml", GOLDEN / "baseline-2.toml"]
 
 
-@pytest.mark.parametrize("run", RUNS, ids=["1", "2", "3"])
+@pytest.mark.parametrize("run", RUNS, ids=["1", "2", "3", "4"])
 def test_an_export_holds_what_the_files_hold(run):
     table = load_run(run)
     assert tuple(table.columns) == COLUMNS
@@ -45,17 +45,18 @@ def test_an_export_holds_what_the_files_hold(run):
 
 
 def test_all_schemas_read_as_the_same():
-    old, newer, newest = (list(read_records(run)) for run in RUNS)
+    old, newer, *newest = (list(read_records(run)) for run in RUNS)
     assert old == newer
-    assert old == [dataclasses.replace(record, arrays=None) for record in newest]
-    assert all(record.arrays is not None for record in newest)
+    assert newest[0] == newest[1]
+    assert old == [dataclasses.replace(record, arrays=None) for record in newest[0]]
+    assert all(record.arrays is not None for record in newest[0])
     assert {r.task: (r.setting, r.origin) for r in old} == {
         "nascar": ("recordings", "synthetic"),
         "nbit_memory": ("networks", "synthetic"),
         "rotating": ("spikes", "synthetic"),
     }
     exports = [encode(load_run(run), "csv").splitlines() for run in RUNS]
-    assert sorted(exports[0]) == sorted(exports[1]) == sorted(exports[2])
+    assert len({tuple(sorted(export)) for export in exports}) == 1
 
 
 def test_all_schemas_are_reported_alike(tmp_path):
@@ -64,7 +65,7 @@ def test_all_schemas_are_reported_alike(tmp_path):
         shutil.copytree(run, tmp_path / run.name)
         pages.append(write_report(tmp_path / run.name))
     made = [{p.name: p.read_bytes() for p in sorted(page.parent.rglob("*.*g"))} for page in pages]
-    assert made[0] == made[1] == made[2]
+    assert made[0] == made[1] == made[2] == made[3]
     assert len(made[0]) > 10
     assert len({page.read_bytes() for page in pages}) == 1
     text = pages[0].read_text()
@@ -91,7 +92,7 @@ def test_an_old_run_has_its_tables_and_leaders():
 
 
 @pytest.mark.parametrize("baseline", BASELINES, ids=["1", "2"])
-@pytest.mark.parametrize("run", RUNS, ids=["1", "2", "3"])
+@pytest.mark.parametrize("run", RUNS, ids=["1", "2", "3", "4"])
 def test_baselines_and_runs_of_either_schema_compare(run, baseline):
     found = compare(read_side(baseline), read_side(run))
     assert found.count("worse") == found.count("better") == 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.linalg
+import scipy
 from jaxtyping import Float
 
 from jslds_bench.errors import UsageError

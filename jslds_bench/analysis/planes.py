@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.linalg
+import scipy
 from jaxtyping import Complex, Float
 
 from jslds_bench.errors import UsageError

@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.cluster.hierarchy
+import scipy
 from jaxtyping import Float, Int
-from scipy.spatial.distance import cdist
 
 
 def clusters(points: Float[Any, "P N"], apart: float) -> Int[Any, " P"]:
@@ -31,7 +30,7 @@ def n_clusters(points: Float[Any, "P N"], most: int = 32) -> int:
     from those of the nearest other one; 0 of a cluster of one (Rousseeuw, 1987). 1 where all points coincide.
     """
     points = np.asarray(points, np.float64)
-    gaps = cdist(points, points)
+    gaps = scipy.spatial.distance.cdist(points, points)
     if len(points) < 3 or not gaps.any():
         return min(len(points), 1)
     tree = scipy.cluster.hierarchy.linkage(points, "ward")
@@ -75,7 +74,9 @@ def gaps_to(points: Float[Any, "P N"], others: Float[Any, "Q N"]) -> Float[Any, 
     """The distance of each point from the nearest of `others`, [P]; infinite where there are none."""
     if not len(others):
         return np.full(len(points), np.inf)
-    return cdist(np.asarray(points, np.float64), np.asarray(others, np.float64)).min(axis=1)
+    return scipy.spatial.distance.cdist(np.asarray(points, np.float64), np.asarray(others, np.float64)).min(
+        axis=1
+    )
 
 
 def share_on_line(points: Float[Any, "P N"]) -> float:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-import scipy.special
+import scipy
 from jaxtyping import Float
 
 PSTH_SECONDS = 0.07

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.spatial
+import scipy
 from jaxtyping import Bool, Float
 
 from jslds_bench.dynamics.jslds import expansion_point

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.spatial
+import scipy
 from jaxtyping import Bool, Float, Int
 
 from jslds_bench.dynamics.fixed_points import SearchSettings, groups_within, rms_radius

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.optimize
+import scipy
 from jaxtyping import Complex, Float
 
 

@@ -10,12 +10,11 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jslds_bench.dynamics.jslds import co_errors
@@ -23,6 +22,9 @@ from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.errors import Diverged, UsageError
 from jslds_bench.types.core import Cell, CellParams, ExpansionParams, Progress, Readout, Trials, silent
 from jslds_bench.types.networks import LossWeights, Setup
+
+if TYPE_CHECKING:
+    from optax import GradientTransformation
 
 CHUNK = 100
 RecipeName = Literal["fast", "paper"]
@@ -123,7 +125,7 @@ class Recipe:
     name: RecipeName
     n_steps: int
     batch: int
-    optimizer: Callable[[int], optax.GradientTransformation]
+    optimizer: Callable[[int], GradientTransformation]
     l2_on_all: bool = False
 
 
@@ -143,53 +145,15 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
     Raises:
         UsageError: `n_steps` below 1.
     """
+    from jslds_bench.dynamics import optimizers  # Optax takes a while to import
+
     if n_steps is not None and n_steps < 1:
         raise UsageError(f"n_steps is {n_steps}, expected at least 1")
     if name == "paper":
-        return Recipe(name, n_steps or setup.paper_steps, 256, _paper_optimizer, True)
+        return Recipe(name, n_steps or setup.paper_steps, 256, optimizers.paper, True)
     if alone:
-        return Recipe(name, n_steps or setup.fast_steps_alone, 32, _fast_optimizer_alone)
-    return Recipe(name, n_steps or setup.fast_steps, 16, _fast_optimizer)
-
-
-def _paper_optimizer(n_steps: int) -> optax.GradientTransformation:
-    rate = optax.exponential_decay(0.02, transition_steps=1, decay_rate=0.9999)
-    return optax.chain(optax.clip_by_global_norm(10.0), optax.adam(rate, b1=0.9, b2=0.999, eps=0.1))
-
-
-def _cosine(peak: float, n_steps: int) -> optax.Schedule:
-    """From a tenth of `peak` up to it within at most 100 steps, then along a cosine to zero at `n_steps`."""
-    warm_up = _warm_up(n_steps)
-    return optax.warmup_cosine_decay_schedule(peak / 10, peak, warm_up, max(n_steps, warm_up + 1))
-
-
-def _line(peak: float, n_steps: int) -> optax.Schedule:
-    """The same along a line."""
-    warm_up = _warm_up(n_steps)
-    up = optax.linear_schedule(peak / 10, peak, warm_up)
-    return optax.join_schedules([up, optax.linear_schedule(peak, 0.0, max(n_steps - warm_up, 1))], [warm_up])
-
-
-def _warm_up(n_steps: int) -> int:
-    return min(100, max(1, n_steps // 10))
-
-
-def _fast_optimizer_alone(n_steps: int) -> optax.GradientTransformation:
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(_cosine(1e-3, n_steps)))
-
-
-def _fast_optimizer(n_steps: int) -> optax.GradientTransformation:
-    def chosen(x: jax.Array) -> Any:
-        # Input and readout matrices have too few rows to orthogonalise: they are left to Adam.
-        return optax.contrib.MuonDimensionNumbers() if x.ndim == 2 and min(x.shape) > 8 else None
-
-    muon = optax.contrib.muon(
-        _line(5e-3, n_steps),
-        beta=0.98,
-        adam_learning_rate=_line(2.5e-3, n_steps),
-        muon_weight_dimension_numbers=lambda params: jax.tree.map(chosen, params),
-    )
-    return optax.chain(optax.clip_by_global_norm(1.0), muon)
+        return Recipe(name, n_steps or setup.fast_steps_alone, 32, optimizers.fast_alone)
+    return Recipe(name, n_steps or setup.fast_steps, 16, optimizers.fast)
 
 
 def train(
@@ -324,6 +288,8 @@ def _chunk(
     steps: jax.Array,
 ) -> tuple[Any, Terms]:
     """(parameters, optimiser's state) after some steps, and the losses at each."""
+    from optax import apply_updates
+
     optimizer, besides = recipe.optimizer(recipe.n_steps), () if given is None else (given,)
 
     def update(state: Any, step: jax.Array) -> tuple[Any, Terms]:
@@ -331,7 +297,7 @@ def _chunk(
         data = batch(jax.random.fold_in(key, step), step)
         (total, terms), grads = jax.value_and_grad(loss, has_aux=True)(params, data, *besides)
         updates, opt = optimizer.update(grads, opt, params)
-        return (optax.apply_updates(params, updates), opt), {"loss": total, **terms}
+        return (apply_updates(params, updates), opt), {"loss": total, **terms}
 
     return jax.lax.scan(update, state, steps)
 

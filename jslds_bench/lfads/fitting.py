@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.training import Recipe, train_batches
-from jslds_bench.lfads.modules import Expansion, LFADSParameters, Sizes, initial_parameters
 from jslds_bench.lfads.objective import (
     DEFAULT_WEIGHTS,
     Batch,
@@ -26,6 +24,7 @@ from jslds_bench.lfads.objective import (
     objective,
     poisson_loss,
 )
+from jslds_bench.lfads.parameters import Expansion, LFADSParameters, Sizes
 from jslds_bench.types.core import Progress, silent
 from jslds_bench.types.spikes import SpikeTrials
 
@@ -61,12 +60,9 @@ class FitSettings:
 
     def recipe(self) -> Recipe:
         """Adam, a cosine to zero after a short warm-up, global-norm clip of 200 (losses are sums)."""
-        warm_up = max(1, min(100, self.n_steps // 10))
-        rate = optax.warmup_cosine_decay_schedule(
-            self.rate / 10, self.rate, warm_up, max(self.n_steps, warm_up + 1)
-        )
-        optimizer = optax.chain(optax.clip_by_global_norm(200.0), optax.adam(rate))
-        return Recipe("fast", self.n_steps, self.batch, lambda _: optimizer)
+        from jslds_bench.dynamics import optimizers  # Optax takes a while to import
+
+        return Recipe("fast", self.n_steps, self.batch, partial(optimizers.adam, self.rate, 200.0))
 
 
 def fit(
@@ -84,6 +80,8 @@ def fit(
     Args:
         expansion: what E of the JSLDS that the generator is co-trained with is at the start; None: no JSLDS.
     """
+    from jslds_bench.lfads.modules import initial_parameters  # Flax: half a second
+
     key_init, key_split, key_train = jax.random.split(key, 3)
     counts = np.asarray(trials.counts, np.float32)
     held_in = counts[..., ~trials.held_out_units]

@@ -1,9 +1,8 @@
-"""The parts of LFADS as Flax NNX modules, and its parameters as the plain pytree that the objective takes."""
+"""The parts of LFADS as Flax NNX modules; they are where its parameters begin."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,48 +10,11 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.types.core import Affine, CellParams, ExpansionParams, Layer, Readout
+from jslds_bench.lfads.parameters import ENCODER, Expansion, LFADSParameters, Sizes
+from jslds_bench.types.core import Affine, CellParams, Layer, Readout
 
-Expansion = Literal["identity", "origin"]
-"""What E is before training."""
-ENCODER = get_cell("gru")
 UPDATE_BIAS = 0.5
 """Added to the update gate of a GRU at the start: it begins by keeping its state. Reference: LFADS's code."""
-
-
-class LFADSParameters(NamedTuple):
-    """Everything that training may change; G generator units, E encoder units, F factors, N units.
-
-    Attributes:
-        forward, backward: the two encoders, with their initial states `starts`, [2, E].
-        posterior: the map from both encoders' last states to (μ, log σ²) of g_0, 2E → 2G.
-        prior_mean, prior_log_var: of g_0, [G].
-        generator: θ of the generator; it has one input line, which stays silent.
-        phi: the expansion network of the co-trained pair, or None.
-        factors: W_f, [G, F]; its columns are normalised where it is used.
-        readout: factors → log-rates per bin.
-    """
-
-    forward: CellParams
-    backward: CellParams
-    starts: Float[Array, "2 E"]
-    posterior: Readout
-    prior_mean: Float[Array, " G"]
-    prior_log_var: Float[Array, " G"]
-    generator: CellParams
-    phi: ExpansionParams | None
-    factors: Float[Array, "G F"]
-    readout: Readout
-
-
-class Sizes(NamedTuple):
-    """How large the parts are."""
-
-    n_held_in: int
-    n_units: int
-    n_encoder: int
-    n_generator: int
-    n_factors: int
 
 
 class Recurrence(nnx.Module):
@@ -91,7 +53,7 @@ class LFADS(nnx.Module):
     """The autonomous LFADS: encoders, posterior and prior of g_0, generator, factors, log-rates.
 
     With `expansion` the generator is a co-trained pair. E then begins as "identity", tanh∘tanh, as in
-    `networks.modules`, or as "origin", W = −I: the constant 0, one linear system for all states.
+    `networks._shared.modules`, or as "origin", W = −I: the constant 0, one linear system for all states.
     Reference: Pandarinath et al. (2018); Smith et al. (2021), appendix A.5.1.
     """
 
@@ -139,13 +101,3 @@ def initial_parameters(
 ) -> LFADSParameters:
     """Fresh parameters; with or without an expansion network the others are the same draw."""
     return LFADS(cell, sizes, log_rates, expansion, rngs=nnx.Rngs(key)).parameters
-
-
-def log_rate_readout(p: LFADSParameters) -> Readout:
-    """Generator state → log-rates in one map: W_f (columns of norm 1) times the readout's W, and b."""
-    return Readout(normalised(p.factors) @ p.readout.w, p.readout.b)
-
-
-def normalised(factors: Float[Array, "G F"]) -> Float[Array, "G F"]:
-    """W_f with columns of norm 1: each factor is a unit-length projection of the generator."""
-    return factors / jnp.linalg.norm(factors, axis=0)

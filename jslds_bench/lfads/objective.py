@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jslds_bench.dynamics.jslds import CoStates, co_rollout
 from jslds_bench.dynamics.rollout import rollout
-from jslds_bench.lfads.modules import ENCODER, LFADSParameters, log_rate_readout
+from jslds_bench.lfads.parameters import ENCODER, LFADSParameters, log_rate_readout
 from jslds_bench.types.core import Cell, Layer
 
 _MOST_LOG_RATE = 10.0

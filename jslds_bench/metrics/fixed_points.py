@@ -12,7 +12,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.spatial
+import scipy
 
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported

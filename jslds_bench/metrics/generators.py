@@ -7,7 +7,7 @@ import math
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import scipy.optimize
+import scipy
 from jaxtyping import Float, Int
 
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles

@@ -7,7 +7,7 @@ import math
 from typing import ClassVar
 
 import numpy as np
-import scipy.spatial
+import scipy
 
 from jslds_bench.dynamics.spectrum import eigenvalues, matched_distance
 from jslds_bench.entries.registry import METRICS

@@ -10,7 +10,7 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.ndimage
+import scipy
 from jaxtyping import Float
 
 from jslds_bench.analysis.spikes import PSTH_SECONDS, condition_means, rate_bits_per_spike

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import solve
+import scipy
 
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import Unsupported, UsageError
@@ -130,7 +130,8 @@ class ConditionalLDS:
         gram = np.einsum("ci,cj,cab->iajb", root, root, np.stack(grams)).reshape(c_axis * width, -1)
         moment = np.einsum("ci,cab->iab", root, np.stack(moments)).reshape(c_axis * width, n)
         penalty = np.tile(np.append(np.full(width - 1, rate), rate * 1e-6), c_axis)
-        weights = solve(gram + np.diag(penalty), moment, assume_a="pos").reshape(c_axis, width, n)
+        weights = scipy.linalg.solve(gram + np.diag(penalty), moment, assume_a="pos")
+        weights = weights.reshape(c_axis, width, n)
         # The same in terms of the kernel: root = kernel · rootᵀ⁻¹, so that u* between conditions are served.
         dual = np.linalg.solve(root.T, weights.reshape(c_axis, -1)).reshape(c_axis, width, n)
         dual[:, -1] -= np.einsum("a,cab->cb", mean, dual[:, :-1])

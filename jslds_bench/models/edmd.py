@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import solve
+import scipy
 
 from jslds_bench.dynamics.rollout import free_run_error
 from jslds_bench.entries.registry import MODELS
@@ -185,7 +185,7 @@ def _solver(lifted: LiftedLinear, states: np.ndarray, inputs: Any) -> Callable[[
     def solved(ridge: float) -> np.ndarray:
         penalty = np.full(len(gram), ridge * level)
         penalty[-1] *= 1e-6  # the level is hardly held
-        return solve(gram + np.diag(penalty), moment, assume_a="pos")
+        return scipy.linalg.solve(gram + np.diag(penalty), moment, assume_a="pos")
 
     return solved
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import UsageError
@@ -167,7 +167,7 @@ class LearnedJacobian:
         rng = np.random.default_rng(seed)
         which = rng.permutation(len(z))[:_MOST_ROWS]
         blank = self._blank(z, after, which, seed)
-        nearest = cKDTree(blank.before @ blank.basis).query(z[which] @ blank.basis)[1]
+        nearest = scipy.spatial.cKDTree(blank.before @ blank.basis).query(z[which] @ blank.basis)[1]
         rows = integrals(np, blank, blank.before[nearest], z[which])
         targets = after[which] - blank.after[nearest]
         if self.paths:
@@ -200,6 +200,6 @@ class LearnedJacobian:
         v = (z[which] - centre) @ basis
         centres = distinct_means(v, self.n_centres, seed)
         width = distances_to_next(centres)
-        known = which[np.unique(cKDTree(v).query(distinct_means(v, self.n_bases, seed + 1))[1])]
+        known = which[np.unique(scipy.spatial.cKDTree(v).query(distinct_means(v, self.n_bases, seed + 1))[1])]
         none = np.zeros((0, 0))
         return Integrated(self.n_nodes, centre, basis, centres, width, z[known], after[known], none)

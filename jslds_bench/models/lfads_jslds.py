@@ -8,8 +8,8 @@ from typing import Literal
 import jax.numpy as jnp
 
 from jslds_bench.entries.registry import MODELS
-from jslds_bench.lfads.modules import Expansion
 from jslds_bench.lfads.objective import Weights
+from jslds_bench.lfads.parameters import Expansion
 from jslds_bench.models._shared.spike_autoencoder import Generator, Kind, SpikeAutoencoder
 from jslds_bench.models.jslds import JacobianSwitching
 

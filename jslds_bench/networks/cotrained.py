@@ -24,12 +24,7 @@ from jslds_bench.dynamics.training import (
 )
 from jslds_bench.entries.registry import NETWORKS
 from jslds_bench.errors import Diverged, UsageError
-from jslds_bench.networks._shared.modules import (
-    ExpansionNetwork,
-    as_network,
-    as_networks,
-    initial_parameters,
-)
+from jslds_bench.networks._shared.frozen import as_network, as_networks
 from jslds_bench.networks.standard import Standard, check_size
 from jslds_bench.types.core import Cell, Network, Progress, silent
 from jslds_bench.types.networks import Task
@@ -127,6 +122,11 @@ class CoTrained:
 
     def _start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
         """Where training starts, from the network `first` if there is one, and the key of its trials."""
+        from jslds_bench.networks._shared.modules import (
+            ExpansionNetwork,
+            initial_parameters,
+        )  # Flax: half a second
+
         key_init, key_train = jax.random.split(key)
         cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state
         sees_input = self.expansion == "input"

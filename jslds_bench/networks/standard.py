@@ -22,7 +22,7 @@ from jslds_bench.dynamics.training import (
 )
 from jslds_bench.entries.registry import NETWORKS
 from jslds_bench.errors import Diverged, UsageError
-from jslds_bench.networks._shared.modules import as_network, as_networks, initial_parameters
+from jslds_bench.networks._shared.frozen import as_network, as_networks
 from jslds_bench.types.core import Cell, Network, Progress, silent
 from jslds_bench.types.networks import Task
 
@@ -72,6 +72,8 @@ class Standard:
 
     def _start(self, task: Task, key: PRNGKeyArray) -> tuple[Parameters, PRNGKeyArray]:
         """Where training starts, and the key of its trials."""
+        from jslds_bench.networks._shared.modules import initial_parameters  # Flax: half a second
+
         key_init, key_train = jax.random.split(key)
         cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state
         start = initial_parameters(cell, task.n_inputs, n_state, task.n_outputs, key_init, expansion=False)

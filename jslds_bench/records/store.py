@@ -35,9 +35,10 @@ from jslds_bench.files import DAMAGE, npz_arrays, read_file, read_text
 from jslds_bench.records.record import Record, Status, Value
 from jslds_bench.records.upgrade import from_schema_1
 
-SCHEMA = 3
-READABLE = (1, 2, SCHEMA)
-"""Schemas that this version reads; older content is brought up to date by `upgrade`."""
+SCHEMA = 4
+READABLE = (1, 2, 3, SCHEMA)
+"""Schemas that this version reads; older content is brought up to date by `upgrade`. Since 4 the checksum is
+that of the text, for thousands of records are checked when a run is planned."""
 
 
 @functools.lru_cache(maxsize=65536)
@@ -126,11 +127,9 @@ def _runs(process: int) -> bool:
 
 
 def write_json(path: Path, content: Mapping[str, Any], advice: str = "choose another --out") -> None:
-    """`content` plus its checksum, as JSON with sorted keys (so equal contents are equal bytes)."""
-    body = _plain(dict(content))
-    body["checksum"] = _checksum(body)
-    text = json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
-    write_atomic(path, text.encode(), advice)
+    """`content` behind its checksum, as JSON with sorted keys (so equal contents are equal bytes)."""
+    text = json.dumps(_plain(dict(content)), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    write_atomic(path, _sealed(text).encode(), advice)
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
@@ -158,7 +157,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
             "use the version that wrote it, or choose another folder"
         )
     stated = body.pop("checksum", None)
-    if stated != _checksum(body):
+    if not _is_sealed(text, stated) if body["schema"] >= 4 else stated != _checksum_until_3(body):
         raise UsageError(f"{what} {path} was changed after it was written; delete it to have it made anew")
     if "\\ud" in text and _plain(body) != body:
         raise UsageError(f"{what} {path} holds text that is no Unicode; delete it to have it made anew")
@@ -360,5 +359,24 @@ def _is_value(value: Value) -> bool:
     )
 
 
-def _checksum(body: Mapping[str, Any]) -> str:
+_OPENING = "{\n"  # of a text that `write_json` writes
+
+
+def _sealed(text: str) -> str:
+    """`text`, a JSON object, with the hash of its bytes as its first member."""
+    return f"{_seal(hashlib.sha256(text.encode()).hexdigest())}{text.removeprefix(_OPENING)}"
+
+
+def _is_sealed(text: str, checksum: Any) -> bool:
+    """Whether `text`, whose member of that name is `checksum`, is as `_sealed` made it."""
+    seal = _seal(checksum)
+    return text.startswith(seal) and _sealed(_OPENING + text.removeprefix(seal)) == text
+
+
+def _seal(checksum: Any) -> str:
+    return f'{_OPENING} "checksum": "{checksum}",\n'
+
+
+def _checksum_until_3(body: Mapping[str, Any]) -> str:
+    """The checksum of schemas 1 to 3: of the content, however it is laid out."""
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

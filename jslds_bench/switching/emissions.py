@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
-from scipy.special import gammaln as gammaln_on_host
 
 from jslds_bench.switching.linear import LOG_2PI
 from jslds_bench.switching.parameters import Emission, EmissionKind, Prior
@@ -59,7 +59,7 @@ def log_base(kind: EmissionKind, y: Float[Array, "*batch N"]) -> Float[Array, "*
     """What log p(y | x) holds that x and the parameters do not touch, −Σ_n log y_n!; dear, so made apart."""
     if kind != "poisson":
         return jnp.zeros(y.shape[:-1])
-    table = jnp.asarray(gammaln_on_host(np.arange(_SMALL_COUNTS) + 1.0))
+    table = jnp.asarray(scipy.special.gammaln(np.arange(_SMALL_COUNTS) + 1.0))
     return -jax.lax.cond(
         jnp.max(y) < _SMALL_COUNTS,
         lambda y: jnp.sum(table[y.astype(int)], axis=-1),

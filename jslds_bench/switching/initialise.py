@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.cluster.vq
-import scipy.ndimage
+import scipy
 from jaxtyping import Float, Int
 
 from jslds_bench.dynamics.compiled import compiled

@@ -9,7 +9,8 @@ import scipy.stats
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.jslds import jslds_step
 from jslds_bench.lfads import objective as lo
-from jslds_bench.lfads.modules import LFADSParameters, Sizes, initial_parameters, log_rate_readout
+from jslds_bench.lfads.modules import initial_parameters
+from jslds_bench.lfads.parameters import LFADSParameters, Sizes, log_rate_readout
 
 SIZES = Sizes(n_held_in=4, n_units=6, n_encoder=3, n_generator=5, n_factors=2)
 N_TRIALS, N_STEPS = 3, 7

@@ -285,8 +285,8 @@ def test_tampering_is_noticed(stored):
 
 
 def test_another_schema_is_refused_before_anything_else(stored):
-    rewritten(stored, lambda b: b.update(schema=4, digest=None))
-    assert "has schema 4, this version reads schema 3" in refused(stored)
+    rewritten(stored, lambda b: b.update(schema=5, digest=None))
+    assert "has schema 5, this version reads schema 4" in refused(stored)
     rewritten(stored, lambda b: b.pop("schema"))
     assert "has schema None" in refused(stored)
 
@@ -357,8 +357,7 @@ def test_text_that_no_encoding_takes_is_kept_as_its_code(stored):
     body = json.loads(stored.read_text())
     body.pop("checksum")
     body["reason"] = "\udc80"
-    body["checksum"] = store._checksum(body)
-    stored.write_text(json.dumps(body))
+    stored.write_text(store._sealed(json.dumps(body, indent=1)))
     assert "holds text that is no Unicode" in refused(stored)
 
 

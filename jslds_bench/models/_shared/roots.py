@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.spatial import cKDTree
 
 from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.dynamics.fixed_points import groups_within, padded_to_class, rms_radius
@@ -44,7 +44,7 @@ def fixed_points(
     model = jax.tree.map(lambda a: jnp.asarray(np.asarray(a, np.float64)), model)
     padded, n = padded_to_class(starts[np.isfinite(starts).all(axis=1)])
     found, gaps = (np.asarray(x)[:n] for x in _newton(model, padded, jnp.asarray(u, float), STRIDE * radius))
-    far = cKDTree(states).query(np.nan_to_num(found, posinf=0, neginf=0))[0]
+    far = scipy.spatial.cKDTree(states).query(np.nan_to_num(found, posinf=0, neginf=0))[0]
     roots = found[(gaps <= TOLERANCE * max(radius, 1e-12)) & (far <= OUTLIER * radius)]
     return roots[np.unique(groups_within(roots, MERGE * radius))]
 

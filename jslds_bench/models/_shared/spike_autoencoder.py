@@ -15,8 +15,8 @@ from jslds_bench.dynamics.fixed_points import SearchSettings, locate
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.errors import UsageError
 from jslds_bench.lfads.fitting import FitSettings, fit, infer
-from jslds_bench.lfads.modules import Expansion, LFADSParameters, log_rate_readout
 from jslds_bench.lfads.objective import Weights, generate
+from jslds_bench.lfads.parameters import Expansion, LFADSParameters, log_rate_readout
 from jslds_bench.types.core import Linearization, Network, Progress, silent
 from jslds_bench.types.spikes import Inferred, SpikeTask, SpikeTrials
 

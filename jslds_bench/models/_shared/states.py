@@ -6,8 +6,8 @@ import warnings
 from typing import Any
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.cluster.vq import kmeans2
 
 from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.errors import Unsupported
@@ -30,7 +30,7 @@ def means(rows: Float[Any, "R D"], k: int, seed: int) -> Float[np.ndarray, "K D"
     """The centres of k-means of at least `k` rows; some may be the same."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a centre that lost its states stays where it was
-        return kmeans2(rows, k, minit="++", seed=seed)[0]
+        return scipy.cluster.vq.kmeans2(rows, k, minit="++", seed=seed)[0]
 
 
 def distinct_means(rows: Float[Any, "R D"], k: int, seed: int) -> Float[np.ndarray, "K D"]:

@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.linalg import solve
-from scipy.optimize import minimize
 
 from jslds_bench.analysis.choice import ROUNDING, WITHIN, least_adequate
 from jslds_bench.dynamics.rollout import free_run_error
@@ -58,7 +57,7 @@ def climb(
         return float(value), np.asarray(slope).ravel()
 
     options: Any = {"maxiter": n_iterations, "maxcor": 20}
-    found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    found = scipy.optimize.minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
     return found.x.reshape(start.shape)
 
 
@@ -79,7 +78,7 @@ def _objective(lift: Lift, p: Any, given: Any, targets: Any, penalty: Any, preci
 def solver(lifted: Float[np.ndarray, "R F"], targets: Float[np.ndarray, "R M"]) -> Solver:
     """penalty [F] → the weights [F, M] of least Σ‖y − lifted W‖² + Σ penalty W²."""
     gram, moment = lifted.T @ lifted, lifted.T @ targets
-    return lambda penalty: solve(gram + np.diag(penalty), moment, assume_a="pos")
+    return lambda penalty: scipy.linalg.solve(gram + np.diag(penalty), moment, assume_a="pos")
 
 
 def chosen(

@@ -6,7 +6,7 @@ arrays. Use a module by itself to explore a cell; training and benchmarking go b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -17,14 +17,11 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.jslds import expansion_point
 from jslds_bench.dynamics.training import Parameters
-from jslds_bench.errors import Diverged
 from jslds_bench.types.core import (
     Affine,
-    Cell,
     CellParams,
     ExpansionParams,
     Layer,
-    Network,
     NetworkStep,
     Readout,
 )
@@ -131,15 +128,3 @@ def initial_parameters(
     sees = n_inputs if sees_input else None
     phi = ExpansionNetwork(n_state, n_inputs=sees, refine=refine).parameters if expansion else None
     return Parameters(recurrent.parameters, recurrent.h0[...], readout.parameters, phi)
-
-
-def as_network(cell: Cell, p: Parameters, kind: str, history: dict) -> Network:
-    """A frozen network of trained parameters."""
-    return Network(cell, p.theta, p.h0, p.readout, p.phi, kind, history)
-
-
-def as_networks(
-    cell: Cell, made: Iterable[tuple[Parameters, dict] | Diverged], kind: str
-) -> list[Network | Diverged]:
-    """The same of each of `train_many`'s; what diverged stays what it is."""
-    return [m if isinstance(m, Diverged) else as_network(cell, m[0], kind, m[1]) for m in made]

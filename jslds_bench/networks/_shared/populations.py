@@ -6,7 +6,7 @@ import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.optimize
+import scipy
 from jaxtyping import Float, Int
 
 from jslds_bench.types.core import Affine

@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import scipy.ndimage
+import scipy
 
 from jslds_bench.analysis.jpca import jpca
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles
