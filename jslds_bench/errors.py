@@ -28,11 +28,8 @@ def printable(text: str) -> str:
 
 def escaped(text: str, but: str = "") -> str:
     """`text` with every character that is not to be seen, and not one of `but`, as its code."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or c in but else c.encode("unicode_escape").decode("ascii") for c in text
-    )
+    odd = {c for c in set(text) if not c.isprintable()} - set(but)
+    return text.translate({ord(c): c.encode("unicode_escape").decode("ascii") for c in odd})
 
 
 def said(error: BaseException) -> str:

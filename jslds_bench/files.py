@@ -19,7 +19,7 @@ import numpy as np
 
 LARGEST = 2**30
 """Bytes of a file, and of all that is unpacked of one."""
-_CHUNK = 2**20
+_CHUNK = 2**16  # so much room is made for each read, however short the file
 _MOST_MEMBERS = 10_000
 _ENTRY = b"PK\x01\x02"  # begins what the directory of a zip file says of one member
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others unpack without bounds

@@ -396,7 +396,7 @@ def test_a_run_of_another_schema_is_refused_and_left_alone(run_folder, capsys):
     (run_folder / "run.json").write_text(before)
     for words in (["export", str(run_folder)], ["report", str(run_folder)]):
         assert cli.main(words) == 3
-        assert "has schema 99, this version reads schema 3" in one_line(capsys)
+        assert "has schema 99, this version reads schema 4" in one_line(capsys)
     assert (run_folder / "run.json").read_text() == before
 
 

@@ -24,9 +24,9 @@ import platform
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -55,6 +55,11 @@ def record_path(run: Path, key: tuple[str, str, str, int]) -> Path:
 def _place(key: tuple[str, str, str, int]) -> tuple[str, str, str, str]:
     task, network, model, seed = key
     return slug(task), slug(network), slug(model), f"seed-{seed}.json"
+
+
+def _is_at(path: Path, key: tuple[str, str, str, int]) -> bool:
+    """Whether `path` is where the record of that key belongs."""
+    return tuple(os.fspath(path).split(os.sep)[-4:]) == _place(key)
 
 
 def write_atomic(path: Path, data: bytes, advice: str = "choose another --out") -> None:
@@ -228,7 +233,7 @@ def read_record(path: Path) -> Record:
         ) from error
     if (wrong := _ill_typed(record)) is not None:
         raise UsageError(f"record {path} has {wrong}; delete it to have it made anew")
-    if tuple(os.fspath(path).split(os.sep)[-4:]) != _place(record.key):
+    if not _is_at(path, record.key):
         whose = " · ".join(map(printable, record.key[:3]))[:200]
         raise UsageError(
             f"record {path} is that of {whose}, seed {record.seed}, and was copied here; delete it to have "
@@ -237,7 +242,52 @@ def read_record(path: Path) -> Record:
     return record
 
 
-def has_arrays(path: Path, record: Record) -> bool:
+class Head(NamedTuple):
+    """What a plan asks of a record: how it ended, what decided it, and which arrays are its own."""
+
+    status: str
+    digest: str
+    arrays: str | None
+
+
+def read_head(path: Path) -> Head:
+    """The head of the record at `path`.
+
+    Of what this version wrote, and nobody changed since, the rest is not looked at: a plan may have to read
+    tens of thousands.
+
+    Raises:
+        UsageError: as `read_record` does.
+    """
+    with contextlib.suppress(OSError, ValueError, MemoryError):
+        text = read_text(path)
+        if _is_sealed(text, text[len(_SEAL) :][:64]):
+            schema, seed, *words = _members(text, ("schema", "seed", *_PLACED_BY, *Head._fields))
+            task, network, model, *head = words
+            known = schema == SCHEMA and all(type(word) is str for word in words)
+            if known and _is_at(path, (task, network, model, seed)):
+                return Head(*head)
+    record = read_record(path)
+    return Head(record.status, record.digest, record.arrays)
+
+
+_PLACED_BY = ("task", "network", "model")
+
+
+def _members(text: str, names: Iterable[str]) -> list[Any]:
+    """Members, each of one line, of the outermost object in a text that `write_json` wrote.
+
+    Raises:
+        ValueError: one is not there, or takes more lines.
+    """
+    found = []
+    for name in names:
+        start = text.index(f'\n "{name}": ') + len(name) + 6
+        found.append(text[start : text.index("\n", start)].rstrip(","))
+    return json.loads(f"[{','.join(found)}]")
+
+
+def has_arrays(path: Path, record: Head) -> bool:
     """Whether the arrays of `record`, stored at `path`, are there, if it has any; they may be damaged."""
     return not record.arrays or path.with_suffix(".npz").exists()
 
@@ -360,6 +410,7 @@ def _is_value(value: Value) -> bool:
 
 
 _OPENING = "{\n"  # of a text that `write_json` writes
+_SEAL = f'{_OPENING} "checksum": "'
 
 
 def _sealed(text: str) -> str:
@@ -374,7 +425,7 @@ def _is_sealed(text: str, checksum: Any) -> bool:
 
 
 def _seal(checksum: Any) -> str:
-    return f'{_OPENING} "checksum": "{checksum}",\n'
+    return f'{_SEAL}{checksum}",\n'
 
 
 def _checksum_until_3(body: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jslds_bench.errors import UsageError
-from jslds_bench.records.store import has_arrays, read_record, record_path
+from jslds_bench.records.store import has_arrays, read_head, record_path
 from jslds_bench.suite import Job, Suite, parse
 
 
@@ -55,7 +55,7 @@ def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:
     """Whether `out` has an ok record of the job, its digest and its arrays. A damaged one is run again."""
     path = record_path(out, job.key)
     try:
-        record = read_record(path)
+        record = read_head(path)
     except UsageError as error:
         if path.exists():
             note(f"runs again: {error}")

@@ -14,7 +14,7 @@ import importlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jslds_bench.entries import calls
@@ -136,63 +136,101 @@ def resolve(suite: Suite, foreign: Foreign | None = None) -> Resolved:
     code = functools.cache(Sources(files=files).digest)
 
     @functools.cache
-    def unserved(*labels: str) -> dict[str, Any]:
-        """Why there is nothing to run for these labels."""
-        task, network, model = (made[kind][label] for kind, label in zip(TABLES, labels, strict=True))
-        if broken := next((e.broken for e in (task, network, model) if e.broken), None):
-            return {"failure": broken}
-        where = f"{labels[0]!r}" if network.instance is None else f"{labels[0]!r} on {labels[1]!r}"
-        ask = functools.partial(_refusal, kinds[labels[0]], task.instance, network.instance, model.instance)
-        try:
-            return {"refusal": foreign(f"model {labels[2]!r}", f"say whether it serves {where}", ask)}
-        except BrokenPlugin as error:
-            return {"failure": str(error)}
-
-    jobs, starts = [], set(MAKER)
-    for task, network, model, seed in grid(suite):
-        labels = (task.label, network.label, model.label)
+    def cell(*labels: str) -> _Cell:
         entries = [made[kind][label] for kind, label in zip(TABLES, labels, strict=True)]
-        setting = kinds[task.label]
-        names, modules = metrics[setting]
-        job = Job(
-            suite.name,
-            setting,
-            entries[0].part,
-            entries[1].part,
-            entries[2].part,
-            seed=seed,
-            n_trials=suite.n_trials,
-            metrics=names,
-            origin=entries[0].says.get("origin", ""),
-            caption=entries[0].says.get("caption", ""),
-            **unserved(*labels),
-        )
-        template = (f"jslds_bench.settings.{setting}", TEMPLATE) if setting else ()
-        kept = MAKER if entries[1].instance else ()
-        needed = frozenset([*modules, *template, *kept, *(m for e in entries for m in e.modules)])
-        starts |= needed
-        maker = code(frozenset([*MAKER, *entries[0].modules, *entries[1].modules]))
-        jobs.append(dataclasses.replace(job, **_digests(job, entries, code(needed), maker)))
-    return Resolved(suite, jobs, frozenset(starts), code(frozenset(starts)), files, tuple(complaints))
+        setting = kinds[labels[0]]
+        return _cell(suite, setting, entries, *metrics[setting], code, foreign)
+
+    cells = [(cell(*(entry.label for entry in entries)), seed) for *entries, seed in grid(suite)]
+    starts = frozenset(MAKER).union(*(of.needed for of, _ in cells))
+    jobs = [of.job_of(seed) for of, seed in cells]
+    return Resolved(suite, jobs, starts, code(starts), files, tuple(complaints))
 
 
-def _digests(job: Job, entries: list[_Entry], code: str, maker_code: str) -> dict[str, Any]:
-    """Of everything that decides the job's outcome, and of everything that decides its network."""
-    maker = {
-        "entries": [(e.part.name, e.part.parameters, e.sources) for e in entries[:2]],
-        "seed": job.seed,
-        "code": maker_code,
-    }
-    outcome = {
+@dataclasses.dataclass(frozen=True)
+class _Cell:
+    """What the jobs of one (task, network, model) share.
+
+    Attributes:
+        job: one of them, without its seed and digests.
+        needed: the modules that their outcome rests on.
+        outcome, maker: hash of all but the seed that decides their outcome, and their network; the latter
+            empty where there is none.
+    """
+
+    job: Job
+    needed: frozenset[str]
+    outcome: str
+    maker: str
+
+    def job_of(self, seed: int) -> Job:
+        outcome, maker = (_hash([of, seed]) if of else "" for of in (self.outcome, self.maker))
+        return dataclasses.replace(self.job, seed=seed, digest=outcome, network_digest=maker)
+
+
+def _cell(
+    suite: Suite,
+    setting: str,
+    entries: list[_Entry],
+    metrics: tuple[str, ...],
+    modules: tuple[str, ...],
+    code: Callable[[frozenset[str]], str],
+    foreign: Foreign,
+) -> _Cell:
+    """What the jobs of one task, network and model share; `modules`: of the metrics."""
+    task, network, model = entries
+    template = (f"jslds_bench.settings.{setting}", TEMPLATE) if setting else ()
+    kept = MAKER if network.instance else ()
+    needed = frozenset([*modules, *template, *kept, *(m for e in entries for m in e.modules)])
+    makers = frozenset([*MAKER, *task.modules, *network.modules])
+    job = Job(
+        suite.name,
+        setting,
+        task.part,
+        network.part,
+        model.part,
+        seed=0,
+        n_trials=suite.n_trials,
+        metrics=metrics,
+        origin=task.says.get("origin", ""),
+        caption=task.says.get("caption", ""),
+        **_unserved(setting, entries, foreign),
+    )
+    maker = _maker(task, network, code(makers)) if network.instance else ""
+    return _Cell(job, needed, _outcome(job, entries, code(needed)), maker)
+
+
+def _unserved(setting: str, entries: list[_Entry], foreign: Foreign) -> dict[str, Any]:
+    """Why there is nothing to run for these entries, if that is so: `Job.failure` or `Job.refusal`."""
+    if broken := next((e.broken for e in entries if e.broken), None):
+        return {"failure": broken}
+    task, network, model = entries
+    where = repr(task.part.label)
+    if network.instance is not None:
+        where += f" on {network.part.label!r}"
+    ask = functools.partial(_refusal, setting, task.instance, network.instance, model.instance)
+    try:
+        return {"refusal": foreign(f"model {model.part.label!r}", f"say whether it serves {where}", ask)}
+    except BrokenPlugin as error:
+        return {"failure": str(error)}
+
+
+def _outcome(job: Job, entries: Iterable[_Entry], code: str) -> str:
+    content = {
         "setting": job.setting,
         "entries": [(e.part.name, e.part.parameters, e.sources) for e in entries],
-        "seed": job.seed,
         "n_trials": job.n_trials,
         "metrics": job.metrics,
         "code": code,
         "libraries": _libraries(),
     }
-    return {"digest": _hash(outcome), "network_digest": _hash(maker) if entries[1].instance else ""}
+    return _hash(content)
+
+
+def _maker(task: _Entry, network: _Entry, code: str) -> str:
+    entries = [(e.part.name, e.part.parameters, e.sources) for e in (task, network)]
+    content = {"entries": entries, "code": code}
+    return _hash(content)
 
 
 def _hash(content: Any) -> str:

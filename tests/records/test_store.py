@@ -23,6 +23,7 @@ from jslds_bench.records.record import Record, Value
 from jslds_bench.records.store import (
     has_arrays,
     read_arrays,
+    read_head,
     read_json,
     read_record,
     read_records,
@@ -126,6 +127,7 @@ def test_a_record_comes_back_as_it_was(record, tmp_path_factory):
     read = read_record(path)
     assert same(dataclasses.replace(read, arrays=None), record)
     assert len(read.arrays) == 64
+    assert read_head(path) == (record.status, record.digest, read.arrays)
     assert path.resolve().is_relative_to(run.resolve())
     assert len(path.relative_to(run).parts) == 5
 
@@ -269,9 +271,9 @@ def stored(tmp_path) -> Path:
     return record_path(tmp_path, a_record().key)
 
 
-def refused(path: Path) -> str:
+def refused(path: Path, read=read_record) -> str:
     with pytest.raises(UsageError) as caught:
-        read_record(path)
+        read(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -282,6 +284,31 @@ def test_tampering_is_noticed(stored):
     assert "was changed after it was written" in refused(stored)
     rewritten(stored, lambda b: b.pop("checksum"))
     assert "was changed after it was written" in refused(stored)
+
+
+def test_a_head_is_taken_only_where_the_record_would_be(stored, tmp_path):
+    head = ("ok", "00ff", "")
+    whole = stored.read_text()
+    assert read_head(stored) == head
+    for damaged in (whole[:-1], whole.replace("0.5", "0.6"), whole + " ", whole[:400], "", "[]", "\n" * 99):
+        stored.write_text(damaged)
+        assert refused(stored, read_head) == refused(stored)
+    for change in (
+        lambda b: b.update(seed=4),
+        lambda b: b.update(status=["ok"]),
+        lambda b: b.pop("digest"),
+        lambda b: b.update(schema=5),
+    ):
+        stored.write_text(whole)
+        resigned(stored, change)
+        assert refused(stored, read_head) == refused(stored)
+    stored.write_text(whole)
+    resigned(stored, lambda b: b.update(detail={'\n "status": ': 1, "status": "failed", "digest": "x"}))
+    assert read_head(stored) == head  # what stands further in is none of the head
+    old = GOLDEN.parent / "settings-3"
+    for path in store.record_paths(old):
+        record = read_record(path)
+        assert read_head(path) == (record.status, record.digest, record.arrays)
 
 
 def test_another_schema_is_refused_before_anything_else(stored):

@@ -16,7 +16,7 @@ from jslds_bench.records.store import read_json, write_json
 from jslds_bench.records.table import load_run
 from jslds_bench.report import format_table, load_data, write_leaderboard, write_report
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "settings-3"
+GOLDEN = Path(__file__).parents[1] / "golden" / "settings-4"
 ODD = [None, True, -1, 10**30, 1.5, "", "x", "\x1b[2J<script>", [], {}, [None], {"a": []}, [[1.0]], "nan"]
 
 
