@@ -360,7 +360,7 @@ def test_a_run_folder_of_another_schema_is_left_alone(refused, here):
     (here / "out").mkdir()
     (here / "out" / "run.json").write_text('{"schema": 99}')
     said = refused([*QUICK, "--quiet"])
-    assert "has schema 99, this version reads schema 3: use the version that wrote it, or" in said
+    assert "has schema 99, this version reads schema 4: use the version that wrote it, or" in said
     assert (here / "out" / "run.json").read_text() == '{"schema": 99}'
     assert not (here / "out" / "records").exists()
 
