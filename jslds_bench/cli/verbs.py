@@ -99,10 +99,10 @@ def reproduce(arguments: Namespace) -> int:
 
 def _baseline_for(check: str | None, suite: Suite) -> Side | None:
     """The baseline of ``--check``, read before anything runs."""
-    from jslds_bench.compare import read_side
-
     if check is None:
         return None
+    from jslds_bench.compare import read_side
+
     baseline = read_side(check)
     if baseline.kind == "baseline" and baseline.suite != suite.name:
         raise UsageError(f"--check {check} is of suite {baseline.suite!r}, this is suite {suite.name!r}")

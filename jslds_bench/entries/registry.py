@@ -103,7 +103,7 @@ class Registry(Generic[T]):
         """
         entry = self.get(name)
         known = {f.name: f for f in dataclasses.fields(entry) if f.init}  # type: ignore[arg-type]
-        hints = typing.get_type_hints(entry)
+        hints = typing.get_type_hints(entry) if parameters else {}
         values = {}
         for key, value in parameters.items():
             if key not in known:

@@ -162,7 +162,7 @@ def _read(text: str, path: Path | None) -> Suite:
 def _plan_as_json(plan: Resolved) -> dict[str, Any]:
     return {
         "suite": dump(plan.suite),
-        "jobs": [dataclasses.asdict(job) for job in plan.jobs],
+        "jobs": [job.content for job in plan.jobs],
         "modules": sorted(plan.modules),
         "code": plan.code,
         "files": dict(plan.files),

@@ -7,6 +7,7 @@ those of a run that started with nothing.
 
 from __future__ import annotations
 
+import time
 import warnings
 from pathlib import Path
 
@@ -23,6 +24,8 @@ MOST_MAPPINGS = 0.25
 Every compiled program holds eight or more for as long as JAX keeps it, and the compiler that is refused one
 ends the process with a segmentation fault. A quarter comes to about 2 GB of memory.
 """
+SHED_AFTER = 1.0
+_looked = -SHED_AFTER  # when `shed` last did
 _HIT = "/jax/compilation_cache/cache_hits"
 _hits = 0
 
@@ -65,7 +68,14 @@ def share(folder: str) -> bool:
 
 
 def shed() -> bool:
-    """Has JAX forget what is compiled, where that has come near to what the system allows; whether it did."""
+    """Has JAX forget what is compiled, where that has come near to what the system allows; whether it did.
+
+    It looks once in `SHED_AFTER` seconds: that takes as long as a small job's figures.
+    """
+    global _looked
+    if time.monotonic() - _looked < SHED_AFTER:
+        return False
+    _looked = time.monotonic()
     try:
         allowed = int(Path("/proc/sys/vm/max_map_count").read_text())
         held = Path("/proc/self/maps").read_bytes().count(b"\n")

@@ -35,6 +35,7 @@ from jslds_bench.runner.outcome import blank_record
 from jslds_bench.runner.planning import Wanted, plan
 from jslds_bench.runner.pool import Pool, Worker
 from jslds_bench.runner.progress import ProgressBoard
+from jslds_bench.runner.queue import Queue
 from jslds_bench.runner.silence import Silence
 from jslds_bench.suite import Job, Key, Resolved, Suite, dump, load_suite
 from jslds_bench.suite.choosing import united
@@ -180,7 +181,7 @@ class _Run:
             else:
                 most = workers or len(usable_cores()) // self.limits.threads
             with Pool(places, self.limits.threads, self.limits.bytes) as pool:
-                self._work(pool, groups, min(len(groups), most))
+                self._work(pool, Queue(groups, self._length), min(len(groups), most))
         self._check_folder()
         self._describe(finished=True)
         counts = list(self.statuses.values())
@@ -290,7 +291,7 @@ class _Run:
         self.statuses[key] = status
         self.board.job_done(key, status, reason)
 
-    def _work(self, pool: Pool, groups: list[list[Key]], n_workers: int) -> None:
+    def _work(self, pool: Pool, groups: Queue, n_workers: int) -> None:
         """Keeps the workers busy until no group is left."""
         self.silence = Silence(pool)
         for number in range(n_workers):
@@ -311,7 +312,7 @@ class _Run:
             self._stop_overdue(pool, groups)
             self._stop_oversized(pool, groups)
 
-    def _handle(self, pool: Pool, worker: Worker, event: dict[str, Any], groups: list[list[Key]]) -> None:
+    def _handle(self, pool: Pool, worker: Worker, event: dict[str, Any], groups: Queue) -> None:
         match event["event"]:
             case "ready":
                 worker.environment = self.environment = {**event["environment"], "batched": self.batched}
@@ -347,21 +348,17 @@ class _Run:
             case "fatal":
                 raise UsageError(event["message"])
 
-    def _next(self, pool: Pool, worker: Worker, groups: list[list[Key]]) -> None:
+    def _next(self, pool: Pool, worker: Worker, groups: Queue) -> None:
         """Gives the worker its next group, or ends it."""
         if not groups:
             pool.remove(worker)
             self.let_go.append(time.monotonic())
             return
-        # Of the groups as long as the next one, rather one of the task that this worker has compiled for.
-        alike = [g for g in groups if self._length(g) == self._length(groups[0])]
-        chosen = next((g for g in alike if g[0][0] == worker.task), groups[0])
-        groups.remove(chosen)
-        worker.group = worker.keys = chosen
-        worker.task = chosen[0][0]
+        worker.group = worker.keys = groups.take(worker.task)
+        worker.task = worker.group[0][0]
         worker.since = time.monotonic()
         command = {
-            "jobs": [dataclasses.asdict(self.jobs[key]) for key in worker.group],
+            "jobs": [self.jobs[key].content for key in worker.group],
             "attempts": [self.attempts.get(key, 0) + 1 for key in worker.group],
             "plugins": list(self.plan.files.values()),
             "out": str(self.out),
@@ -371,7 +368,7 @@ class _Run:
         }
         worker.send(command)
 
-    def _stop_overdue(self, pool: Pool, groups: list[list[Key]]) -> None:
+    def _stop_overdue(self, pool: Pool, groups: Queue) -> None:
         """Ends workers whose job has taken longer than the timeout, and starts others in their place."""
         timeout = self.limits.timeout
         for worker in self.silence.running():  # the clocks of the others stand
@@ -381,7 +378,7 @@ class _Run:
                 pool.remove(worker)
                 self._lost(pool, worker, groups, "timeout", f"stopped after {allowed:g} s (--timeout)")
 
-    def _stop_oversized(self, pool: Pool, groups: list[list[Key]]) -> None:
+    def _stop_oversized(self, pool: Pool, groups: Queue) -> None:
         """Ends workers that take more memory than they may."""
         allowed = self.limits.bytes
         if allowed is None or time.monotonic() - self.weighed < _WEIGHED:
@@ -397,7 +394,7 @@ class _Run:
         self,
         pool: Pool,
         worker: Worker,
-        groups: list[list[Key]],
+        groups: Queue,
         status: Status,
         reason: str,
         again: bool = False,
@@ -413,16 +410,17 @@ class _Run:
         keys = worker.keys or worker.group[:1]
         if status == "failed" and len(_seeds(keys)) > 1:
             self.board.note(f"networks are made one by one, since together {reason}")
-            groups[:0] = [[key for key in worker.group if key[-1] == seed] for seed in _seeds(worker.group)]
+            seeds = _seeds(worker.group)
+            groups.put_back([[key for key in worker.group if key[-1] == seed] for seed in seeds])
         elif again and self._may_try_again(keys):
             self.board.note(f"{' · '.join(map(str, keys[0]))}: {reason}; tried once more")
-            groups.insert(0, worker.group)
+            groups.put_back([worker.group])
         else:
             for key in keys:
                 twice = again and self.attempts[key] > 1
                 self._record(key, status, f"{reason}, as did the one before it" if twice else reason)
             if rest := [key for key in worker.group if key not in keys]:
-                groups.insert(0, rest)
+                groups.put_back([rest])
         if groups:
             self._start(worker.number)
 

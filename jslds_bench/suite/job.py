@@ -67,8 +67,13 @@ class Job:
         parts = {"task": self.task, "network": self.network, "model": self.model}
         return {kind: {"name": part.name, **part.parameters} for kind, part in parts.items()}
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """What is to become JSON, and a job again by `of`; not copied."""
+        return {**vars(self), **{kind: vars(getattr(self, kind)) for kind in ("task", "network", "model")}}
+
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Job:
-        """The job whose `dataclasses.asdict` came back from JSON."""
+        """The job whose `content` came back from JSON."""
         parts = {kind: Part(**content[kind]) for kind in ("task", "network", "model")}
         return cls(**{**content, **parts, "metrics": tuple(content["metrics"])})

@@ -112,7 +112,9 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
 
 def dump(suite: Suite) -> str:
     """`suite` as TOML text that loads to an equal suite, wherever the text is kept."""
-    content = {"schema": SCHEMA, "name": suite.name, "seeds": suite.seeds, "n_trials": suite.n_trials}
+    # Read rather than built: tomlkit adds to an array in a time that grows with its length.
+    seeds = tomlkit.value(str(list(suite.seeds)))
+    content = {"schema": SCHEMA, "name": suite.name, "seeds": seeds, "n_trials": suite.n_trials}
     content |= {key: given for key in ("metrics", "plugins", "recipe") if (given := getattr(suite, key))}
     for kind, restrictions in RESTRICTIONS.items():
         tables = []

@@ -15,7 +15,7 @@ from jslds_bench.compare.sides import Metric, Results, Side
 from jslds_bench.compare.tolerance import Tolerance
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.records.record import Record, Value
-from jslds_bench.records.store import write_json, write_record
+from jslds_bench.records.store import SCHEMA, write_json, write_record
 
 METRICS = {
     "relative_error": ("1", "lower"),
@@ -89,7 +89,7 @@ def write(
     run: Path, records: list[Record], suite: str = "made", machine: Mapping[str, Any] = MACHINE
 ) -> Path:
     write_json(
-        run / "run.json", {"schema": 1, "suite": suite, "environment": dict(machine), "started": "now"}
+        run / "run.json", {"schema": SCHEMA, "suite": suite, "environment": dict(machine), "started": "now"}
     )
     for one in records:
         write_record(run, one, {})

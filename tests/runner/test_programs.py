@@ -71,8 +71,11 @@ def test_programs_are_forgotten_before_the_system_refuses_more(monkeypatch):
     twice = jax.jit(lambda x: 2 * x)
     assert twice(3.0) == 6.0
     assert twice._cache_size() == 1
+    monkeypatch.setattr(programs, "SHED_AFTER", 0.0)
     assert not programs.shed()
     monkeypatch.setattr(programs, "MOST_MAPPINGS", 1e-3)  # a process with JAX in it holds some hundreds
     assert programs.shed()
+    monkeypatch.setattr(programs, "SHED_AFTER", 1e3)
+    assert not programs.shed()  # it has just looked
     assert twice._cache_size() == 0
     assert twice(3.0) == 6.0
