@@ -77,6 +77,29 @@ def test_parts_come_to_the_records_of_the_whole(here, tmp_path):
     assert executor.times == {0: 1, 1: 1}
 
 
+def test_what_a_part_reads_does_not_grow_with_the_number_of_parts(tmp_path):
+    class Nowhere:
+        exclusive = False
+
+        def run(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Ended]]:
+            files = {
+                word.removeprefix("--suite=") for s in shards for word in s.command if "--suite=" in word
+            }
+            (file,) = files
+            read.append(len(Path(file).read_bytes()) + max(len(" ".join(s.command)) for s in shards))
+            yield from ((shard, Ended(None, "the node is gone")) for shard in shards)
+
+    read: list[int] = []
+    for n in (10, 90):
+        text = FEW.replace("[0, 1]", str(list(range(10, 10 + n))))
+        (tmp_path / f"{n}.toml").write_text(text)
+        result = run_suite(
+            str(tmp_path / f"{n}.toml"), tmp_path / str(n), executor=Nowhere(), progress=Board()
+        )
+        assert result.n_failed == 2 * n
+    assert max(read) - min(read) < 5  # its number has more digits
+
+
 def test_a_lost_part_is_tried_once_more_and_a_second_loss_is_recorded(here, tmp_path):
     def spoil(shard: Shard, time: int) -> Ended | None:
         if shard.number == 0:
