@@ -1,8 +1,10 @@
 """Environment, fingerprint and GEMM rate."""
 
 import json
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.runner import machine
 from jslds_bench.runner.clock import gemm_rate
+from jslds_bench.runner.worker import LATE
+from jslds_bench.suite import registries
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +100,17 @@ def test_the_fingerprint_is_of_the_machine_alone(env, key, matters):
 
 def test_the_gemm_rate_is_a_rate():
     assert 1e7 < gemm_rate(n=128, repeats=2) < 1e15
+
+
+def test_what_entries_import_late_a_worker_imports_before_any_clock_runs():
+    registries()
+    parts = {"analysis", "cells", "dynamics", "lfads", "metrics", "models", "networks", "nwb", "settings"}
+    used = set()
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("jslds_bench.") and name.split(".")[1] in {*parts, "switching", "tasks"}:
+            used |= set(
+                re.findall(r"^[^#`]*(?<!jax\.)\b(scipy\.[a-z]+)", Path(module.__file__).read_text(), re.M)
+            )
+    assert {"scipy.optimize", "scipy.spatial", "scipy.cluster"} <= used
+    assert used <= set(LATE)
+    assert {"flax.nnx", "optax"} <= set(LATE)
