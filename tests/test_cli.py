@@ -51,7 +51,7 @@ def run_folder(tmp_path: Path) -> Path:
     }
     good = Record(**common, model="a", seed=0, status="ok", reason=None, values=values, digest="d")
     bad = Record(**common, model="b", seed=0, status="failed", reason="no, really", values={}, digest="d")
-    store.write_json(run / "run.json", {"schema": store.SCHEMA})
+    store.write_json(run / "run.json", {})
     for record in (good, bad):
         store.write_record(run, record, {})
     return run

@@ -54,7 +54,7 @@ def _throughput(arguments: Namespace) -> int:
         frame, able = measure(cells, over, arguments.budget, report)
     found = slopes(frame)
     write_atomic(out / "values.csv", frame.to_csv(index=False).encode())
-    write_json(out / "machine.json", {"schema": 1, **able, "environment": environment()})
+    write_json(out / "machine.json", {**able, "environment": environment()})
     rows: list[dict[str, Any]] = [dict(row) for _, row in frame.iterrows()]
     with theme():
         figure = throughput("Throughput of the core", rows, BASE._asdict(), able["gemm_flops"])
@@ -98,7 +98,7 @@ def _quality(arguments: Namespace) -> int:
     total = arguments.seeds * sum(len(steps) for _, steps in rungs.values())
     with _one_core(), _progress(arguments, total) as report:
         frame, papers = measure(rungs, range(arguments.seeds), report)
-        about: dict[str, Any] = {"schema": 1, "environment": environment()}
+        about: dict[str, Any] = {"environment": environment()}
     for key, values in (("targets", PUBLISHED), ("paper", papers)):
         about[key] = {name: value._asdict() for name, value in values.items()}
     write_atomic(out / "values.csv", frame.to_csv(index=False).encode())

@@ -132,8 +132,8 @@ def _runs(process: int) -> bool:
 
 
 def write_json(path: Path, content: Mapping[str, Any], advice: str = "choose another --out") -> None:
-    """`content` behind its checksum, as JSON with sorted keys (so equal contents are equal bytes)."""
-    text = json.dumps(_plain(dict(content)), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    """`content` and its schema behind their checksum: JSON, its keys sorted (equal contents, equal bytes)."""
+    text = json.dumps(_plain({"schema": SCHEMA, **content}), indent=1, sort_keys=True, allow_nan=False) + "\n"
     write_atomic(path, _sealed(text).encode(), advice)
 
 
@@ -181,7 +181,7 @@ def write_record(run: Path, record: Record, arrays: Mapping[str, np.ndarray]) ->
     values = {
         name: vars(value) for name, value in record.values.items()
     }  # asdict would copy all that is in it
-    write_json(path, {"schema": SCHEMA, **vars(record), "values": values, "arrays": its})
+    write_json(path, {**vars(record), "values": values, "arrays": its})
     if not arrays:
         with contextlib.suppress(OSError):  # of an earlier record
             file.unlink()
@@ -259,7 +259,7 @@ def read_head(path: Path) -> Head:
     Raises:
         UsageError: as `read_record` does.
     """
-    with contextlib.suppress(OSError, ValueError, MemoryError):
+    with contextlib.suppress(OSError, ValueError, MemoryError, RecursionError):
         text = read_text(path)
         if _is_sealed(text, text[len(_SEAL) :][:64]):
             schema, seed, *words = _members(text, ("schema", "seed", *_PLACED_BY, *Head._fields))

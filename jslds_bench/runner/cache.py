@@ -13,7 +13,7 @@ import platformdirs
 
 from jslds_bench.errors import UsageError
 from jslds_bench.files import read_file
-from jslds_bench.records.store import SCHEMA, read_json, write_atomic, write_json
+from jslds_bench.records.store import read_json, write_atomic, write_json
 
 if TYPE_CHECKING:
     from jslds_bench.types.core import Network
@@ -73,5 +73,5 @@ def save(key: str, network: Network, seconds: float, together: int) -> None:
         return
     folder, data = cache_folder() / "networks", network_bytes(network)
     write_atomic(folder / f"{key}.npz", data, ADVICE)
-    about = {"schema": SCHEMA, "key": key, "seconds": seconds, "together": together}
+    about = {"key": key, "seconds": seconds, "together": together}
     write_json(folder / f"{key}.json", {**about, "sha256": hashlib.sha256(data).hexdigest()}, ADVICE)

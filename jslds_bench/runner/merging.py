@@ -10,7 +10,6 @@ from typing import Any
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Record, is_time
 from jslds_bench.records.store import (
-    SCHEMA,
     copy_record,
     read_arrays,
     read_json,
@@ -127,7 +126,6 @@ def _about(metas: list[dict[str, Any]], suite: Suite, n_jobs: int) -> dict[str, 
     seconds = [meta.get("seconds") for meta in metas]
     began = [meta["started"] for meta in metas if meta.get("started")]
     return {
-        "schema": SCHEMA,
         "suite": suite.name,
         "suite_text": dump(suite),
         "environment": metas[0].get("environment", {}),

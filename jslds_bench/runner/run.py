@@ -15,7 +15,6 @@ from jslds_bench import settings
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
 from jslds_bench.records.store import (
-    SCHEMA,
     read_json,
     record_path,
     slug,
@@ -225,7 +224,6 @@ class _Run:
         write_json(
             self.out / "run.json",
             {
-                "schema": SCHEMA,
                 "suite": self.suite.name,
                 "suite_text": dump(self.asked),
                 "environment": self.environment,

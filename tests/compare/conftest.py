@@ -15,7 +15,7 @@ from jslds_bench.compare.sides import Metric, Results, Side
 from jslds_bench.compare.tolerance import Tolerance
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.records.record import Record, Value
-from jslds_bench.records.store import SCHEMA, write_json, write_record
+from jslds_bench.records.store import write_json, write_record
 
 METRICS = {
     "relative_error": ("1", "lower"),
@@ -88,9 +88,7 @@ def record(
 def write(
     run: Path, records: list[Record], suite: str = "made", machine: Mapping[str, Any] = MACHINE
 ) -> Path:
-    write_json(
-        run / "run.json", {"schema": SCHEMA, "suite": suite, "environment": dict(machine), "started": "now"}
-    )
+    write_json(run / "run.json", {"suite": suite, "environment": dict(machine), "started": "now"})
     for one in records:
         write_record(run, one, {})
     return run

@@ -266,7 +266,7 @@ def resigned(path: Path, change) -> None:
 
 @pytest.fixture
 def stored(tmp_path) -> Path:
-    write_json(tmp_path / "run.json", {"schema": store.SCHEMA, "suite": "tiny"})
+    write_json(tmp_path / "run.json", {"suite": "tiny"})
     write_record(tmp_path, a_record(), {})
     return record_path(tmp_path, a_record().key)
 

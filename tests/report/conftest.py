@@ -11,7 +11,7 @@ import pytest
 from places import measured
 
 from jslds_bench.records.record import Record, Value
-from jslds_bench.records.store import SCHEMA, write_json, write_record
+from jslds_bench.records.store import write_json, write_record
 from jslds_bench.report import write_report
 
 N, T, E = 16, 25, 4
@@ -185,7 +185,6 @@ def make_record(
 def write_meta(run: Path, suite_text: str = "", **changes: Any) -> None:
     """run.json of a finished run."""
     meta = {
-        "schema": SCHEMA,
         "suite": "synthetic",
         "suite_text": suite_text,
         "environment": {

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.text import Text
 from switching_runs import recorded_record, write_recorded
 
-from jslds_bench.records.store import SCHEMA, write_json
+from jslds_bench.records.store import write_json
 from jslds_bench.report import build_table, markdown_table, write_report
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.facts import key_lines
@@ -20,7 +20,7 @@ from jslds_bench.report.style import theme
 def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on recorded data that tests only read."""
     run = tmp_path_factory.mktemp("recorded") / "run"
-    write_json(run / "run.json", {"schema": SCHEMA, "suite": "switching", "suite_text": ""})
+    write_json(run / "run.json", {"suite": "switching", "suite_text": ""})
     return write_recorded(run, ("nascar", "lorenz_poisson"), seeds=2)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jslds_bench.records.record import Record, Value
-from jslds_bench.records.store import SCHEMA, write_json, write_record
+from jslds_bench.records.store import write_json, write_record
 
 N, T, TRIALS, SEEDS = 24, 25, 8, (0, 1, 2)
 CORNERS = np.stack(np.meshgrid(*[[-1.0, 1.0]] * 3, indexing="ij"), -1).reshape(-1, 3)
@@ -193,5 +193,5 @@ def write(
 
 
 def _with_meta(folder: Path, suite: str) -> Path:
-    write_json(folder / "run.json", {"schema": SCHEMA, "suite": suite, "suite_text": "", "environment": {}})
+    write_json(folder / "run.json", {"suite": suite, "suite_text": "", "environment": {}})
     return folder

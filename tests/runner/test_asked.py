@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from boards import Board
 
-from jslds_bench.records.store import SCHEMA, read_json, read_records, write_json
+from jslds_bench.records.store import read_json, read_records, write_json
 from jslds_bench.runner import run_suite
 from jslds_bench.suite import Suite, load_suite, parse, select
 
@@ -67,5 +67,5 @@ def test_a_wider_run_adds_to_it(suite, tmp_path):
 def test_a_folder_that_does_not_say_what_it_was_asked_is_asked_for_this(suite, tmp_path):
     narrow = select(suite, models=["dmdc"])
     for spoilt in ({}, {"suite_text": "no = toml ="}, {"suite_text": "schema = 99"}):
-        write_json(tmp_path / "out" / "run.json", {"schema": SCHEMA, "suite": "refused", **spoilt})
+        write_json(tmp_path / "out" / "run.json", {"suite": "refused", **spoilt})
         assert run(narrow, tmp_path / "out") == narrow
