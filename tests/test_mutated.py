@@ -98,8 +98,7 @@ def signed(data: bytes) -> bytes:
     try:
         body = json.loads(data)
         body.pop("checksum")
-        body["checksum"] = store._checksum(body)
-        return json.dumps(body).encode(errors="surrogatepass")
+        return store._sealed(json.dumps(body, indent=1)).encode()
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return data
 

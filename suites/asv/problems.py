@@ -28,7 +28,7 @@ from jslds_bench.dynamics.jslds import CoStates, co_rollout, expansion_point, js
 from jslds_bench.dynamics.linearize import jacobians
 from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.dynamics.training import Parameters, co_training_loss, task_error
-from jslds_bench.networks._shared.modules import as_network, initial_parameters
+from jslds_bench.networks._shared.modules import initial_parameters
 from jslds_bench.networks.analytic import Analytic
 from jslds_bench.networks.standard import Standard
 from jslds_bench.tasks.context_integration import ContextIntegration
@@ -272,7 +272,8 @@ def trained() -> Network:
         part.replace(file)
     with np.load(file, allow_pickle=False) as kept:
         arrays = [jnp.asarray(kept[f"arr_{i}"]) for i in range(len(leaves))]
-    return as_network(get_cell("gru"), jax.tree.unflatten(shape, arrays), "standard", {})
+    p = jax.tree.unflatten(shape, arrays)
+    return Network(get_cell("gru"), p.theta, p.h0, p.readout, p.phi, "standard", {})
 
 
 @functools.cache
