@@ -122,10 +122,8 @@ class CoTrained:
 
     def _start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
         """Where training starts, from the network `first` if there is one, and the key of its trials."""
-        from jslds_bench.networks._shared.modules import (
-            ExpansionNetwork,
-            initial_parameters,
-        )  # Flax: half a second
+        # Flax takes half a second to import.
+        from jslds_bench.networks._shared.modules import ExpansionNetwork, initial_parameters
 
         key_init, key_train = jax.random.split(key)
         cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state

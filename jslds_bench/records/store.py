@@ -254,17 +254,17 @@ def read_head(path: Path) -> Head:
     """The head of the record at `path`.
 
     Of what this version wrote, and nobody changed since, the rest is not looked at: a plan may have to read
-    tens of thousands.
+    tens of thousands. Whoever seals a record of other fields has it refused where it is read whole.
 
     Raises:
-        UsageError: as `read_record` does.
+        UsageError: as `read_record` does, for what is in the head and for a seal that does not hold.
     """
     with contextlib.suppress(OSError, ValueError, MemoryError, RecursionError):
         text = read_text(path)
         if _is_sealed(text, text[len(_SEAL) :][:64]):
             schema, seed, *words = _members(text, ("schema", "seed", *_PLACED_BY, *Head._fields))
             task, network, model, *head = words
-            known = schema == SCHEMA and all(type(word) is str for word in words)
+            known = schema == SCHEMA and type(seed) is int and all(type(word) is str for word in words)
             if known and _is_at(path, (task, network, model, seed)):
                 return Head(*head)
     record = read_record(path)
@@ -287,9 +287,9 @@ def _members(text: str, names: Iterable[str]) -> list[Any]:
     return json.loads(f"[{','.join(found)}]")
 
 
-def has_arrays(path: Path, record: Head) -> bool:
-    """Whether the arrays of `record`, stored at `path`, are there, if it has any; they may be damaged."""
-    return not record.arrays or path.with_suffix(".npz").exists()
+def has_arrays(path: Path, head: Head) -> bool:
+    """Whether the arrays of the record at `path` are there, if it has any; they may be damaged."""
+    return not head.arrays or path.with_suffix(".npz").exists()
 
 
 def read_arrays(path: Path, record: Record) -> dict[str, np.ndarray]:

@@ -55,14 +55,14 @@ def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:
     """Whether `out` has an ok record of the job, its digest and its arrays. A damaged one is run again."""
     path = record_path(out, job.key)
     try:
-        record = read_head(path)
+        head = read_head(path)
     except UsageError as error:
         if path.exists():
             note(f"runs again: {error}")
         return False
-    if record.status != "ok" or record.digest != job.digest:
+    if head.status != "ok" or head.digest != job.digest:
         return False
-    if not has_arrays(path, record):
+    if not has_arrays(path, head):
         note(f"runs again: the arrays beside {path} are missing")
         return False
     return True
