@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants reproduce level reference docs compiled perf bench-here lock clean
+.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants reproduce level reference docs compiled perf bench-here fuzz lock clean
 
 env: $(MADE)
 
@@ -110,6 +110,11 @@ perf: env
 # The kernels as they are in the working tree, against the last run here (kept in .benchmarks/).
 bench-here: env
 	$(BIN)/python suites/asv/here.py
+
+# Readers of files against Atheris (Linux on x86-64): FORMAT is a name in tests/formats.py, or all of them.
+SECONDS ?= 60
+fuzz: env
+	$(BIN)/python tests/fuzz.py $(SECONDS) $(FORMAT)
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

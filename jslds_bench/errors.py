@@ -32,6 +32,18 @@ def escaped(text: str, but: str = "") -> str:
     return text.translate({ord(c): c.encode("unicode_escape").decode("ascii") for c in odd})
 
 
+_LONGEST = 1000  # some readers quote all that they could not read
+
+
+def text_of(error: BaseException) -> str:
+    """What `error` says, in one printable line of no more than `_LONGEST` characters."""
+    try:
+        text = printable(str(error))
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    except Exception as second:  # an exception of a plug-in may fail to say what it is
+        return f"(its text cannot be had: {type(second).__name__})"
+
+
 def said(error: BaseException) -> str:
-    """What `error` says, in one printable line; its type where it says nothing."""
-    return printable(str(error)) or type(error).__name__
+    """The same; its type where it says nothing."""
+    return text_of(error) or type(error).__name__

@@ -61,6 +61,22 @@ TABLES = {
         },
         networks=("standard", "cotrained"),
     ),
+    "methods_quick": Quoted(
+        "methods_quick",
+        {
+            title: (task, "relative_error")
+            for title, task in {
+                "3-bit": "nbit_memory",
+                "context": "context_integration",
+                "delayed match": "delayed_match",
+                "path integration": "path_integration",
+                "Poisson clicks": "poisson_clicks",
+                "ready-set-go": "ready_set_go",
+                "sine": "sine_generator",
+            }.items()
+        },
+        networks=("standard", "cotrained"),
+    ),
     "matched": Quoted(
         "synthetic",
         {
@@ -131,7 +147,7 @@ TABLES = {
             "valid time, steps": ("context_integration", "valid_prediction_time"),
             "from h_1  ": ("context_integration", "valid_prediction_time_from_h1"),
         },
-        networks=("standard",),
+        networks=("standard", "cotrained"),
         models=("fixed_points", "fixed_points_actual", "fixed_points_start", "codebook", "jslds", "rslds"),
     ),
 }

@@ -14,7 +14,7 @@ import pytest
 import jslds_bench
 from jslds_bench import cli
 from jslds_bench.cli import verbs
-from jslds_bench.records import store
+from jslds_bench.records import sealed, store
 from jslds_bench.records.record import Record, Value
 from jslds_bench.records.table import COLUMNS, load_run
 from jslds_bench.types import MODELS
@@ -51,7 +51,7 @@ def run_folder(tmp_path: Path) -> Path:
     }
     good = Record(**common, model="a", seed=0, status="ok", reason=None, values=values, digest="d")
     bad = Record(**common, model="b", seed=0, status="failed", reason="no, really", values={}, digest="d")
-    store.write_json(run / "run.json", {})
+    sealed.write_json(run / "run.json", {})
     for record in (good, bad):
         store.write_record(run, record, {})
     return run

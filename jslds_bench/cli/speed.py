@@ -37,7 +37,7 @@ def perf(arguments: Namespace) -> int:
 
 def _throughput(arguments: Namespace) -> int:
     from jslds_bench.perf.throughput import BASE, SWEEPS, measure, sizes, slopes
-    from jslds_bench.records.store import write_atomic, write_json
+    from jslds_bench.records.sealed import write_atomic, write_json
     from jslds_bench.report.figures.throughput import throughput
     from jslds_bench.report.html import write_figure
     from jslds_bench.report.style import theme
@@ -85,7 +85,7 @@ def _quality(arguments: Namespace) -> int:
     import jslds_bench.tasks  # noqa: F401, registers them
     from jslds_bench.entries.registry import TASKS
     from jslds_bench.perf.quality import PUBLISHED, ladder, measure
-    from jslds_bench.records.store import write_atomic, write_json
+    from jslds_bench.records.sealed import write_atomic, write_json
     from jslds_bench.report.figures.quality import quality
     from jslds_bench.report.html import write_figure
     from jslds_bench.report.style import theme

@@ -242,7 +242,7 @@ def compare(arguments: Namespace) -> int:
     """Print what became of A in B; 1 where something is worse and that was asked for."""
     from jslds_bench.compare import as_json, as_markdown, as_text, headline_metrics, read_side
     from jslds_bench.compare import compare as compared
-    from jslds_bench.records.store import write_atomic
+    from jslds_bench.records.sealed import write_atomic
 
     kind = one_of(arguments.format, COMPARISONS, "format")
     if arguments.fail_on is not None:
@@ -292,7 +292,7 @@ def baseline(arguments: Namespace) -> int:
 def export(arguments: Namespace) -> int:
     """Write a run's values in another format."""
     from jslds_bench.cli.export import encode
-    from jslds_bench.records.store import write_atomic
+    from jslds_bench.records.sealed import write_atomic
     from jslds_bench.records.table import load_run
 
     kind = one_of(arguments.format, FORMATS, "format")
@@ -330,7 +330,7 @@ def import_(arguments: Namespace) -> int:
     """Write another library's recurrent layer as a checkpoint."""
     from jslds_bench.networks._shared.foreign import import_file
     from jslds_bench.networks._shared.format import network_bytes
-    from jslds_bench.records.store import write_atomic
+    from jslds_bench.records.sealed import write_atomic
 
     network, checked = import_file(arguments.layer, Path(arguments.weights))
     out = Path(arguments.out)

@@ -12,7 +12,7 @@ from jslds_bench.compare.sides import SCHEMA, Metric, Results, Side
 from jslds_bench.compare.tolerance import FEW, QUALITY, SPEED
 from jslds_bench.compare.verdicts import too_few
 from jslds_bench.errors import UsageError
-from jslds_bench.records.store import write_atomic
+from jslds_bench.records.sealed import write_atomic
 
 HEAD = """\
 # Values of one run, by seed, for `jslds-bench compare` and `jslds-bench run --check`.

@@ -17,7 +17,8 @@ from jslds_bench.errors import UsageError, said
 from jslds_bench.files import read_text
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.records.record import Record, Value, is_time
-from jslds_bench.records.store import read_json, read_records
+from jslds_bench.records.sealed import read_json
+from jslds_bench.records.store import read_records
 from jslds_bench.records.upgrade import RENAMED
 
 SCHEMA = 2

@@ -202,9 +202,14 @@ def _settle_without_test(case: _Case, refusal: str) -> None:
         case.verdict = "cannot tell"
         case.reason = f"not finite any more for {counted(lost, 'seed')}, finite again for {regained}"
     elif lost or regained:
-        case.verdict = "worse" if lost else "better"
         which = f"{lost or regained} of {counted(len(gaps), 'seed')}"
         case.reason = f"not finite {'any more' if lost else 'before'}: {which}"
+        rest = float(case.worse.mean()) if len(case.worse) else 0.0
+        if (-rest if lost else rest) > _margin(case):
+            case.verdict = "cannot tell"
+            case.reason += f", and the others are {'better' if lost else 'worse'}"
+        else:
+            case.verdict = "worse" if lost else "better"
     elif not len(case.worse) or (case.worse == 0).all():
         case.verdict, case.reason = "same", "" if len(case.worse) else "not finite in either"
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from jslds_bench.entries import plugins
-from jslds_bench.errors import BrokenPlugin, UsageError, printable
+from jslds_bench.errors import BrokenPlugin, UsageError, printable, text_of
 
 T = TypeVar("T")
 
@@ -43,12 +43,13 @@ class Foreign:
         try:
             with self._watched(subject, to):
                 return call()
-        except UsageError:
+        except (UsageError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             frames = traceback.extract_tb(error.__traceback__)
             place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
-            raise BrokenPlugin(failure(subject, to, f"{type(error).__name__} at {place}: {error}")) from error
+            why = f"{type(error).__name__} at {place}: {text_of(error)}"
+            raise BrokenPlugin(failure(subject, to, why)) from error
 
     def plugin(self, file: str) -> ModuleType:
         """The module of a plug-in file.

@@ -107,10 +107,14 @@ class LinearInState(Kept):
 class LinearInInput(Kept):
     """How often the system in force stays the same under another input that trials of the same u* meet.
 
-    1: linear in the input. Less where expansions are about the input of the moment, or a gate reads it.
+    1: linear in the input. Less where expansions are about the input of the moment, or a gate reads it; n/a
+    where all trials of a u* have one input throughout.
     """
 
     order: ClassVar[int] = 53
 
     def compute(self, evaluation: Evaluation) -> float:
-        return float(np.mean(_in_force(evaluation).input_kept))
+        found = _in_force(evaluation)
+        if not found.input_tried.any():
+            raise Unsupported("trials of the same u* never have another input")
+        return float(np.mean(found.input_kept[found.input_tried]))

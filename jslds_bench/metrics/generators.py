@@ -202,7 +202,7 @@ class PlaneAngle(Degrees):
 @METRICS.register("plane_angle_null")
 @dataclasses.dataclass(frozen=True)
 class PlaneAngleNull(Degrees):
-    """What `plane_angle` would be by chance: the 5th percentile of that angle to random planes.
+    """What `plane_angle` would be by chance: the 5th percentile of that mean, for random planes.
 
     These are drawn in a space of the planted dimensions alone: a plane anywhere in the space of all units
     would be farther away, and the null easier to beat.
@@ -215,6 +215,6 @@ class PlaneAngleNull(Degrees):
         planted = evaluation.held_out.rotations
         if planted is None:
             raise Unsupported("no rotations are planted in the data")
-        n_dims = 2 * len(planted.frequencies)
-        draws = random_plane_angles(n_dims, N_NULL, np.random.default_rng(0))
-        return float(np.percentile(draws[:, 1], 5))
+        n = len(planted.frequencies)
+        draws = random_plane_angles(2 * n, N_NULL * n, np.random.default_rng(0))[:, 1]
+        return float(np.percentile(draws.reshape(N_NULL, n).mean(axis=1), 5))

@@ -17,32 +17,38 @@ from jslds_bench.models._shared.states import fit_states
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
 
-_OWN = 1e-4
-"""Variance of what a condition shares with no other, however near: the matrix of the kernel has a root."""
+_ROUNDING = 1e-9
+"""Added to the variance of each condition: the matrix of the kernel has a root."""
 MOST_CONDITIONS = 32
 """Beyond so many the closed form takes gigabytes; u* that vary from trial to trial are no conditions."""
 
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["conditions", "dual", "mean", "scale"],
+    data_fields=["conditions", "own", "dual", "mean", "scale"],
     meta_fields=["n_state", "length", "shared"],
 )
 @dataclasses.dataclass(frozen=True)
 class ConditionalLinear:
-    """ĥ_t = A(u*) h_{t−1} + V(u*) u_t + b(u*), with (A V b)(u*) = Σ_c k(u*, c) dual_c over the conditions."""
+    """ĥ_t = A(u*) h_{t−1} + V(u*) u_t + b(u*), with (A V b)(u*) = Σ_c k(u*, c) dual_c over the conditions.
+
+    Under a u* that was seen that is `own`, as it came out of the fit: where conditions are alike, the sum is
+    one of large numbers of either sign.
+    """
 
     n_state: int
     length: float
     shared: float
     conditions: jax.Array  # the distinct u* of the fit, [C, U]
+    own: jax.Array  # (A V b) of each, [C, N, N + U + 1]
     dual: jax.Array  # [C, N, N + U + 1]
     mean: jax.Array  # of the states that it was fitted to, [N]: where `local` expands
     scale: jax.Array  # of each input in the distance of conditions, [U]
 
     def _system(self, u_star: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
         near = _kernel(jnp, u_star[None], self.conditions, self.scale, self.length, self.shared)[0]
-        made = jnp.tensordot(near, self.dual, axes=1)
+        seen = jnp.all(u_star == self.conditions, axis=-1)
+        made = jnp.where(seen.any(), self.own[jnp.argmax(seen)], jnp.tensordot(near, self.dual, axes=1))
         n = self.n_state
         return made[:, :n], made[:, n:-1], made[:, -1]
 
@@ -60,7 +66,7 @@ class ConditionalLinear:
 
     def n_numbers(self) -> int:
         """A, V and b of every condition."""
-        return self.dual.size
+        return self.own.size
 
     def fixed_points(self, u_star: Any) -> jax.Array:
         """The solution of h = A h + V u* + b, [1, N] (of least norm, should I − A be singular)."""
@@ -113,7 +119,7 @@ class ConditionalLDS:
         spread = conditions.std(axis=0)
         scale = np.where(spread > 0, spread, 1.0)
         kernel = _kernel(np, conditions, conditions, scale, self.length, self.shared)
-        root = np.linalg.cholesky(kernel + _OWN * np.eye(len(conditions)))
+        root = np.linalg.cholesky(kernel + _ROUNDING * np.eye(len(conditions)))
 
         x = np.concatenate([states[:, :-1], trials.inputs, np.ones((n_trials, n_steps, 1))], axis=-1)
         mean = x[..., :-1].mean(axis=(0, 1))
@@ -132,10 +138,12 @@ class ConditionalLDS:
         penalty = np.tile(np.append(np.full(width - 1, rate), rate * 1e-6), c_axis)
         weights = scipy.linalg.solve(gram + np.diag(penalty), moment, assume_a="pos")
         weights = weights.reshape(c_axis, width, n)
-        # The same in terms of the kernel: root = kernel · rootᵀ⁻¹, so that u* between conditions are served.
-        dual = np.linalg.solve(root.T, weights.reshape(c_axis, -1)).reshape(c_axis, width, n)
-        dual[:, -1] -= np.einsum("a,cab->cb", mean, dual[:, :-1])
-        arrays = (conditions, np.swapaxes(dual, 1, 2), mean[:n], scale)
+        # The same in terms of the kernel, root = kernel · rootᵀ⁻¹, so that u* between conditions are served.
+        own, dual = root @ weights.reshape(c_axis, -1), np.linalg.solve(root.T, weights.reshape(c_axis, -1))
+        own, dual = (made.reshape(c_axis, width, n) for made in (own, dual))
+        for made in (own, dual):
+            made[:, -1] -= np.einsum("a,cab->cb", mean, made[:, :-1])
+        arrays = (conditions, *(np.swapaxes(made, 1, 2) for made in (own, dual)), mean[:n], scale)
         return ConditionalLinear(
             n, self.length, self.shared, *(jnp.asarray(array, jnp.float32) for array in arrays)
         )

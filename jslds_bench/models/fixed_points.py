@@ -150,8 +150,9 @@ class FixedPointModel:
         zeroth: the constant term: "value", F(h*, u°) as the paper's code has it, or "point", h* (eq. 4).
         expand_input: u°, the input to expand about: "star" is u* (the paper's), "actual" is u_t, with which a
             gate that reads u_t, as that of `rslds` does, is to be compared.
-        n_trials: training trials whose visited states are the candidates (with the expansion points there,
-            where the network has an expansion network).
+        n_trials: training trials whose visited states are the candidates.
+        from_expansion: whether E of these states, where the network has an expansion network, are candidates
+            too, as in the authors' code: not where the points are to say whether E tells the truth.
         noise: standard deviation of the noise added to a copy of them.
         slow_tolerance: q = ½‖F − h‖² under which a point is kept.
         merge: points closer than this, in RMS radii of the candidates, are one; a continuum's grain.
@@ -163,6 +164,7 @@ class FixedPointModel:
     zeroth: Literal["value", "point"] = "value"
     expand_input: ExpandInput = "star"
     n_trials: int = 64
+    from_expansion: bool = True
     noise: float = 0.01
     slow_tolerance: float = SearchSettings.slow_tolerance
     merge: float = SearchSettings.merge
@@ -190,7 +192,9 @@ class FixedPointModel:
         found = []
         for k, u_star in enumerate(u_stars):
             progress(k, len(u_stars), "fixed points")
-            states = search_starts(network, visited_states(network, trials, u_star, self.n_trials), u_star)
+            states = visited_states(network, trials, u_star, self.n_trials)
+            if self.from_expansion:
+                states = search_starts(network, states, u_star)
             noise = self.noise * jax.random.normal(jax.random.fold_in(key, k), states.shape)
             candidates = states + np.asarray(noise)
             # Variants differ in what they make of the points: the search is one.

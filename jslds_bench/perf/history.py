@@ -21,7 +21,7 @@ from pathlib import Path
 from jslds_bench.errors import UsageError
 from jslds_bench.perf.page import page
 from jslds_bench.perf.versions import Version, version
-from jslds_bench.records.store import write_atomic
+from jslds_bench.records.sealed import write_atomic
 
 CONFIGURATION = "asv.conf.json"
 

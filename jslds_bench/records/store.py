@@ -1,4 +1,4 @@
-"""Records on disk: one JSON file per job, with its figure arrays beside it; atomic, checksummed, versioned.
+"""Records on disk: one JSON file per job, with its figure arrays beside it.
 
 Layout of a run folder::
 
@@ -7,8 +7,8 @@ Layout of a run folder::
     records/TASK/NETWORK/MODEL/seed-0.npz     its arrays for figures (no pickles)
     index.html, figures/, values.csv          written by the report
 
-A file appears under its name only when it is complete: it is written beside, flushed, then renamed. A record
-is bound to its place and to its arrays: one that was copied elsewhere, or that lacks them, is not taken.
+A record is bound to its place and to its arrays: one that was copied elsewhere, or that lacks them, is not
+taken.
 """
 
 from __future__ import annotations
@@ -17,14 +17,9 @@ import contextlib
 import functools
 import hashlib
 import io
-import json
-import math
 import os
-import platform
 import re
-import tempfile
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -33,12 +28,8 @@ import numpy as np
 from jslds_bench.errors import UsageError, printable, said
 from jslds_bench.files import DAMAGE, npz_arrays, read_file, read_text
 from jslds_bench.records.record import Record, Status, Value
+from jslds_bench.records.sealed import SCHEMA, members, plain, read_json, write_atomic, write_json
 from jslds_bench.records.upgrade import from_schema_1
-
-SCHEMA = 4
-READABLE = (1, 2, 3, SCHEMA)
-"""Schemas that this version reads; older content is brought up to date by `upgrade`. Since 4 the checksum is
-that of the text, for thousands of records are checked when a run is planned."""
 
 
 @functools.lru_cache(maxsize=65536)
@@ -62,113 +53,6 @@ def _is_at(path: Path, key: tuple[str, str, str, int]) -> bool:
     return tuple(os.fspath(path).split(os.sep)[-4:]) == _place(key)
 
 
-def write_atomic(path: Path, data: bytes, advice: str = "choose another --out") -> None:
-    """Write `data` so that `path` holds either all of it or what it held before.
-
-    Raises:
-        UsageError: the folder cannot be written or the disk is full; nothing half-written remains.
-    """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        owner = f".{_processes()}-{os.getpid()}-"
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=owner, suffix=_PART)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror or error}; free some space or {advice}"
-        ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-
-
-def sweep(folder: Path) -> int:
-    """Removes what killed writers left in `folder` and below; how many files.
-
-    Left are those of processes that run, and those of other machines until they are a day old.
-    """
-    swept = 0
-    for path in folder.rglob(f".*{_PART}"):
-        where, _, rest = path.name[1:].partition("-")
-        process = rest.partition("-")[0]
-        with contextlib.suppress(OSError):
-            old = time.time() - path.stat().st_mtime > _OLD
-            ended = where == _processes() and process.isdigit() and not _runs(int(process))
-            if ended or old:
-                path.unlink()
-                swept += 1
-    return swept
-
-
-_PART = ".part"  # ends the names of files that are being written
-_OLD = 86400.0  # seconds
-
-
-@functools.cache
-def _processes() -> str:
-    """What tells this process's numbers from those of other machines and containers."""
-    words = [platform.node()]
-    for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
-        with contextlib.suppress(OSError):
-            words.append(os.readlink(path) if path.endswith("pid") else Path(path).read_text())
-    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:8]
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
-
-
-def write_json(path: Path, content: Mapping[str, Any], advice: str = "choose another --out") -> None:
-    """`content` and its schema behind their checksum: JSON, its keys sorted (equal contents, equal bytes)."""
-    text = json.dumps(_plain({"schema": SCHEMA, **content}), indent=1, sort_keys=True, allow_nan=False) + "\n"
-    write_atomic(path, _sealed(text).encode(), advice)
-
-
-def read_json(path: Path, what: str) -> dict[str, Any]:
-    """The content of a file that `write_json` wrote.
-
-    Raises:
-        UsageError: missing, not JSON, changed since it was written, or of another schema.
-    """
-    try:
-        text = read_text(path)
-        body = json.loads(text)
-    except FileNotFoundError:
-        raise UsageError(f"no {what} at {path}") from None
-    except RecursionError:
-        raise UsageError(f"{what} {path} is nested too deeply; delete it to have it made anew") from None
-    except (OSError, ValueError, MemoryError) as error:
-        raise UsageError(
-            f"{what} {path} cannot be read: {said(error)}; delete it to have it made anew"
-        ) from error
-    if not isinstance(body, dict):
-        raise UsageError(f"{what} {path} is no JSON object; delete it to have it made anew")
-    if body.get("schema") not in READABLE:
-        raise UsageError(
-            f"{what} {path} has schema {body.get('schema')!r}, this version reads schema {SCHEMA}: "
-            "use the version that wrote it, or choose another folder"
-        )
-    stated = body.pop("checksum", None)
-    if not _is_sealed(text, stated) if body["schema"] >= 4 else stated != _checksum_until_3(body):
-        raise UsageError(f"{what} {path} was changed after it was written; delete it to have it made anew")
-    if "\\ud" in text and _plain(body) != body:
-        raise UsageError(f"{what} {path} holds text that is no Unicode; delete it to have it made anew")
-    return _restore(body) if '"float"' in text else body
-
-
 def write_record(run: Path, record: Record, arrays: Mapping[str, np.ndarray]) -> None:
     """Store a record and its figure arrays; the record appears last, and says which arrays are its own."""
     path = record_path(run, record.key)
@@ -178,13 +62,24 @@ def write_record(run: Path, record: Record, arrays: Mapping[str, np.ndarray]) ->
         np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})  # type: ignore[arg-type]
         its = hashlib.sha256(buffer.getvalue()).hexdigest()
         write_atomic(file, buffer.getvalue())
-    values = {
-        name: vars(value) for name, value in record.values.items()
-    }  # asdict would copy all that is in it
-    write_json(path, {**vars(record), "values": values, "arrays": its})
+    write_json(path, {**_body(record), "arrays": its})
     if not arrays:
         with contextlib.suppress(OSError):  # of an earlier record
             file.unlink()
+
+
+def _body(record: Record) -> dict[str, Any]:
+    """`dataclasses.asdict` would copy all that is in it."""
+    return {**vars(record), "values": {name: vars(value) for name, value in record.values.items()}}
+
+
+def unkept(record: Record) -> str | None:
+    """What of `record` could be read by nobody, once written, or not be written at all; in words."""
+    try:
+        plain(_body(record))
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        return said(error)
+    return _ill_typed(record)
 
 
 def copy_record(path: Path, record: Record, run: Path) -> None:
@@ -259,32 +154,17 @@ def read_head(path: Path) -> Head:
     Raises:
         UsageError: as `read_record` does, for what is in the head and for a seal that does not hold.
     """
-    with contextlib.suppress(OSError, ValueError, MemoryError, RecursionError):
-        text = read_text(path)
-        if _is_sealed(text, text[len(_SEAL) :][:64]):
-            schema, seed, *words = _members(text, ("schema", "seed", *_PLACED_BY, *Head._fields))
-            task, network, model, *head = words
-            known = schema == SCHEMA and type(seed) is int and all(type(word) is str for word in words)
-            if known and _is_at(path, (task, network, model, seed)):
-                return Head(*head)
+    with contextlib.suppress(OSError, ValueError, TypeError, MemoryError, RecursionError):
+        schema, seed, *words = members(read_text(path), ("schema", "seed", *_PLACED_BY, *Head._fields))
+        task, network, model, *head = words
+        known = schema == SCHEMA and type(seed) is int and all(type(word) is str for word in words)
+        if known and _is_at(path, (task, network, model, seed)):
+            return Head(*head)
     record = read_record(path)
     return Head(record.status, record.digest, record.arrays)
 
 
 _PLACED_BY = ("task", "network", "model")
-
-
-def _members(text: str, names: Iterable[str]) -> list[Any]:
-    """Members, each of one line, of the outermost object in a text that `write_json` wrote.
-
-    Raises:
-        ValueError: one is not there, or takes more lines.
-    """
-    found = []
-    for name in names:
-        start = text.index(f'\n "{name}": ') + len(name) + 6
-        found.append(text[start : text.index("\n", start)].rstrip(","))
-    return json.loads(f"[{','.join(found)}]")
 
 
 def has_arrays(path: Path, head: Head) -> bool:
@@ -327,33 +207,6 @@ def read_records(run: Path) -> Iterator[Record]:
     read_json(run / "run.json", "run")
     for path in record_paths(run):
         yield read_record(path)
-
-
-def _plain(value: Any) -> Any:
-    """`value` as JSON can hold it; non-finite floats become {"float": "inf"} and the like."""
-    if isinstance(value, Mapping):
-        return {_plain(str(k)): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, str):  # lone halves of a surrogate pair are in no encoding
-        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, bool | int) or value is None:
-        return value
-    number = float(value)
-    return number if math.isfinite(number) else {"float": str(number)}
-
-
-_NON_FINITE = ("inf", "-inf", "nan")
-
-
-def _restore(value: Any) -> Any:
-    if isinstance(value, dict):
-        if value.keys() == {"float"} and value["float"] in _NON_FINITE:
-            return float(value["float"])
-        return {k: _restore(v) for k, v in value.items()}
-    return [_restore(v) for v in value] if isinstance(value, list) else value
 
 
 def _ill_typed(record: Record) -> str | None:
@@ -407,27 +260,3 @@ def _is_value(value: Value) -> bool:
         and type(value.order) in _NUMBERS
         and type(value.headline) is bool
     )
-
-
-_OPENING = "{\n"  # of a text that `write_json` writes
-_SEAL = f'{_OPENING} "checksum": "'
-
-
-def _sealed(text: str) -> str:
-    """`text`, a JSON object, with the hash of its bytes as its first member."""
-    return f"{_seal(hashlib.sha256(text.encode()).hexdigest())}{text.removeprefix(_OPENING)}"
-
-
-def _is_sealed(text: str, checksum: Any) -> bool:
-    """Whether `text`, whose member of that name is `checksum`, is as `_sealed` made it."""
-    seal = _seal(checksum)
-    return text.startswith(seal) and _sealed(_OPENING + text.removeprefix(seal)) == text
-
-
-def _seal(checksum: Any) -> str:
-    return f'{_SEAL}{checksum}",\n'
-
-
-def _checksum_until_3(body: Mapping[str, Any]) -> str:
-    """The checksum of schemas 1 to 3: of the content, however it is laid out."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

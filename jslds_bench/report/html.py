@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from jslds_bench.records.store import write_atomic
+from jslds_bench.records.sealed import write_atomic
 from jslds_bench.report.figures.picture import css_name, draw
 from jslds_bench.report.style import THEME, Style
 

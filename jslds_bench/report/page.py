@@ -8,7 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from jslds_bench.records.store import write_atomic
+from jslds_bench.records.sealed import write_atomic
 from jslds_bench.report.data.run import RunData, load_data
 from jslds_bench.report.facts import facts, failures, key_lines, verdict
 from jslds_bench.report.html import chip, fill, remove_others, write_figure

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import scipy
 
 from jslds_bench.analysis.decomposition import n_near_one
 from jslds_bench.analysis.integration import choice_slopes, input_effects, selection_cosines
@@ -73,19 +74,34 @@ def distinct_points(a: Arrays) -> float:
     return float(clusters(points[:: -(-len(points) // MOST)], ONE * radius(a)).max() + 1)
 
 
+def _median(a: Arrays, of_systems: np.ndarray) -> float:
+    """Median over expansion points of a number of systems: each point has that of the nearest system kept.
+
+    A record keeps few systems, far apart, so that rare ones on the way count as much as those at rest.
+    """
+    points, of = expansions(a)
+    found = np.full(len(points), np.nan)
+    for k in np.unique(of):
+        own = a["systems_u_star"] == k
+        if own.any():
+            _, nearest = scipy.spatial.cKDTree(a["systems_e"][own]).query(points[of == k])
+            found[of == k] = of_systems[own][nearest]
+    return float(np.median(found))
+
+
 def near_one(a: Arrays) -> float:
     """Median over expansion points of how many eigenvalues lie within 0.025 of 1."""
-    return float(np.median(n_near_one(a["systems_values"])))
+    return _median(a, n_near_one(a["systems_values"]))
 
 
 def first_from_one(a: Arrays) -> float:
     """Median over expansion points of |λ_1 − 1|."""
-    return float(np.median(np.abs(a["systems_values"][:, 0] - 1)))
+    return _median(a, np.abs(a["systems_values"][:, 0] - 1))
 
 
 def second_size(a: Arrays) -> float:
     """Median over expansion points of |λ_2|."""
-    return float(np.median(np.abs(a["systems_values"][:, 1])))
+    return _median(a, np.abs(a["systems_values"][:, 1]))
 
 
 def on_line(a: Arrays) -> float:
@@ -113,12 +129,12 @@ def _cosines(a: Arrays) -> tuple[np.ndarray, np.ndarray]:
 
 def selection_relevant(a: Arrays) -> float:
     """Median |cos| of selection vectors with ∂F/∂u of the stream that counts."""
-    return float(np.median(_cosines(a)[0]))
+    return _median(a, _cosines(a)[0])
 
 
 def selection_irrelevant(a: Arrays) -> float:
     """Median |cos| of selection vectors with ∂F/∂u of the stream that does not count."""
-    return float(np.median(_cosines(a)[1]))
+    return _median(a, _cosines(a)[1])
 
 
 def choice_irrelevant(a: Arrays) -> float:
@@ -143,19 +159,33 @@ def flip_contrast(a: Arrays) -> float:
     signs = np.sign(a["systems_e"] @ a["readout_w"] + a["readout_b"])  # [L, bits]
     flips = np.stack([signs > 0, signs < 0], axis=-1).reshape(len(signs), -1)
     inward = np.where(flips, np.nan, effects)
-    return float(np.median(np.nanmean(np.where(flips, effects, np.nan), axis=1) / np.nanmean(inward, axis=1)))
+    return _median(a, np.nanmean(np.where(flips, effects, np.nan), axis=1) / np.nanmean(inward, axis=1))
+
+
+def _met(a: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """Planes of the linear system and jPC planes, one of each, paired so that the angles' sum is least."""
+    return scipy.optimize.linear_sum_assignment(a["spikes_jpca_angles"])
 
 
 def jpc_planes_met(a: Arrays) -> float:
-    """Share of the jPC planes within 40° of one of the leading complex planes of the linear system."""
-    return float(np.mean(a["spikes_jpca_angles"].min(axis=0) <= MET))
+    """Share of the jPC planes that lie within 40° of the leading complex plane paired with them."""
+    angles = a["spikes_jpca_angles"]
+    return float(np.sum(angles[_met(a)] <= MET) / angles.shape[1])
+
+
+def jpc_frequency_gap(a: Arrays) -> float:
+    """Mean |f − f_jPC| / f_jPC over jPC planes, f the frequency of the plane paired with each."""
+    own, jpc = _met(a)
+    target = np.abs(a["spikes_jpca_frequencies"][jpc])
+    return float(np.mean(np.abs(np.abs(a["spikes_plane_frequencies"][own]) - target) / target))
 
 
 MET = 40.0
 """Degrees between planes that overlap highly: 30 to 40 in the paper's figure 4F."""
 EXPANSION = ("expansion", "expansion_u_star", "example_states", "mask")
-SYSTEMS = ("systems_values",)
-CHOICE = ("systems_left", "systems_b", "systems_u_star", "choice_streams", "choice_relevant")
+NEAREST = (*EXPANSION, "systems_e", "systems_u_star")
+SYSTEMS = (*NEAREST, "systems_values")
+CHOICE = (*NEAREST, "systems_left", "systems_b", "choice_streams", "choice_relevant")
 FINDINGS: Mapping[str, Finding] = {
     "expansion_gap": Finding(
         expansion_gap,
@@ -190,11 +220,18 @@ FINDINGS: Mapping[str, Finding] = {
         "how far irrelevant evidence moves the choice, over how far relevant evidence does",
     ),
     "jpc_planes_met": Finding(
-        jpc_planes_met, ("spikes_jpca_angles",), "share of the jPC planes within 40° of a plane of the system"
+        jpc_planes_met,
+        ("spikes_jpca_angles",),
+        "share of the jPC planes within 40° of the plane of the system paired with each",
+    ),
+    "jpc_frequency_gap": Finding(
+        jpc_frequency_gap,
+        ("spikes_jpca_angles", "spikes_jpca_frequencies", "spikes_plane_frequencies"),
+        "how far frequencies of the system are from those of the jPC planes paired with them, relative, mean",
     ),
     "flip_contrast": Finding(
         flip_contrast,
-        ("systems_left", "systems_b", "systems_e", "readout_w", "readout_b"),
+        (*NEAREST, "systems_left", "systems_b", "readout_w", "readout_b"),
         "effect on the leading modes of inputs that flip a bit over that of inputs that confirm one",
     ),
 }

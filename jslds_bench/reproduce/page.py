@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from jslds_bench.records.numbers import counted, number
-from jslds_bench.records.store import write_atomic
+from jslds_bench.records.sealed import write_atomic
 from jslds_bench.report.data.run import RunData
 from jslds_bench.report.facts import Fact, facts
 from jslds_bench.report.html import fill, remove_others, write_figure
@@ -160,7 +160,7 @@ def _row(outcome: Outcome) -> Row:
         published="" if test.published is None else number(test.published, 3),
         mean=_mean(outcome.span),
         ends=_ends(outcome.span),
-        seeds=f"{outcome.n_held}/{len(outcome.holds)}",
+        seeds=f"{outcome.n_held}/{outcome.n_asked}",
         because=test.because,
         of=_said(test.of),
         missing=outcome.missing,

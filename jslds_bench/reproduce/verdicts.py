@@ -28,6 +28,7 @@ class Outcome:
         values: seed → the number; `others`: what it had to be below, where that is a number of the run.
         holds: seed → whether the test holds.
         missing: why seeds have no number; empty where all have.
+        n_asked: how many seeds were run, with a number or without.
     """
 
     test: Test
@@ -35,10 +36,16 @@ class Outcome:
     others: Mapping[int, float]
     holds: Mapping[int, bool]
     missing: str
+    n_asked: int
 
     @property
     def n_held(self) -> int:
         return sum(self.holds.values())
+
+    @property
+    def held(self) -> bool:
+        """Whether it holds on all seeds that were run: one without a number is none on which it holds."""
+        return self.n_held == self.n_asked
 
     @property
     def span(self) -> tuple[float, float, float]:
@@ -69,8 +76,8 @@ def judge(claim: Claim, data: RunData) -> Judged:
     """`claim` by the records of its suite's run.
 
     Reproduced: all tests hold on all seeds, three at least. Not reproduced: no test holds on more than half
-    of them. In part: anything between. A claim about data that are not at hand is judged on the stand-in;
-    "needs data" then says how that went.
+    of those that have its number. In part: anything between. A claim about data that are not at hand is
+    judged on the stand-in; "needs data" then says how that went.
     """
     outcomes = tuple(_outcome(test, data) for test in claim.tests)
     verdict, why = _verdict(outcomes)
@@ -88,12 +95,17 @@ def _verdict(outcomes: tuple[Outcome, ...]) -> tuple[Verdict, str]:
             n = len(outcome.holds)
             why = outcome.missing or f"{n} seed{'s'[: n != 1]}, and it takes {LEAST_SEEDS}"
             return "cannot tell", why
-    if all(all(o.holds.values()) for o in outcomes):
+    if all(o.held for o in outcomes):
         return "reproduced", ""
     if not any(2 * o.n_held > len(o.holds) for o in outcomes):
         return "not reproduced", ""
-    short = [o for o in outcomes if not all(o.holds.values())]
-    return "in part", "; ".join(f"{o.test.says}: {o.n_held} of {len(o.holds)} seeds" for o in short)
+    return "in part", "; ".join(map(_short, (o for o in outcomes if not o.held)))
+
+
+def _short(outcome: Outcome) -> str:
+    lacking = outcome.n_asked - len(outcome.holds)
+    why = f", {lacking} without a number ({outcome.missing})" if lacking else ""
+    return f"{outcome.test.says}: {outcome.n_held} of {outcome.n_asked} seeds{why}"
 
 
 def _outcome(test: Test, data: RunData) -> Outcome:
@@ -107,13 +119,14 @@ def _outcome(test: Test, data: RunData) -> Outcome:
         for seed, value in values.items()
         if test.below is None or seed in others
     }
-    return Outcome(test, values, others, holds, missing)
+    n_asked = len({record.seed for record in data.records.get(test.of.key, ())})
+    return Outcome(test, values, others, holds, missing, n_asked)
 
 
 def _holds(test: Test, value: float, other: float | None) -> bool:
     low = -math.inf if test.at_least is None else test.at_least
     high = math.inf if test.at_most is None else test.at_most
-    return low <= value <= high and (other is None or value < other)
+    return math.isfinite(value) and low <= value <= high and (other is None or value < other)
 
 
 def _values(number: Number, data: RunData) -> tuple[dict[int, float], str]:

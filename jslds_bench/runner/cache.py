@@ -13,7 +13,7 @@ import platformdirs
 
 from jslds_bench.errors import UsageError
 from jslds_bench.files import read_file
-from jslds_bench.records.store import read_json, write_atomic, write_json
+from jslds_bench.records.sealed import read_json, write_atomic, write_json
 
 if TYPE_CHECKING:
     from jslds_bench.types.core import Network

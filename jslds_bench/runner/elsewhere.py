@@ -9,7 +9,8 @@ from pathlib import Path
 
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Record
-from jslds_bench.records.store import move_record, read_arrays, read_record, record_path, write_atomic
+from jslds_bench.records.sealed import write_atomic
+from jslds_bench.records.store import move_record, read_arrays, read_record, record_path
 from jslds_bench.runner.executors.shards import Ended, Executor, Shard, shards_of
 from jslds_bench.runner.limits import Limits
 from jslds_bench.suite import Job, Suite, dump

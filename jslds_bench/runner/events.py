@@ -17,10 +17,12 @@ EVENTS: dict[str, dict[str, tuple[type, ...]]] = {
 }
 
 
-def is_event(event: dict[str, Any], group: list[tuple[Any, ...]]) -> bool:
-    """Whether `event` is one that a worker sends, and is of the jobs of its `group`."""
+def is_event(event: dict[str, Any], group: list[tuple[Any, ...]], ready: bool) -> bool:
+    """Whether a worker, `ready` or not yet, would send `event` now that `group` is what is left to it."""
     fields = EVENTS.get(event["event"])
     if fields is None or not all(isinstance(event.get(k, ...), kinds) for k, kinds in fields.items()):
+        return False
+    if (event["event"] == "idle" and group) or (event["event"] == "ready" and ready):
         return False
     if not {"key", "keys"} & fields.keys():
         return True

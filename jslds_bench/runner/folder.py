@@ -29,6 +29,10 @@ def locked(out: Path) -> Iterator[Callable[[], bool]]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise UsageError(f"another run is writing to {out}; wait for it, or choose another --out") from None
+    except OSError as error:  # network disks that are mounted without locks
+        raise UsageError(
+            f"{out} cannot be locked: {error.strerror}; choose an --out on a disk where files can be"
+        ) from error
     else:
         held = os.fstat(lock)
 

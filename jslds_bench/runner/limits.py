@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 
 from jslds_bench.errors import UsageError
@@ -29,8 +30,8 @@ class Limits:
             raise UsageError(f"threads is {self.threads}, expected at least 1")
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError(f"timeout is {self.timeout} s, expected more than 0")
-        if self.memory is not None and not self.memory > 0:
-            raise UsageError(f"memory is {self.memory} GB, expected more than 0")
+        if self.memory is not None and not 0 < self.memory < math.inf:
+            raise UsageError(f"memory is {self.memory} GB, expected more than 0, and finite")
         if self.memory is not None and sys.platform != "linux":
             raise UsageError(f"memory is {self.memory} GB: it can be limited on Linux alone")
 

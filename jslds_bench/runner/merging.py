@@ -9,15 +9,8 @@ from typing import Any
 
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Record, is_time
-from jslds_bench.records.store import (
-    copy_record,
-    read_arrays,
-    read_json,
-    read_record,
-    record_paths,
-    sweep,
-    write_json,
-)
+from jslds_bench.records.sealed import read_json, sweep, write_json
+from jslds_bench.records.store import copy_record, read_arrays, read_record, record_paths
 from jslds_bench.runner.folder import asked_of, locked
 from jslds_bench.suite import Key, Suite, dump
 from jslds_bench.suite.choosing import united
@@ -89,6 +82,11 @@ def _suite_of(metas: dict[Path, dict[str, Any]]) -> Suite:
         asked = asked_of(meta, folder)
         if asked is None:
             raise UsageError(f"{folder}/run.json does not say which suite was run")
+        if suite is not None and asked.n_trials != suite.n_trials:
+            raise UsageError(
+                f"{folder} was scored on {asked.n_trials} trials of each task, {first} on {suite.n_trials}: "
+                "their means cannot be taken together"
+            )
         for kind in TABLES if suite is not None else ():
             entries = {entry.label: entry for entry in getattr(suite, kind)}
             for entry in getattr(asked, kind):

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from jslds_bench.errors import Diverged, NotApplicable, Unsupported, UsageError, printable, said
+from jslds_bench.errors import Diverged, NotApplicable, Unsupported, UsageError, printable, said, text_of
 from jslds_bench.records.record import Record, Status
 from jslds_bench.suite.job import Job
 
@@ -48,11 +48,4 @@ def outcome(error: BaseException) -> tuple[Status, str]:
         return "failed", said(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return "failed", printable(f"{type(error).__name__}{place}: {_text(error)[:300]}")
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return printable(str(error))
-    except Exception as second:  # an exception of a plug-in may fail to say what it is
-        return f"(its text cannot be had: {type(second).__name__})"
+    return "failed", printable(f"{type(error).__name__}{place}: {text_of(error)[:300]}")

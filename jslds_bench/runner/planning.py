@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jslds_bench.entries import calls
 from jslds_bench.entries.foreign import Foreign, failure
 from jslds_bench.entries.registry import CELLS, METRICS, MODELS, NETWORKS, TASKS
 from jslds_bench.errors import UsageError, printable
@@ -84,10 +85,12 @@ def _has_foreign(suite: Suite) -> bool:
     named = {
         TASKS: {entry.name for entry in suite.tasks},
         NETWORKS: {entry.name for entry in suite.networks},
-        CELLS: {str(entry.parameters.get("cell", "")).partition("(")[0] for entry in suite.networks},
+        CELLS: {calls.name_in(str(entry.parameters.get("cell", ""))) for entry in suite.networks},
         MODELS: {entry.name for entry in suite.models},
         METRICS: set(suite.metrics or ()),
     }
+    if named[NETWORKS] & {"checkpoint"} and CELLS.installed():
+        return True  # its file may name one of these
     return bool(suite.plugins) or any(
         names & registry.installed().keys() for registry, names in named.items()
     )
@@ -104,7 +107,9 @@ def _asked(
         with selectors.DefaultSelector() as selector:
             selector.register(child.output, selectors.EVENT_READ)
             while True:
-                events = child.read() if selector.select(0.2) else [] if not child.ended() else None
+                ended = child.ended()  # asked first: what it said before is heard all the same
+                heard = selector.select(0.0 if ended else 0.2)
+                events = child.read() if heard else None if ended else []
                 for event in events or []:
                     match event:
                         case {"event": "asked", "subject": str(subject), "to": str(to)}:

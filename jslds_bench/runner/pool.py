@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import selectors
 import tempfile
 import time
@@ -27,6 +28,7 @@ class Worker(Child):
         self.label: tuple[Any, ...] = ()  # the same, as shown to people
         self.group: list[tuple[Any, ...]] = []  # what is left of its group
         self.since = time.monotonic()  # when it began that
+        self.begun = True  # whether it has begun what it was given last
         self.environment: dict[str, Any] = {}
         pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS") if cores else ()
         environment = {
@@ -103,5 +105,18 @@ class Pool:
             if worker in heard:
                 arrived = worker.read()
                 yield from ((worker, event) for event in ([None] if arrived is None else arrived))
-            elif worker.ended():  # something that it started holds its output
+            elif worker.ended():  # since it was listened to, or something that it started holds its output
+                yield from ((worker, event) for event in self.unread(worker))
                 yield worker, None
+
+    def unread(self, worker: Worker) -> Iterator[dict[str, Any] | Garbled]:
+        """What the worker has said and nobody has heard."""
+        for _ in range(_MOST_READS):
+            if worker not in self.workers or not select.select([worker.output], [], [], 0)[0]:
+                return
+            if (arrived := worker.read()) is None:
+                return
+            yield from arrived
+
+
+_MOST_READS = 256  # of one that never stops talking

@@ -161,8 +161,11 @@ class _Stage:
         count = f"{self.done}/{self.total}"
         if self.now <= self.began or self.done <= self.first:
             return count
-        rate = (self.done - self.first) / (self.now - self.began)
-        return f"{count}, {rate:.3g}/s, {_seconds((self.total - self.done) / rate)} left"
+        try:
+            rate = (self.done - self.first) / (self.now - self.began)
+            return f"{count}, {rate:.3g}/s, {_seconds((self.total - self.done) / rate)} left"
+        except (OverflowError, ValueError):  # of code of others, which may count to infinity
+            return count
 
 
 def _name(key: Key) -> str:

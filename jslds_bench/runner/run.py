@@ -14,14 +14,8 @@ from typing import Any
 from jslds_bench import settings
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
-from jslds_bench.records.store import (
-    read_json,
-    record_path,
-    slug,
-    sweep,
-    write_json,
-    write_record,
-)
+from jslds_bench.records.sealed import read_json, sweep, write_json
+from jslds_bench.records.store import record_path, slug, write_record
 from jslds_bench.runner import accelerators, cache
 from jslds_bench.runner.child import Garbled, shown
 from jslds_bench.runner.cores import usable_cores
@@ -114,7 +108,7 @@ def run_suite(
     out = Path(out if out is not None else Path("reports") / slug(chosen.suite.name)).absolute()
     with locked(out) as ours:
         sweep(out / "records")
-        sweep(cache.cache_folder())
+        sweep(cache.cache_folder() / "networks")
         run = _Run(chosen, out, limits, resume, board, ours, shared, executor)
         try:
             return run.all(batched)
@@ -150,6 +144,8 @@ class _Run:
         self.starting = 0.0  # seconds until workers were ready, of all together
         self.let_go: list[float] = []  # when each worker that found nothing left to do was ended
         self.attempts: dict[Key, int] = {}  # that ended with their worker
+        self.to_tell: list[Worker] = []  # halted workers that have nothing to do
+        self.unbegun = 0  # workers that died, one after the other, before they began what they were given
         self.weighed = 0.0  # when memory was last looked at
 
     def all(self, batched: bool | None) -> RunResult:
@@ -296,19 +292,27 @@ class _Run:
             self._start(number)
         while pool.workers:
             for worker, event in pool.events(timeout=0.5):
-                if worker not in pool.workers:
-                    continue  # it said more than it should, and was ended
-                if event is None:
-                    ended = pool.bury(worker)
-                    self._lost(pool, worker, groups, "failed", f"its worker died: {ended}", again=True)
-                elif isinstance(event, Garbled) or not is_event(event, worker.group):
-                    pool.remove(worker)
-                    reason = f"it wrote to the conversation of its worker: {shown(event)}"
-                    self._lost(pool, worker, groups, "failed", reason)
-                else:
-                    self._handle(pool, worker, event, groups)
+                if worker in pool.workers:  # it may have said more than it should, and been ended
+                    self._hear(pool, worker, event, groups)
             self._stop_overdue(pool, groups)
             self._stop_oversized(pool, groups)
+            waiting, self.to_tell = self.to_tell, []
+            for worker in waiting:
+                if worker in pool.workers:
+                    self._next(pool, worker, groups)
+
+    def _hear(
+        self, pool: Pool, worker: Worker, event: dict[str, Any] | Garbled | None, groups: Queue
+    ) -> None:
+        if event is None:
+            ended = pool.bury(worker)
+            self._lost(pool, worker, groups, "failed", f"its worker died: {ended}", again=True)
+        elif isinstance(event, Garbled) or not is_event(event, worker.group, bool(worker.environment)):
+            pool.remove(worker)
+            reason = f"it wrote to the conversation of its worker: {shown(event)}"
+            self._lost(pool, worker, groups, "failed", reason)
+        else:
+            self._handle(pool, worker, event, groups)
 
     def _handle(self, pool: Pool, worker: Worker, event: dict[str, Any], groups: Queue) -> None:
         match event["event"]:
@@ -320,6 +324,7 @@ class _Run:
                 worker.keys = worker.group = []
                 self._next(pool, worker, groups)
             case "begin":
+                worker.begun, self.unbegun = True, 0
                 worker.keys = [tuple(key) for key in event["keys"]]
                 worker.since = time.monotonic()
                 worker.label = worker.keys[0]
@@ -347,13 +352,17 @@ class _Run:
                 raise UsageError(event["message"])
 
     def _next(self, pool: Pool, worker: Worker, groups: Queue) -> None:
-        """Gives the worker its next group, or ends it."""
+        """Gives the worker its next group, or ends it; one that is halted, when it goes on."""
+        if self.silence.halts(worker):
+            if worker not in self.to_tell:
+                self.to_tell.append(worker)
+            return
         if not groups:
             pool.remove(worker)
             self.let_go.append(time.monotonic())
             return
         worker.group = worker.keys = groups.take(worker.task)
-        worker.task = worker.group[0][0]
+        worker.task, worker.begun = worker.group[0][0], False
         worker.since = time.monotonic()
         command = {
             "jobs": [self.jobs[key].content for key in worker.group],
@@ -368,13 +377,21 @@ class _Run:
 
     def _stop_overdue(self, pool: Pool, groups: Queue) -> None:
         """Ends workers whose job has taken longer than the timeout, and starts others in their place."""
-        timeout = self.limits.timeout
-        for worker in self.silence.running():  # the clocks of the others stand
-            # Networks that are made together may take as long as they might one by one.
-            allowed = math.inf if timeout is None else timeout * len(_seeds(worker.keys))
-            if worker.keys and time.monotonic() - worker.since > allowed:
+        for worker in filter(self._is_overdue, self.silence.running()):  # the clocks of the others stand
+            for event in pool.unread(worker):  # it may have finished in time
+                self._hear(pool, worker, event, groups)
+            if worker in pool.workers and self._is_overdue(worker):
+                reason = f"stopped after {self._allowed(worker):g} s (--timeout)"
                 pool.remove(worker)
-                self._lost(pool, worker, groups, "timeout", f"stopped after {allowed:g} s (--timeout)")
+                self._lost(pool, worker, groups, "timeout", reason)
+
+    def _is_overdue(self, worker: Worker) -> bool:
+        return bool(worker.keys) and time.monotonic() - worker.since > self._allowed(worker)
+
+    def _allowed(self, worker: Worker) -> float:
+        """Seconds; networks that are made together may take as long as they might one by one."""
+        timeout = self.limits.timeout
+        return math.inf if timeout is None else timeout * len(_seeds(worker.keys))
 
     def _stop_oversized(self, pool: Pool, groups: Queue) -> None:
         """Ends workers that take more memory than they may."""
@@ -405,6 +422,14 @@ class _Run:
         self.silence.end(worker)
         if not worker.environment and not worker.group:
             raise UsageError(f"a worker could not start ({reason}); `jslds-bench doctor` may show why")
+        if again and not worker.begun:
+            self.unbegun += 1
+            if self.unbegun >= _UNBEGUN:
+                raise UsageError(
+                    f"{self.unbegun} workers, one after the other, died before they began a job ({reason}): "
+                    "what all of them import does that, a plug-in perhaps; start the run again when it is "
+                    "mended, what is done is kept"
+                )
         keys = worker.keys or worker.group[:1]
         if status == "failed" and len(_seeds(keys)) > 1:
             self.board.note(f"networks are made one by one, since together {reason}")
@@ -438,6 +463,7 @@ class _Run:
 
 
 _ATTEMPTS = 2  # of a job whose workers die
+_UNBEGUN = 2 * _ATTEMPTS  # workers: more than one group of jobs can cost
 _WEIGHED = 0.4  # seconds between two looks at memory
 
 

@@ -23,6 +23,10 @@ class Silence:
         """The workers that are not halted."""
         return self._in_line[:1] or list(self._pool.workers)
 
+    def halts(self, worker: Worker) -> bool:
+        """Whether `worker` is halted: what is written to it then may wait for ever to be read."""
+        return bool(self._in_line) and worker is not self._in_line[0]
+
     def ask(self, worker: Worker) -> None:
         self._in_line.append(worker)
         if len(self._in_line) == 1:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from jslds_bench.entries.registry import NETWORKS, TASKS
-from jslds_bench.errors import Diverged
+from jslds_bench.errors import Diverged, text_of
 from jslds_bench.runner.clock import Parts, timed
 from jslds_bench.runner.job import Made
 from jslds_bench.settings.draws import purpose_key
@@ -42,7 +42,7 @@ def made_together(jobs: Sequence[Job], note: Callable[[str], None], progress: Pr
         with parts("network"):
             made, seconds = timed(make)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {text_of(error)}"
         note(f"{jobs[0].network.label}: networks are made one by one, since together {reason[:300]}")
         return []
     n = len(jobs)

@@ -41,7 +41,8 @@ def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Cha
     from jslds_bench.suite import Job, load_plugins, registries
 
     registries()
-    load_plugins(command["plugins"])
+    for failure in load_plugins(command["plugins"]):  # here, though it imported when the run was planned
+        channel.send("note", text=failure)
     environment = {**environment, "batched": command["batched"]}
     of_seed: dict[int, list[Any]] = {}
     for content in command["jobs"]:
@@ -81,7 +82,7 @@ def _run_seed(
     """The jobs of one (task, network, seed); `together`: its network, where it was made with others."""
     from jslds_bench import settings
     from jslds_bench.errors import Diverged
-    from jslds_bench.records.store import write_record
+    from jslds_bench.records.store import unkept, write_record
     from jslds_bench.runner import cache
     from jslds_bench.runner.clock import Parts, timed
     from jslds_bench.runner.job import Made, prepare, run_job
@@ -97,6 +98,9 @@ def _run_seed(
     def finish(job: Any, record: Any, arrays: Any) -> None:
         if (attempts := tried[job.key]) > 1:
             record = dataclasses.replace(record, detail={**record.detail, "attempts": attempts})
+        if lacking := unkept(record):  # of what metrics and models say of themselves
+            reason = f"what it says cannot be kept: {lacking}"
+            record, arrays = blank_record(job, "failed", reason, environment), {}
         write_record(out, record, arrays)
         channel.send("finished", key=job.key, status=record.status, reason=record.reason)
 
@@ -160,7 +164,9 @@ def main(runner: int, cores: list[int], programs: str, memory: int | None) -> No
     if memory is not None and sys.platform == "linux":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (memory + _SLACK, memory + _SLACK))
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        most = memory + _SLACK if hard == resource.RLIM_INFINITY else min(memory + _SLACK, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
     from jslds_bench.runner.machine import environment
     from jslds_bench.runner.programs import share

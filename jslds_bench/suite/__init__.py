@@ -6,8 +6,9 @@ registries, which imports the entries and so JAX.
 
 from jslds_bench.suite.choosing import parse_seeds, select, with_data, with_plugin_models
 from jslds_bench.suite.job import Job, Key, Part
+from jslds_bench.suite.making import load_plugins, registries
 from jslds_bench.suite.reading import NO_NETWORK, grid, load_suite, suite_names
-from jslds_bench.suite.resolving import Resolved, load_plugins, registries, resolve
+from jslds_bench.suite.resolving import Resolved, resolve
 from jslds_bench.suite.toml import Entry, Suite, check_seeds, dump, parse
 
 __all__ = [

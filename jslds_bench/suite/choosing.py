@@ -12,8 +12,8 @@ from typing import Any
 from jslds_bench.entries.foreign import Foreign
 from jslds_bench.entries.registry import Registry, nearest
 from jslds_bench.errors import BrokenPlugin, UsageError
+from jslds_bench.suite.making import registries
 from jslds_bench.suite.reading import grid
-from jslds_bench.suite.resolving import registries
 from jslds_bench.suite.toml import RESTRICTIONS, TABLES, Entry, Suite, check_seeds
 
 

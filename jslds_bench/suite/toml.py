@@ -32,7 +32,6 @@ class Entry:
         parameters: the remaining keys; a relative ``path`` has been resolved.
         networks, tasks: labels that it is restricted to; None: all.
         place: where it stands in its file, for messages.
-        broken: why it cannot be made, although the suite is right: its plug-in does not import.
     """
 
     name: str
@@ -41,7 +40,6 @@ class Entry:
     networks: tuple[str, ...] | None = None
     tasks: tuple[str, ...] | None = None
     place: str = dataclasses.field(default="", compare=False, repr=False)
-    broken: str | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)

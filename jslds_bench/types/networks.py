@@ -166,13 +166,15 @@ class InForce(NamedTuple):
     Attributes:
         labels: the system at each step, by number, for each of `apart`, [S] each.
         state_kept: whether it is the same one a little way towards another visited state, [S].
-        input_kept: whether it is the same one under another visited input, [S].
+        input_kept: whether it is the same one under another visited input, [S]; true where there is none.
+        input_tried: whether there is another, [S].
         apart: how little systems that count as one may differ, in RMS radii; the first is the one to go by.
     """
 
     labels: tuple[Int[Any, " S"], ...]
     state_kept: Bool[Any, " S"]
     input_kept: Bool[Any, " S"]
+    input_tried: Bool[Any, " S"]
     apart: tuple[float, ...]
 
 

@@ -15,7 +15,8 @@ from jslds_bench.compare.sides import Metric, Results, Side
 from jslds_bench.compare.tolerance import Tolerance
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.records.record import Record, Value
-from jslds_bench.records.store import write_json, write_record
+from jslds_bench.records.sealed import write_json
+from jslds_bench.records.store import write_record
 
 METRICS = {
     "relative_error": ("1", "lower"),

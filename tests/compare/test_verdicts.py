@@ -145,6 +145,16 @@ def test_what_is_not_finite_is_worse_than_any_number(make_side, odd):
     assert only(compare(torn, moved)).verdict == "cannot tell"
 
 
+def test_one_seed_that_is_finite_again_does_not_hide_what_the_others_do(make_side):
+    before, after = [INF, *[0.1] * 9], [0.1, *[1.0] * 9]
+    row = only(compare(make_side({"relative_error": before}), make_side({"relative_error": after})))
+    assert row.verdict == "cannot tell"
+    assert row.reason == "not finite before: 1 of 10 seeds, and the others are worse"
+    back = only(compare(make_side({"relative_error": after}), make_side({"relative_error": before})))
+    assert back.verdict == "cannot tell"
+    assert back.reason == "not finite any more: 1 of 10 seeds, and the others are better"
+
+
 def test_an_unbounded_fall_of_a_higher_is_better_metric_is_worse(make_side):
     row = only(compare(make_side({"skill": [0.9, 0.9]}), make_side({"skill": [0.9, -INF]})))
     assert row.verdict == "worse"

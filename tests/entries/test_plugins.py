@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from jslds_bench.entries import plugins
-from jslds_bench.errors import UsageError
+from jslds_bench.entries.foreign import Foreign
+from jslds_bench.errors import BrokenPlugin, UsageError
 
 
 def test_a_plug_in_is_imported_once_by_whatever_path(tmp_path: Path, monkeypatch):
@@ -50,3 +51,17 @@ def test_only_python_files_are_plug_ins(tmp_path: Path):
     (tmp_path / "mine.txt").touch()
     with pytest.raises(UsageError, match=r"not a \.py file"):
         plugins.load(tmp_path / "mine.txt")
+
+
+class _Mute(Exception):
+    def __str__(self) -> str:
+        return 3  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("error", [_Mute(), SystemExit(2), GeneratorExit(), BaseException("any")])
+def test_whatever_code_of_others_raises_is_the_reason_of_its_own(error):
+    def call():
+        raise error
+
+    with pytest.raises(BrokenPlugin, match=r"^model 'm' could not be made: \w+ at test_plugins\.py:\d+:"):
+        Foreign()("model 'm'", "be made", call)

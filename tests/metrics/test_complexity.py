@@ -8,6 +8,7 @@ import pytest
 from jslds_bench.contract.settings.networks.cases import random_network
 from jslds_bench.dynamics.fixed_points import groups_within
 from jslds_bench.entries.registry import METRICS
+from jslds_bench.errors import Unsupported
 from jslds_bench.metrics.complexity import effective_number
 from jslds_bench.models.codebook import CodebookModel
 from jslds_bench.models.dmdc import DMDc
@@ -61,6 +62,16 @@ def test_systems_closer_than_the_distance_are_one_and_no_chain_joins_what_is_far
 )
 def test_one_linear_system_everywhere(measured, model, numbers):
     assert measured(model) == [1, pytest.approx(1), 1, 1, numbers]
+
+
+def test_where_there_is_no_other_input_nothing_is_said_of_it(network):
+    still = ev.draw_trials(TASK, 0, "evaluation", 50)
+    still = still._replace(inputs=np.zeros_like(still.inputs))
+    fitted = Persistence().fit(TASK, network, still, jax.random.key(0))
+    made = ev.evaluate(TASK, network, fitted, still, [], 0)
+    with pytest.raises(Unsupported, match="never have another input"):
+        METRICS.make("linear_in_input", {}).compute(made)
+    assert METRICS.make("linear_in_state", {}).compute(made) == 1
 
 
 def test_a_system_for_every_state(measured):

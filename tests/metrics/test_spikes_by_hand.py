@@ -168,6 +168,17 @@ def test_five_pairs_have_a_choice_and_the_null_says_how_much(perfect):
     assert np.median(worst) == pytest.approx(0.43, abs=0.03)
 
 
+def test_the_null_of_a_mean_angle_is_of_means(perfect):
+    n = len(perfect.held_out.rotations.frequencies)
+    rng = np.random.default_rng(1)
+    means = []
+    for _ in range(2_000):
+        pairs = [[np.linalg.qr(rng.normal(size=(2 * n, 2)))[0] for _ in range(2)] for _ in range(n)]
+        cosines = [np.linalg.svd(a.T @ b, compute_uv=False)[1] for a, b in pairs]
+        means.append(np.degrees(np.arccos(cosines)).mean())
+    assert metric("plane_angle_null", perfect) == pytest.approx(np.percentile(means, 5), abs=2)
+
+
 def test_the_true_rates_stand_beside_the_score_of_condition_means(perfect):
     constant = with_rates(perfect, np.ones_like(perfect.held_out.rates))
     for evaluation in (perfect, constant):

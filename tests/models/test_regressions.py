@@ -8,12 +8,14 @@ import pytest
 from jslds_bench.dynamics.linearize import apply_local
 from jslds_bench.dynamics.rollout import free_run_error, one_step, trajectories
 from jslds_bench.errors import Unsupported, UsageError
-from jslds_bench.models.clds import MOST_CONDITIONS, ConditionalLDS
+from jslds_bench.models import clds
+from jslds_bench.models.clds import MOST_CONDITIONS, ConditionalLDS, _kernel
 from jslds_bench.models.dmdc import DMDc
 from jslds_bench.models.edmd import EDMD, features
 from jslds_bench.networks.analytic import Analytic
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.tasks.perturbations import Perturbations
+from jslds_bench.types.core import Trials
 
 TASK = Perturbations(n_steps=12)
 KEY = jax.random.key(0)
@@ -59,6 +61,26 @@ def test_between_conditions_a_system_lies_between(flip_flop, trials):
     one, other = jnp.asarray(TASK.expansion_inputs())
     a, b, c = (model.local(jnp.zeros(4), u, u).A for u in (one, (one + other) / 2, other))
     assert jnp.linalg.norm(b - (a + c) / 2) < jnp.linalg.norm(a - c)
+
+
+def test_a_condition_that_was_seen_is_served_as_it_was_fitted(monkeypatch):
+    """Eight conditions as near as in `sine_generator`: what each has of its own is part of the fit."""
+    conditions = np.linspace(-1, 1, 8).astype(np.float32)
+    kernel = _kernel(np, conditions[:, None], conditions[:, None], conditions.std(), 1.0, 100.0)
+    assert np.linalg.eigvalsh(kernel)[0] < 2e-5
+    turns = 0.3 + 0.2 * (-1.0) ** np.arange(8)  # as unlike its neighbours as can be
+    true = np.array([[[np.cos(x), -np.sin(x)], [np.sin(x), np.cos(x)]] for x in turns])
+    which = np.repeat(np.arange(8), 16)
+    states = [np.random.default_rng(0).normal(size=(128, 2))]
+    for _ in range(12):
+        states.append(np.einsum("bij,bj->bi", true[which], states[-1]))
+    monkeypatch.setattr(clds, "fit_states", lambda network, trials: np.stack(states, axis=1))
+    network = Analytic("bistable", n_state=2).build(TASK, KEY)
+    u_star = conditions[which][:, None]
+    trials = Trials(np.zeros((128, 12, 1)), np.zeros((128, 12, 1)), np.ones(12), u_star)
+    model = ConditionalLDS(ridge=1e-9).fit(TASK, network, trials, KEY)
+    found = [np.asarray(model.local(jnp.zeros(2), u, u).A) for u in jnp.asarray(conditions[:, None])]
+    assert np.abs(np.stack(found) - true).max() < 0.01
 
 
 def test_clds_refuses_what_it_cannot_serve(flip_flop, trials):

@@ -1,5 +1,6 @@
 """Records on disk: what goes in comes out, whole or not at all, and old ones stay readable."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -18,20 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jslds_bench.errors import UsageError
-from jslds_bench.records import store
+from jslds_bench.records import sealed, store
 from jslds_bench.records.record import Record, Value
+from jslds_bench.records.sealed import read_json, sweep, write_atomic, write_json
 from jslds_bench.records.store import (
     has_arrays,
     read_arrays,
     read_head,
-    read_json,
     read_record,
     read_records,
     record_path,
     slug,
-    sweep,
-    write_atomic,
-    write_json,
     write_record,
 )
 from jslds_bench.records.table import COLUMNS, load_run
@@ -245,7 +243,8 @@ def test_the_record_appears_after_its_arrays(tmp_path, monkeypatch):
     def note(path, data, advice=""):
         written.append(path.suffix)
 
-    monkeypatch.setattr(store, "write_atomic", note)
+    for module in (store, sealed):
+        monkeypatch.setattr(module, "write_atomic", note)
     write_record(tmp_path, a_record(), {"x": np.zeros(2)})
     assert written == [".npz", ".json"]
 
@@ -385,7 +384,7 @@ def test_text_that_no_encoding_takes_is_kept_as_its_code(stored):
     body = json.loads(stored.read_text())
     body.pop("checksum")
     body["reason"] = "\udc80"
-    stored.write_text(store._sealed(json.dumps(body, indent=1)))
+    stored.write_text(sealed.seal(json.dumps(body, indent=1)))
     assert "holds text that is no Unicode" in refused(stored)
 
 
@@ -400,7 +399,7 @@ def test_leftovers_of_killed_writers_are_swept_and_those_of_living_ones_are_not(
     killed = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
-        from jslds_bench.records.store import write_atomic
+        from jslds_bench.records.sealed import write_atomic
         os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
         write_atomic(Path(sys.argv[1]), b"half")
     """)
@@ -416,6 +415,46 @@ def test_leftovers_of_killed_writers_are_swept_and_those_of_living_ones_are_not(
     path.touch()
     assert sweep(tmp_path) == 2
     assert set(path.parent.iterdir()) == {path, living, away}
+
+
+def test_files_of_others_are_not_swept(tmp_path):
+    theirs = [tmp_path / name for name in (".draft.part", ".1234567-12-x.part", ".zzzzzzzz-12-x.part")]
+    for path in theirs:
+        path.touch()
+        os.utime(path, (0, 0))
+    assert sweep(tmp_path) == 0
+    assert set(tmp_path.iterdir()) == set(theirs)
+
+
+def nested(depth: int):
+    return [nested(depth - 1)] if depth else {"float": "inf"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body.update(reason="\udc80"),
+        lambda body: body.update(detail={"x": nested(900)}),
+        lambda body: body.update(seed="3"),
+    ],
+)
+@pytest.mark.parametrize("upper", [False, True])
+def test_sealed_records_of_odd_content_are_refused_in_words(stored, change, upper):
+    body = json.loads(stored.read_text())
+    body.pop("checksum")
+    change(body)
+    text = json.dumps(body, indent=1, sort_keys=True)
+    stored.write_text(sealed.seal(text.replace("\\udc80", "\\uDC80") if upper else text))
+    refused(stored)
+    with contextlib.suppress(UsageError):  # nothing else
+        read_head(stored)
+
+
+def test_a_head_whose_line_holds_two_members_is_read_whole(stored):
+    text = stored.read_text().replace('"status": "ok",\n', '"status": "ok", "x": "y",\n')
+    stored.write_text(sealed.seal("{\n" + text.split("\n", 2)[2]))
+    with pytest.raises(UsageError, match="lacks or adds fields"):
+        read_head(stored)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -11,7 +11,8 @@ import pytest
 from places import measured
 
 from jslds_bench.records.record import Record, Value
-from jslds_bench.records.store import write_json, write_record
+from jslds_bench.records.sealed import write_json
+from jslds_bench.records.store import write_record
 from jslds_bench.report import write_report
 
 N, T, E = 16, 25, 4

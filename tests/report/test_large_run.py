@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jslds_bench.records import store
+from jslds_bench.records import sealed, store
 from jslds_bench.report import write_leaderboard, write_report
 from jslds_bench.report.data.run import load_data
 
@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).with_name("large_run.py")
 def test_every_record_is_read_once(write_named, make, monkeypatch):
     run = write_named("run", [make(seed=s, status="failed", reason="no luck") for s in range(5)])
     read: list[Path] = []
-    real = store.read_json
+    real = sealed.read_json
     monkeypatch.setattr(store, "read_json", lambda path, what: read.append(path) or real(path, what))
     data = load_data(run)
     assert len(data.frame) == len(read) == 5

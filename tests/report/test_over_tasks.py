@@ -94,9 +94,10 @@ def test_what_has_no_result_is_last_together_and_what_cannot_be_is_left_out(scor
     assert "no result at all: broken, misfit" in note
 
 
-def test_a_failed_job_counts_like_a_diverged_one(scored):
+@pytest.mark.parametrize("status", ["timeout", "failed", "diverged"])
+def test_a_failed_job_counts_like_a_diverged_one(scored, status):
     records = [scored(f"task {i}", model, 0.1) for i in range(3) for model in ("lds", "dmdc")]
-    records[0] = dataclasses.replace(records[0], status="timeout", values={})
+    records[0] = dataclasses.replace(records[0], status=status, values={})
     (group,) = field_of(run_data(records)).groups
     assert group.losses[:, group.models.index("lds")].tolist() == [math.inf, 0.1, 0.1]
 

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.text import Text
 from switching_runs import recorded_record, write_recorded
 
-from jslds_bench.records.store import write_json
+from jslds_bench.records.sealed import write_json
 from jslds_bench.report import build_table, markdown_table, write_report
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.facts import key_lines

@@ -12,7 +12,7 @@ import pytest
 
 from jslds_bench.compare import as_text, compare, read_side
 from jslds_bench.errors import UsageError
-from jslds_bench.records.store import read_json, write_json
+from jslds_bench.records.sealed import read_json, write_json
 from jslds_bench.records.table import load_run
 from jslds_bench.report import format_table, load_data, write_leaderboard, write_report
 

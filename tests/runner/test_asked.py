@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from boards import Board
 
-from jslds_bench.records.store import read_json, read_records, write_json
+from jslds_bench.records.sealed import read_json, write_json
+from jslds_bench.records.store import read_records
 from jslds_bench.runner import run_suite
 from jslds_bench.suite import Suite, load_suite, parse, select
 

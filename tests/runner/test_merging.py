@@ -12,7 +12,8 @@ import pytest
 from boards import Board
 
 from jslds_bench.errors import UsageError
-from jslds_bench.records.store import read_arrays, read_json, read_record, record_paths, write_record
+from jslds_bench.records.sealed import read_json
+from jslds_bench.records.store import read_arrays, read_record, record_paths, write_record
 from jslds_bench.runner import run_suite
 from jslds_bench.runner.merging import merge
 from jslds_bench.suite import load_suite, select
@@ -86,6 +87,14 @@ def test_runs_apart_are_the_run_of_all(runs):
     suite = load_suite(str(runs / "apart.toml"))
     again = run_suite(suite, runs / "merged", progress=Board())
     assert again.n_kept == 8
+
+
+def test_runs_scored_on_other_numbers_of_trials_are_not_one(runs):
+    suite = load_suite(str(runs / "apart.toml"))
+    run_suite(dataclasses.replace(select(suite, seeds=[2]), n_trials=8), runs / "other", progress=Board())
+    with pytest.raises(UsageError, match=r"other was scored on 8 trials of each task, .*a on 16: "):
+        merge([runs / "a", runs / "other"], runs / "merged")
+    assert not (runs / "merged").exists()
 
 
 def test_a_run_can_be_added_to(runs):

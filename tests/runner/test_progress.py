@@ -53,6 +53,14 @@ def report(board: ProgressBoard, clock: Clock, seconds: int) -> None:
         board.stage(0, KEY, second, seconds, f"training, loss {second}")
 
 
+@pytest.mark.parametrize("total", [float("inf"), float("nan"), 10**400])
+def test_a_count_to_infinity_is_shown_and_ends_nothing(clock, total):
+    board = ProgressBoard(2, stream=Terminal(), clock=clock)
+    for second in range(3):
+        clock.now = float(second)
+        board.stage(0, KEY, second, total, "searching")
+
+
 def test_without_a_terminal_the_first_line_then_one_each_ten_seconds_and_the_job(clock):
     stream = io.StringIO()
     board = ProgressBoard(2, stream=stream, clock=clock)

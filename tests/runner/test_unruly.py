@@ -169,6 +169,64 @@ def test_an_unlucky_job_is_tried_once_more_and_its_record_says_so(tmp_path):
     assert (result.n_ok, result.n_failed) == (2, 2)
 
 
+ODD = """
+import dataclasses
+from typing import Any, ClassVar
+import jax.numpy as jnp
+from jslds_bench.models.persistence import Persistence, Still
+from jslds_bench.types import METRICS, MODELS
+
+@METRICS.register("odd_of_itself")
+@dataclasses.dataclass(frozen=True)
+class OddOfItself:
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "lower"
+    headline: ClassVar[int] = 1  # no bool: every reader would refuse the record
+
+    def compute(self, evaluation: Any) -> float:
+        return 0.0
+
+class Fitted(Still):
+    def fitted_to(self) -> Any:
+        return {"trials": jnp.zeros(3)}
+
+@MODELS.register("odd_fitted_to")
+@dataclasses.dataclass(frozen=True)
+class OddFittedTo(Persistence):
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        return Fitted()
+"""
+
+
+def test_what_no_reader_would_take_is_not_kept(tmp_path):
+    plugin = tmp_path / "odd.py"
+    plugin.write_text(ODD)
+    path = Path(suite_file(tmp_path, '"persistence"', '"odd_fitted_to"', plugins=(plugin,)))
+    text = path.read_text()
+    for metrics, expected in (
+        ('["odd_of_itself"]', {"persistence": "values.odd_of_itself", "odd_fitted_to": ""}),
+        ('["relative_error"]', {"persistence": None, "odd_fitted_to": ""}),
+    ):
+        path.write_text(text.replace("n_trials = 16", f"n_trials = 16\nmetrics = {metrics}"))
+        _, records, _ = run(str(path), tmp_path / "run", workers=1)
+        for model, part in expected.items():
+            assert records[model].status == ("ok" if part is None else "failed")
+            if part is not None:
+                assert records[model].reason.startswith(f"what it says cannot be kept: {part}")
+                assert "attempts" not in records[model].detail
+
+
+def test_workers_that_all_die_before_they_begin_end_the_run(tmp_path):
+    """Each job would have two of them otherwise, however many there are."""
+    plugin = tmp_path / "deadly.py"
+    plugin.write_text('import os, sys\nif "jslds_bench.runner.worker" in sys.modules:\n    os._exit(3)\n')
+    suite = suite_file(tmp_path, '"persistence"', '"dmdc"', plugins=(plugin,), seeds="[0, 1, 2, 3, 4]")
+    with pytest.raises(
+        UsageError, match=r"^4 workers, one after the other, died .* \(its worker died: exit code 3"
+    ):
+        run_suite(suite, tmp_path / "run", workers=2, progress=Board())
+
+
 def runs(pid: int) -> bool:
     """Whether the process is there, and no zombie that nobody waits for."""
     try:

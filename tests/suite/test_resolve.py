@@ -155,3 +155,33 @@ def test_recorded_data_and_networks_do_not_mix(write):
     assert "'nbit_memory' needs a network: add a [[networks]] table" in message(
         resolve, load_suite(write(without))
     )
+
+
+def test_the_label_of_no_network_is_no_network(write):
+    suite = load_suite(
+        str(write(BASE.replace('label = "mine"', 'label = "data"').replace('["mine"]', '["data"]')))
+    )
+    assert "label 'data' stands for no network: choose another" in message(resolve, suite)
+
+
+STILL = """
+import dataclasses
+from jslds_bench.models.persistence import Persistence
+from jslds_bench.types import MODELS
+
+@MODELS.register("being_written")
+@dataclasses.dataclass(frozen=True)
+class BeingWritten(Persistence):
+    pass
+"""
+
+
+def test_a_plug_in_that_is_being_written_is_a_change(write, tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(STILL)
+    text = BASE.replace("seeds = [3, 1]", f'seeds = [3, 1]\nplugins = ["{plugin}"]')
+    text = text.replace('name = "persistence"', 'name = "being_written"')
+    found = resolve(load_suite(str(write(text))))
+    assert not found.is_stale()
+    plugin.write_text("x = (\n")
+    assert found.is_stale()

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.errors import UsageError, printable
+from jslds_bench.errors import UsageError, said
 from jslds_bench.files import DAMAGE, read_member
 from jslds_bench.networks._shared.format import check_shapes, file_of, real
 from jslds_bench.networks._shared.unpickling import unpickle, value_of
@@ -36,9 +36,9 @@ def read_released(path: Path) -> Network:
         network = _network(_content(read_member(data, "arr_0.npy", _LARGEST)))
     except UsageError as error:
         # one line, whatever names a damaged or hostile file brings into the message
-        raise UsageError(f"{path}: {printable(str(error))}") from error
+        raise UsageError(f"{path}: {said(error)}") from error
     except _DAMAGE as error:
-        reason = printable(f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {said(error)}"
         raise UsageError(f"{path} is not a released JSLDS weight file, or is damaged ({reason})") from error
     check_shapes(network, str(path))
     return network

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from jslds_bench.analysis import stats
 from jslds_bench.errors import UsageError
 from jslds_bench.records.numbers import counted, number
-from jslds_bench.records.store import slug, write_atomic
+from jslds_bench.records.sealed import write_atomic
+from jslds_bench.records.store import slug
 from jslds_bench.report.board.board import Board, Entry, build_board, methods, names
 from jslds_bench.report.data.blocks import LEAST_TASKS
 from jslds_bench.report.data.run import load_data

@@ -19,8 +19,10 @@ FLOOR = 1e-6
 """Errors below are float32's rounding, and equal: `compare` calls no smaller difference either."""
 UNKNOWN = "unknown"
 """The class of a model of which nothing was measured."""
-NO_RESULT = ("failed", "timeout")
-"""Endings that count like divergence: last, together. What cannot be, or was not asked for, is missing."""
+NO_RESULT = ("diverged", "failed", "timeout")
+"""Endings that count like a free run that diverges: last, together.
+
+What cannot be, or was not asked for, is missing."""
 
 
 class Block(NamedTuple):

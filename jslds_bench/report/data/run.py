@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jslds_bench.records.record import Record
-from jslds_bench.records.store import read_json, read_record, record_paths
+from jslds_bench.records.sealed import read_json
+from jslds_bench.records.store import read_record, record_paths
 from jslds_bench.records.table import table_of
 from jslds_bench.report import settings
 from jslds_bench.report.data.arrays import Arrays, load_arrays

@@ -105,9 +105,11 @@ class Networks(Setting):
         state, inputs = (data.summary(key, m) for m in ("linear_in_state", "linear_in_input"))
         if all(column.metric != "linear_in_state" for column in data.columns):
             return ""  # records of before these were measured
-        if not (state.n_finite and inputs.n_finite):
+        if not state.n_finite:
             return "unknown"
-        linear = {"state": state.mean >= LINEAR_IN_STATE, "input": inputs.mean >= LINEAR_IN_INPUT}
+        # Where trials have no other input every model is linear in it.
+        by_input = not inputs.n_finite or inputs.mean >= LINEAR_IN_INPUT
+        linear = {"state": state.mean >= LINEAR_IN_STATE, "input": by_input}
         return ", ".join(name for name, is_linear in linear.items() if is_linear) or "neither"
 
     def plans(self, data: RunData, task: str) -> Iterator[Plan]:

@@ -2,17 +2,20 @@
 
 Each part, a shard, is the jobs that share one network of one seed. Its command is `jslds-bench run` on the
 suite that was planned here, with a folder of its own on a disk that both sides see; so it resumes where it
-was when it is given to another machine, and its records are those of any other run.
+was when it is given to another machine, or by another run, and its records are those of any other run.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from jslds_bench import settings
 from jslds_bench.errors import printable
 from jslds_bench.suite import NO_NETWORK, Job, Key
 
@@ -78,7 +81,7 @@ def shards_of(
     """
     shards = []
     for number, jobs in enumerate(groups):
-        first, own = jobs[0], folder / f"shard-{number}"
+        first, own = jobs[0], folder / _name(jobs)
         network = [] if first.network.label == NO_NETWORK.label else [f"--network={first.network.label}"]
         words = [
             *(sys.executable, "-P", "-m", "jslds_bench", "run", f"--suite={suite}", f"--out={own}"),
@@ -88,6 +91,13 @@ def shards_of(
         ]
         shards.append(Shard(number, tuple(job.key for job in jobs), own, tuple(words)))
     return shards
+
+
+def _name(jobs: Sequence[Job]) -> str:
+    """The same for the same part of any run of the suite, whatever of it is left to do."""
+    task, network, model, seed = jobs[0].key
+    what = [task, network, seed, *([] if settings.of(jobs[0].setting).shares else [model])]
+    return f"shard-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]}"
 
 
 def last_line(text: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from jslds_bench.errors import UsageError, said
 from jslds_bench.files import read_text
+from jslds_bench.records.sealed import write_atomic
 from jslds_bench.runner.executors.shards import Ended, Shard, last_line
 
 MOST = 1000
@@ -59,25 +60,25 @@ class Slurm:
         lines = [shlex.join(shard.command) for shard in shards]
         if any("\n" in line for line in lines):
             raise UsageError("a label has a line break: give it another")
-        (folder / "commands").write_text("\n".join(lines) + "\n")
+        write_atomic(folder / "commands", ("\n".join(lines) + "\n").encode())
         arrays: list[str] = []
         try:
             for first in range(0, len(shards), MOST):
                 arrays.append(self._submit(folder, first, min(first + MOST, len(shards)) - 1))
-                (folder / "arrays").write_text(" ".join(arrays))
+                write_atomic(folder / "arrays", " ".join(arrays).encode())
             yield from self._ends(shards, folder, arrays)
         finally:
             if arrays:
                 with contextlib.suppress(UsageError):
                     _called("scancel", *arrays)
-            (folder / "arrays").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (folder / "arrays").unlink()
 
     def _submit(self, folder: Path, first: int, last: int) -> str:
         """The number of the array of tasks `first` … `last`."""
         script = folder / f"array-{first}.sh"
-        script.write_text(
-            SCRIPT.format(first=first, last=last, folder=folder, quoted=shlex.quote(str(folder)))
-        )
+        text = SCRIPT.format(first=first, last=last, folder=folder, quoted=shlex.quote(str(folder)))
+        write_atomic(script, text.encode())
         return _called("sbatch", "--parsable", *self._options, str(script)).strip().partition(";")[0]
 
     def _ends(
@@ -86,15 +87,18 @@ class Slurm:
         left = dict(enumerate(shards))
         missed: set[int] = set()  # neither queued nor ended when last looked at
         while left:
-            queued, there = _queued(arrays), set(os.listdir(folder))
+            try:
+                queued, there = _queued(arrays), set(os.listdir(folder))
+            except OSError as error:
+                raise UsageError(f"the parts of the run are gone: {said(error)}") from error
             for number in list(left):
+                log = folder / f"log-{number}"
                 if f"code-{number}" in there:
-                    code = int(read_text(folder / f"code-{number}"))
-                    yield left.pop(number), Ended(code, _last(folder / f"log-{number}"))
+                    yield left.pop(number), Ended(_code(folder / f"code-{number}"), _last(log))
                 elif queued is None or number in queued:
                     missed.discard(number)
                 elif number in missed:  # a file may be seen later than its task's end
-                    yield left.pop(number), Ended(None, _last(folder / f"log-{number}"))
+                    yield left.pop(number), Ended(None, _last(log))
                 else:
                     missed.add(number)
             if left:
@@ -113,6 +117,14 @@ def _queued(arrays: Sequence[str]) -> set[int] | None:
     except UsageError as error:
         return set() if "Invalid job id" in str(error) else None
     return {int(word) for word in told.split() if word.isdigit()}
+
+
+def _code(file: Path) -> int | None:
+    """None where it cannot be read: the disk was full, say, when it was written."""
+    try:
+        return int(read_text(file))
+    except (OSError, ValueError):
+        return None
 
 
 def _last(log: Path) -> str:

@@ -47,22 +47,23 @@ def in_force(
     h, u, star = run[i, t], trials.inputs[i, t], trials.u_star[i]
     if not np.isfinite(h).all():
         return None
-    other = _partners(trials, i, u, rng)
+    *other, tried = _partners(trials, i, u, rng)
     probes = states[:, :-1][i[:N_PROBES], t[:N_PROBES]], u[:N_PROBES]
     unit = max(spread(states), 1e-30) * N_PROBES**0.5
     if jax.eval_shape(model.local, h[0], u[0], star[0]) is None:
-        return _mixed(model, states[0, 0], trials.inputs, (i, t), trials.inputs[other], probes, unit)
+        return _mixed(model, states[0, 0], trials.inputs, (i, t), trials.inputs[*other], tried, probes, unit)
     look = on_model(signatures, model)
 
     def signed(h: Any, u: Any) -> np.ndarray:
         return np.asarray(look(h, u, star, *probes)) / unit
 
     own = signed(h, u)
-    toward = states[:, :-1][other]
+    toward = states[:, :-1][*other]
     return InForce(
         labels=tuple(groups_within(own, apart) for apart in APART),
         state_kept=np.linalg.norm(signed(h + NEARBY * (toward - h), u) - own, axis=1) <= SAME,
-        input_kept=np.linalg.norm(signed(h, trials.inputs[other]) - own, axis=1) <= SAME,
+        input_kept=np.linalg.norm(signed(h, trials.inputs[*other]) - own, axis=1) <= SAME,
+        input_tried=tried,
         apart=APART,
     )
 
@@ -87,7 +88,7 @@ def signatures(
 
 
 def _mixed(
-    model: Any, h0: Any, inputs: Any, at: Any, others: Any, probes: Any, unit: float
+    model: Any, h0: Any, inputs: Any, at: Any, others: Any, tried: Any, probes: Any, unit: float
 ) -> InForce | None:
     """Of a switching model whose mode needs the past: Σ_k p(z_t = k) times mode k. It does not ask the state.
 
@@ -104,15 +105,20 @@ def _mixed(
     moved = model.free_modes(h0, changed)[each, step] @ flat
     kept = np.linalg.norm(moved - own, axis=1) <= SAME
     labels = tuple(groups_within(own, apart) for apart in APART)
-    return InForce(labels, np.ones(len(own), bool), kept, APART)
+    return InForce(labels, np.ones(len(own), bool), kept, tried, APART)
 
 
-def _partners(trials: Trials, i: Any, u: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """For each sample another visited (trial, step) of the same u*, with another input where there is one."""
+def _partners(
+    trials: Trials, i: Any, u: Any, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each sample another visited (trial, step) of the same u*, with another input where there is one.
+
+    The third array says where there is.
+    """
     n_steps = trials.inputs.shape[1]
     _, context = np.unique(trials.u_star, axis=0, return_inverse=True)
     context = context.reshape(-1)
-    trial, step = np.empty(len(i), int), np.empty(len(i), int)
+    trial, step, tried = np.empty(len(i), int), np.empty(len(i), int), np.ones(len(i), bool)
     for k in np.unique(context[i]):
         own = np.flatnonzero(context[i] == k)
         candidates = np.flatnonzero(context == k)
@@ -124,4 +130,5 @@ def _partners(trials: Trials, i: Any, u: Any, rng: np.random.Generator) -> tuple
             open_ = open_[same]
             if not len(open_):
                 break
-    return trial, step
+        tried[open_] = False
+    return trial, step, tried

@@ -1,0 +1,96 @@
+"""What runner and workers say to each other, and what is heard of one that is about to be ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+from boards import Board
+
+from jslds_bench.runner.events import is_event
+from jslds_bench.runner.limits import Limits
+from jslds_bench.runner.pool import Pool
+from jslds_bench.runner.queue import Queue
+from jslds_bench.runner.run import _Run
+from jslds_bench.runner.silence import Silence
+from jslds_bench.suite import load_suite, resolve
+
+GROUP = [("t", "n", "m", 0)]
+
+
+@pytest.mark.parametrize(
+    ("event", "group", "ready", "may"),
+    [
+        ({"event": "idle"}, [], True, True),
+        ({"event": "idle"}, GROUP, True, False),
+        ({"event": "ready", "environment": {}}, [], False, True),
+        ({"event": "ready", "environment": {}}, [], True, False),
+        ({"event": "begin", "keys": [["t", "n", "m", 0]]}, GROUP, True, True),
+        ({"event": "begin", "keys": [["t", "n", "m", 1]]}, GROUP, True, False),
+        ({"event": "begin", "keys": []}, GROUP, True, False),
+        ({"event": "bogus"}, GROUP, True, False),
+    ],
+)
+def test_what_a_worker_may_say(event, group, ready, may):
+    assert is_event(event, group, ready) == may
+
+
+class Told:
+    """Stands for a worker."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.since, self.sent = number, 0.0, []
+        self.task, self.keys, self.group, self.begun = "", [], [], True
+
+    def send(self, content) -> None:
+        self.sent.append(content)
+
+    def halt(self) -> None: ...
+
+    resume = halt
+
+
+def test_a_halted_worker_is_told_nothing_until_it_goes_on(tmp_path):
+    """A command may be longer than what a pipe holds: writing it waits for who reads."""
+    suite = load_suite("smoke")
+    run = _Run(resolve(suite), tmp_path, Limits(), True, Board(), lambda: True)
+    one, other = Told(0), Told(1)
+    pool = SimpleNamespace(workers=[one, other])
+    run.silence = Silence(pool)
+    jobs = list(run.jobs)[:2]
+    queue = Queue([jobs[:1], jobs[1:]], run._length)
+    run.silence.ask(one)
+    run._next(pool, other, queue)
+    assert (other.sent, run.to_tell) == ([], [other])
+    run.silence.end(one)
+    run._next(pool, other, queue)
+    assert len(other.sent) == 1
+
+
+def test_what_a_worker_said_before_it_ended_is_heard(tmp_path):
+    """Also where something that it started holds its output, so that there is no end of it."""
+    with Pool() as pool:
+        worker = pool.start(0)
+        while worker.environment == {}:
+            for _, event in pool.events(0.5):
+                assert event is not None
+                worker.environment = event.get("environment", {})
+        worker.kill = lambda: "gone"  # the process is ended behind the pool's back
+        held = os.dup(worker.output.fileno())
+        worker.send({"jobs": [], "attempts": [], "plugins": [], "out": str(tmp_path), "fresh": False,
+                     "batched": False, "shared": True})  # fmt: skip
+        time.sleep(3)
+        assert [event["event"] for event in pool.unread(worker)] == ["idle"]
+        assert list(pool.unread(worker)) == []
+        os.close(held)
+        del worker.kill
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit of memory is Linux's alone")
+@pytest.mark.parametrize("memory", [float("inf"), float("nan"), 0.0])
+def test_memory_has_a_limit(memory):
+    with pytest.raises(ValueError, match="memory is"):
+        Limits(memory=memory)
