@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes variants reproduce level reference docs compiled perf bench-here fuzz lock clean
+.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes latents variants reproduce level reference docs compiled perf bench-here fuzz lock clean
 
 env: $(MADE)
 
@@ -65,6 +65,10 @@ variants: env
 modes: env
 	$(BIN)/jslds-bench run --suite modes
 
+# What more principal components would do for rslds.
+latents: env
+	$(BIN)/jslds-bench run --suite latents
+
 # The paper, claim by claim.
 reproduce: env
 	$(BIN)/jslds-bench reproduce
@@ -84,8 +88,8 @@ maze: env
 	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
 
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic methods_quick switching spikes lambda_e modes variants reproduce level
-	for run in synthetic methods_quick switching spikes lambda_e modes variants; do mkdir -p reports/reference/$$run && \
+reference: synthetic methods_quick switching spikes lambda_e modes latents variants reproduce level
+	for run in synthetic methods_quick switching spikes lambda_e modes latents variants; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	for pair in heavier:cotrained_heavier refined:refined; do $(BIN)/jslds-bench compare reports/variants reports/variants \
 		--networks cotrained $${pair#*:} --metric relative_error --metric n_systems_effective --metric task_error_network \

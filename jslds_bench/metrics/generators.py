@@ -216,5 +216,5 @@ class PlaneAngleNull(Degrees):
         if planted is None:
             raise Unsupported("no rotations are planted in the data")
         n = len(planted.frequencies)
-        draws = random_plane_angles(2 * n, N_NULL * n, np.random.default_rng(0))[:, 1]
-        return float(np.percentile(draws.reshape(N_NULL, n).mean(axis=1), 5))
+        draws = random_plane_angles(2 * n, 10 * N_NULL * n, np.random.default_rng(0))[:, 1]
+        return float(np.percentile(draws.reshape(-1, n).mean(axis=1), 5))

@@ -174,10 +174,11 @@ def jpc_planes_met(a: Arrays) -> float:
 
 
 def jpc_frequency_gap(a: Arrays) -> float:
-    """Mean |f − f_jPC| / f_jPC over jPC planes, f the frequency of the plane paired with each."""
+    """Mean |f − f_jPC| over jPC planes, f the frequency of the plane paired with each, over mean f_jPC."""
     own, jpc = _met(a)
+    found = np.abs(a["spikes_plane_frequencies"][own])
     target = np.abs(a["spikes_jpca_frequencies"][jpc])
-    return float(np.mean(np.abs(np.abs(a["spikes_plane_frequencies"][own]) - target) / target))
+    return float(np.mean(np.abs(found - target)) / np.mean(target))
 
 
 MET = 40.0
@@ -227,7 +228,7 @@ FINDINGS: Mapping[str, Finding] = {
     "jpc_frequency_gap": Finding(
         jpc_frequency_gap,
         ("spikes_jpca_angles", "spikes_jpca_frequencies", "spikes_plane_frequencies"),
-        "how far frequencies of the system are from those of the jPC planes paired with them, relative, mean",
+        "how far frequencies of the system are from those of the jPC planes paired, over their mean",
     ),
     "flip_contrast": Finding(
         flip_contrast,
