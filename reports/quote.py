@@ -137,6 +137,19 @@ TABLES = {
             "modes known": ("context_integration", "relative_error_oracle"),
         },
     ),
+    "latents": Quoted(
+        "latents",
+        {
+            "3-bit free-run": ("nbit_memory", "relative_error"),
+            "one-step": ("nbit_memory", "relative_error_one_step"),
+            "left out": ("nbit_memory", "projection_error"),
+            "systems": ("nbit_memory", "n_systems_effective"),
+            "context free-run": ("context_integration", "relative_error"),
+            "one-step ": ("context_integration", "relative_error_one_step"),
+            "left out ": ("context_integration", "projection_error"),
+            "systems ": ("context_integration", "n_systems_effective"),
+        },
+    ),
     "first_step": Quoted(
         "synthetic",
         {

@@ -23,7 +23,7 @@ PAGES = (
     "docs/results.md",
     *(f"docs/{name}.md" for name in ("fairness", "spikes", "statistics", "variants", "reproduce")),
 )
-MEMORY, CONTEXT = "nbit_memory", "context_integration"
+MEMORY, CONTEXT = TASKS = ("nbit_memory", "context_integration")
 ROTATIONS, REGIMES = "spiking_rotations", "spiking_regimes"
 
 
@@ -144,6 +144,46 @@ def _few_modes_cost_rslds(run):
     own = run.of(MEMORY, network="cotrained")["rslds"], Run("synthetic").seeds
     full = own[1].loc[(MEMORY, "cotrained", "rslds", "relative_error"), 0]
     return (round(own[0], 3), round(full, 3)) == (0.049, 0.023)
+
+
+def _floor_is_above(run):
+    floors = {
+        place: run.seeds.loc[(*place, "rslds", "projection_error")]
+        for place in [(t, n) for t in (MEMORY, CONTEXT) for n in ("standard", "cotrained")]
+    }
+    errors = run.means.xs("relative_error", level="metric")
+    return (
+        (floors[MEMORY, "cotrained"] > run.seeds.loc[(MEMORY, "cotrained", "jslds", "relative_error")]).all()
+        and 0.9 < floors[CONTEXT, "cotrained"].mean() / errors[CONTEXT, "cotrained", "jslds"] < 1.1
+        and all(
+            floors[t, "standard"].mean() > 0.7 * errors[t, "standard", "rslds"] for t in (MEMORY, CONTEXT)
+        )
+    )
+
+
+def _forty_help_on_one_task(run):
+    def ratio(task, network, metric="relative_error"):
+        return run(task, "rslds_40", metric, network) / run(task, "rslds", metric, network)
+
+    one = [ratio(t, "standard", "relative_error_one_step") for t in (MEMORY, CONTEXT)]
+    modes = [
+        run(CONTEXT, m, "n_systems", n) for n in ("standard", "cotrained") for m in ("rslds_40", "rslds")
+    ]
+    return (
+        round(ratio(MEMORY, "standard"), 2) == 0.84
+        and round(ratio(MEMORY, "cotrained"), 2) == 0.75
+        and run(MEMORY, "rslds_40", network="cotrained") > run(MEMORY, "jslds", network="cotrained")
+        and 0.65 < one[0] < 0.8
+        and 0.45 < one[1] < 0.55
+        and min(ratio(CONTEXT, n) for n in ("standard", "cotrained")) > 1
+        and modes[0] < modes[1]
+        and modes[2] < modes[3]
+        and all(
+            0.9 < run(t, "lds_all", network=n) / run(t, "lds", network=n) < 1
+            for t in (MEMORY, CONTEXT)
+            for n in ("standard", "cotrained")
+        )
+    )
 
 
 def _cotrained_is_easier(run):
@@ -351,6 +391,12 @@ CLAIMS = {
     ),
     "less than it one step ahead, and `fixed_points` also free-running where the run starts at h_1": (
         "synthetic", _others_are_ahead_on_context,
+    ),
+    "it alone is more than the error of the JSLDS, on those of context integration as much, and on": (
+        "synthetic", _floor_is_above,
+    ),
+    "With forty `rslds` errs less on 3-bit memory, by a sixth and a quarter": (
+        "latents", _forty_help_on_one_task,
     ),
     "it has several times theirs, on all five seeds": ("synthetic", _first_step_is_the_lead),
     "`smooth_switching` errs less than the JSLDS on all fourteen of these networks, with more systems": (

@@ -48,10 +48,15 @@ def radius(a: Arrays) -> float:
     return float(np.sqrt(np.mean(np.sum((states - states.mean(axis=0)) ** 2, axis=1))))
 
 
+def _settled(a: Arrays) -> np.ndarray:
+    """Which steps of the example trials are scored and not among the first two."""
+    late = (a["mask"] > 0) & (np.arange(len(a["mask"])) >= SETTLED)
+    return np.tile(late, len(a["example_states"]))
+
+
 def expansions(a: Arrays) -> tuple[np.ndarray, np.ndarray]:
     """Expansion points of the example trials, and of which u*, at scored steps after the first two."""
-    late = (a["mask"] > 0) & (np.arange(len(a["mask"])) >= SETTLED)
-    which = np.tile(late, len(a["example_states"]))
+    which = _settled(a)
     return a["expansion"][which], a["expansion_u_star"][which]
 
 
@@ -60,6 +65,20 @@ def expansion_gap(a: Arrays, b: Arrays) -> float:
     points, of = expansions(a)
     gaps = [gaps_to(points[of == k], b["model_points"][b["model_points_u_star"] == k]) for k in np.unique(of)]
     return float(np.median(np.concatenate(gaps)) / radius(a))
+
+
+def state_gap(a: Arrays) -> float:
+    """Median distance of expansion points from the nearest state of the example trials."""
+    states = a["example_states"][:, 1:].reshape(-1, a["example_states"].shape[-1])
+    return float(np.median(gaps_to(expansions(a)[0], states)) / radius(a))
+
+
+def signs_met(a: Arrays) -> float:
+    """Share of outputs that have the same sign at the expansion point as at the state that asked for it."""
+    # The expansion of a step is asked for by the state before it.
+    states = a["example_states"][:, :-1].reshape(-1, a["example_states"].shape[-1])[_settled(a)]
+    there, here = (np.sign(h @ a["readout_w"] + a["readout_b"]) for h in (expansions(a)[0], states))
+    return float(np.mean(there == here))
 
 
 def expansion_clusters(a: Arrays) -> float:
@@ -196,6 +215,14 @@ FINDINGS: Mapping[str, Finding] = {
     ),
     "expansion_clusters": Finding(
         expansion_clusters, EXPANSION, "clusters of expansion points, by their silhouette"
+    ),
+    "state_gap": Finding(
+        state_gap, EXPANSION, "median distance of expansion points from the nearest visited state, RMS radii"
+    ),
+    "signs_met": Finding(
+        signs_met,
+        (*EXPANSION, "readout_w", "readout_b"),
+        "share of outputs with the same sign at the expansion point as at the state",
     ),
     "distinct_points": Finding(distinct_points, EXPANSION, "distinct expansion points along trials"),
     "near_one": Finding(near_one, SYSTEMS, "eigenvalues within 0.025 of 1, median over expansion points"),

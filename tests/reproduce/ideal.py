@@ -26,19 +26,24 @@ ERRORS = {
 Arrays = dict[str, Any]
 
 
-def memory(standard: bool) -> Arrays:
-    """Example trials between eight corners, expanded about them (or, standard, about 27 points of a cube)."""
+def memory(standard: bool, far: bool) -> Arrays:
+    """Example trials between eight corners, expanded about them (or, standard, about 27 points of a cube).
+
+    `far`: about points away from all states, by a step that the readout does not see.
+    """
     rng = np.random.default_rng(0)
-    axes = np.linalg.qr(rng.normal(size=(N, N)))[0][:3]
+    *axes, aside = np.linalg.qr(rng.normal(size=(N, N)))[0][:4]
+    axes, away = np.stack(axes), 3.0 * far * aside
     at = rng.integers(0, 8, (TRIALS, T + 1))
     at[:, 5:13] = np.arange(8)  # each is visited
     states = CORNERS[at] @ axes + 0.02 * rng.normal(size=(TRIALS, T + 1, N))
-    expansion = CORNERS[at[:, 1:]] @ axes + 0.01 * rng.normal(size=(TRIALS, T, N))
+    expansion = CORNERS[at[:, :-1]] @ axes + 0.01 * rng.normal(size=(TRIALS, T, N))
     if standard:
         expansion = rng.integers(-1, 2, (TRIALS, T, 3)) @ axes
     points = (
         np.unique((CORNERS if not standard else expansion.reshape(-1, N) @ axes.T).round(6), axis=0) @ axes
     )
+    expansion, points = expansion + away, points + away
     values = np.tile(
         [0.8, 0.7, 0.6] + [0.1] * (N - 3) if standard else [1.01, 0.99, 0.9] + [0.1] * (N - 3), (8, 1)
     )
@@ -62,7 +67,7 @@ def memory(standard: bool) -> Arrays:
         "model_points": points,
         "model_points_u_star": np.zeros(len(points), int),
         "trial_values": np.ones((T, 6), complex),
-        "systems_e": CORNERS @ axes,
+        "systems_e": CORNERS @ axes + away,
         "systems_u_star": np.zeros(8, int),
         "systems_values": values.astype(complex),
         "systems_right": np.tile(axes, (8, 1, 1)).astype(complex),
@@ -147,7 +152,8 @@ def write_networks(folder: Path, change: Any = None, only: Any = None) -> Path:
     """
     for task in ("nbit_memory", "context_integration"):
         for network in NETWORKS:
-            arrays = memory(network == "standard") if task == "nbit_memory" else context()
+            far = network == "cotrained"
+            arrays = memory(network == "standard", far) if task == "nbit_memory" else context()
             for model in MODELS:
                 for seed in SEEDS:
                     key = task, network, model, seed
