@@ -203,9 +203,9 @@ def test_dask_workers_may_die_in_the_middle(n, large, tmp_path):
     dice, killed, told = random.Random(n), 0, tmp_path / "told"
     with told.open("w") as out:
         command = [sys.executable, str(tmp_path / "cluster.py"), str(n)]
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
     try:
-        while not (lines := told.read_text().splitlines()):
+        while not (lines := [x for x in told.read_text().splitlines() if x.startswith("tcp://")]):
             time.sleep(0.2)
         run = start(large, tmp_path / "run", "--executor", "dask", "--scheduler", lines[0])
         while run.poll() is None:
@@ -219,8 +219,7 @@ def test_dask_workers_may_die_in_the_middle(n, large, tmp_path):
                     continue
         _, err = run.communicate()
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        end([process])
     assert run.returncode == 0, err
     assert killed >= 2, "the workers were to be killed while they worked"
     assert same(tmp_path / "run", large / "run")
