@@ -45,5 +45,5 @@ def text_of(error: BaseException) -> str:
 
 
 def said(error: BaseException) -> str:
-    """The same; its type where it says nothing."""
+    """What `error` says, as `text_of` has it; its type where it says nothing."""
     return text_of(error) or type(error).__name__

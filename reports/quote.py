@@ -46,19 +46,25 @@ class Quoted:
     models: tuple[str, ...] = ()
 
 
+def _of_both(*columns: tuple[str, str]) -> dict[str, tuple[str, str]]:
+    """(title, metric) of the paper's two tasks, whose first column names each; blanks tell titles apart."""
+    found = {}
+    for task, name, blank in (("nbit_memory", "3-bit", ""), ("context_integration", "context", " ")):
+        (first, metric), *rest = columns
+        found[f"{name} {first}"] = task, metric
+        found |= {f"{title}{blank}": (task, metric) for title, metric in rest}
+    return found
+
+
 TABLES = {
     "synthetic": Quoted(
         "synthetic",
-        {
-            "3-bit free-run": ("nbit_memory", "relative_error"),
-            "one-step": ("nbit_memory", "relative_error_one_step"),
-            "systems": ("nbit_memory", "n_systems_effective"),
-            "q": ("nbit_memory", "fixed_point_speed"),
-            "context free-run": ("context_integration", "relative_error"),
-            "one-step ": ("context_integration", "relative_error_one_step"),
-            "systems ": ("context_integration", "n_systems_effective"),
-            "q ": ("context_integration", "fixed_point_speed"),
-        },
+        _of_both(
+            ("free-run", "relative_error"),
+            ("one-step", "relative_error_one_step"),
+            ("systems", "n_systems_effective"),
+            ("q", "fixed_point_speed"),
+        ),
         networks=("standard", "cotrained"),
     ),
     "methods_quick": Quoted(
@@ -79,12 +85,7 @@ TABLES = {
     ),
     "matched": Quoted(
         "synthetic",
-        {
-            "3-bit free-run": ("nbit_memory", "relative_error"),
-            "task error": ("nbit_memory", "task_error_network"),
-            "context free-run": ("context_integration", "relative_error"),
-            "task error ": ("context_integration", "task_error_network"),
-        },
+        _of_both(("free-run", "relative_error"), ("task error", "task_error_network")),
         models=("fixed_points", "fixed_points_actual", "jslds", "codebook"),
     ),
     "spikes": Quoted(
@@ -139,16 +140,12 @@ TABLES = {
     ),
     "latents": Quoted(
         "latents",
-        {
-            "3-bit free-run": ("nbit_memory", "relative_error"),
-            "one-step": ("nbit_memory", "relative_error_one_step"),
-            "left out": ("nbit_memory", "projection_error"),
-            "systems": ("nbit_memory", "n_systems_effective"),
-            "context free-run": ("context_integration", "relative_error"),
-            "one-step ": ("context_integration", "relative_error_one_step"),
-            "left out ": ("context_integration", "projection_error"),
-            "systems ": ("context_integration", "n_systems_effective"),
-        },
+        _of_both(
+            ("free-run", "relative_error"),
+            ("one-step", "relative_error_one_step"),
+            ("left out", "projection_error"),
+            ("systems", "n_systems_effective"),
+        ),
     ),
     "first_step": Quoted(
         "synthetic",

@@ -20,38 +20,36 @@ with atheris.instrument_imports(include=["jslds_bench"]):
 FUZZED = Path(__file__).with_name("fuzzed")
 
 
-def fuzz(name: str, seconds: int) -> None:
+def fuzz(name: str, seconds: int, folder: Path) -> None:
     """Ends the process: with 0 where nothing was found."""
     form, found = FORMATS[name], FUZZED / name
-    found.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        path, corpus = folder / form.name, folder / "corpus"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        corpus.mkdir()
-        (corpus / "good").write_bytes(form.good(folder))
+    path, corpus = folder / form.name, folder / "corpus"
+    for wanted in (found, path.parent, corpus):
+        wanted.mkdir(parents=True, exist_ok=True)
+    (corpus / "good").write_bytes(form.good(folder))
 
-        def one(data: bytes) -> None:
-            path.write_bytes(form.file_of(data))
-            refused_in_one_line(form.read, path)
+    def one(data: bytes) -> None:
+        path.write_bytes(form.file_of(data))
+        refused_in_one_line(form.read, path)
 
-        limits = (f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=4096", "-len_control=0")
-        atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={found}/", str(corpus)], one)
-        atheris.Fuzz()
+    limits = (f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=4096", "-len_control=0")
+    atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={found}/", str(corpus)], one)
+    atheris.Fuzz()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seconds", type=int, help="for each format")
     parser.add_argument("format", nargs="?", choices=FORMATS, help="all of them by default")
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.format is not None:
-        fuzz(arguments.format, arguments.seconds)
-    # Atheris ends its process, so that each format has one of its own.
-    codes = [
-        subprocess.run([sys.executable, __file__, str(arguments.seconds), name]).returncode
-        for name in FORMATS
-    ]
+    if arguments.folder is not None:
+        fuzz(arguments.format, arguments.seconds, arguments.folder)
+    codes = []
+    for name in FORMATS if arguments.format is None else (arguments.format,):
+        with tempfile.TemporaryDirectory() as folder:  # Atheris ends its process, and leaves what there is
+            command = [sys.executable, __file__, str(arguments.seconds), name, "--folder", folder]
+            codes.append(abs(subprocess.run(command).returncode))
     return max(codes)
 
 

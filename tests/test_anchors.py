@@ -224,7 +224,7 @@ def _some_point(network):
         ("near_one", "jslds", "cotrained", 1.5, 3),  # "typically 2-3 eigenvalues within .025"
         ("flip_contrast", "jslds", "cotrained", 5, 9),  # A.3.2
         ("near_one", "fixed_points", "standard", 0, 0),
-        ("distinct_points", "fixed_points", "standard", 12, 27),
+        ("expansion_clusters", "fixed_points", "standard", 9, 27),
     ],
 )
 def test_what_the_paper_says_of_its_networks_is_found_in_them(found, name, model, network, low, high):

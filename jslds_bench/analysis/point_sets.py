@@ -12,17 +12,6 @@ import scipy
 from jaxtyping import Float, Int
 
 
-def clusters(points: Float[Any, "P N"], apart: float) -> Int[Any, " P"]:
-    """The cluster of each point, from 0: two are in one where a chain of steps below `apart` joins them.
-
-    That is single linkage cut at `apart`; a cluster may be as long as it likes.
-    """
-    if len(points) < 2:
-        return np.zeros(len(points), int)
-    tree = scipy.cluster.hierarchy.linkage(np.asarray(points, np.float64), "single")
-    return scipy.cluster.hierarchy.fcluster(tree, apart, "distance") - 1
-
-
 def n_clusters(points: Float[Any, "P N"], most: int = 32) -> int:
     """How many clusters there are: of cuts of Ward's tree into 2 … `most` that of the greatest silhouette.
 

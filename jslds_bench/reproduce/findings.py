@@ -14,11 +14,9 @@ import scipy
 
 from jslds_bench.analysis.decomposition import n_near_one
 from jslds_bench.analysis.integration import choice_slopes, input_effects, selection_cosines
-from jslds_bench.analysis.point_sets import clusters, gaps_to, n_clusters, share_on_line
+from jslds_bench.analysis.point_sets import gaps_to, n_clusters, share_on_line
 from jslds_bench.report.data.arrays import Arrays
 
-ONE = 0.05
-"""RMS radii within which expansion points count as one (`metrics.complexity` has the same)."""
 MOST = 2000
 """Points that are clustered at most: distances are between all pairs."""
 SETTLED = 2
@@ -85,12 +83,6 @@ def expansion_clusters(a: Arrays) -> float:
     """How many clusters the expansion points form, under all u* together (`point_sets.n_clusters`)."""
     points = expansions(a)[0]
     return float(n_clusters(points[:: -(-len(points) // MOST)]))
-
-
-def distinct_points(a: Arrays) -> float:
-    """How many expansion points there are that lie farther apart than what counts as one."""
-    points = expansions(a)[0]
-    return float(clusters(points[:: -(-len(points) // MOST)], ONE * radius(a)).max() + 1)
 
 
 def _median(a: Arrays, of_systems: np.ndarray) -> float:
@@ -224,7 +216,6 @@ FINDINGS: Mapping[str, Finding] = {
         (*EXPANSION, "readout_w", "readout_b"),
         "share of outputs with the same sign at the expansion point as at the state",
     ),
-    "distinct_points": Finding(distinct_points, EXPANSION, "distinct expansion points along trials"),
     "near_one": Finding(near_one, SYSTEMS, "eigenvalues within 0.025 of 1, median over expansion points"),
     "first_from_one": Finding(first_from_one, SYSTEMS, "|λ₁ − 1|, median over expansion points"),
     "second_size": Finding(second_size, SYSTEMS, "|λ₂|, median over expansion points"),

@@ -89,7 +89,7 @@ def _has_foreign(suite: Suite) -> bool:
         MODELS: {entry.name for entry in suite.models},
         METRICS: set(suite.metrics or ()),
     }
-    if named[NETWORKS] & {"checkpoint"} and CELLS.installed():
+    if "checkpoint" in named[NETWORKS] and CELLS.installed():
         return True  # its file may name one of these
     return bool(suite.plugins) or any(
         names & registry.installed().keys() for registry, names in named.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import selectors
 import tempfile
 import time
@@ -112,11 +111,11 @@ class Pool:
     def unread(self, worker: Worker) -> Iterator[dict[str, Any] | Garbled]:
         """What the worker has said and nobody has heard."""
         for _ in range(_MOST_READS):
-            if worker not in self.workers or not select.select([worker.output], [], [], 0)[0]:
+            if worker not in [key.data for key, _ in self._selector.select(0)]:
                 return
-            if (arrived := worker.read()) is None:
-                return
-            yield from arrived
+            for event in worker.read() or ():
+                if worker in self.workers:  # it may be ended for what it said
+                    yield event
 
 
 _MOST_READS = 256  # of one that never stops talking

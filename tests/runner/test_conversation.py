@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -70,26 +69,38 @@ def test_a_halted_worker_is_told_nothing_until_it_goes_on(tmp_path):
     assert len(other.sent) == 1
 
 
-def test_what_a_worker_said_before_it_ended_is_heard(tmp_path):
-    """Also where something that it started holds its output, so that there is no end of it."""
+def test_what_a_worker_said_before_it_ended_is_heard(tmp_path, monkeypatch):
+    """It is idle, and ends, after the runner has listened and before it asks who has ended."""
+    command = {"jobs": [], "attempts": [], "plugins": [], "out": str(tmp_path)}
+    with Pool() as pool:
+        worker, ready = pool.start(0), False
+        while not ready:
+            ready = any(event["event"] == "ready" for _, event in pool.events(0.5))
+        worker.send({**command, "fresh": False, "batched": False, "shared": True})
+        listen = pool._selector.select
+        assert listen(60)
+        os.kill(worker._process.pid, signal.SIGKILL)
+        worker._process.wait()
+        waits = iter([True])
+        monkeypatch.setattr(
+            pool._selector, "select", lambda timeout: [] if next(waits, False) else listen(timeout)
+        )
+        said = [event and event["event"] for _, event in pool.events(0.5)]
+        assert said == ["idle", None]
+
+
+def test_one_that_is_ended_for_what_it_said_is_heard_no_further(monkeypatch):
     with Pool() as pool:
         worker = pool.start(0)
-        while worker.environment == {}:
-            for _, event in pool.events(0.5):
-                assert event is not None
-                worker.environment = event.get("environment", {})
-        worker.kill = lambda: "gone"  # the process is ended behind the pool's back
-        held = os.dup(worker.output.fileno())
-        worker.send({"jobs": [], "attempts": [], "plugins": [], "out": str(tmp_path), "fresh": False,
-                     "batched": False, "shared": True})  # fmt: skip
-        time.sleep(3)
-        assert [event["event"] for event in pool.unread(worker)] == ["idle"]
-        assert list(pool.unread(worker)) == []
-        os.close(held)
-        del worker.kill
+        assert pool._selector.select(60)
+        monkeypatch.setattr(worker, "read", lambda: [{"event": "bogus"}, {"event": "idle"}])
+        said = []
+        for event in pool.unread(worker):
+            said.append(event["event"])
+            pool.remove(worker)
+        assert said == ["bogus"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a limit of memory is Linux's alone")
 @pytest.mark.parametrize("memory", [float("inf"), float("nan"), 0.0])
 def test_memory_has_a_limit(memory):
     with pytest.raises(ValueError, match="memory is"):
