@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jslds_bench.compare.verdicts import VERDICTS, Comparison, Row
-from jslds_bench.records.numbers import ARROWS, counted, escaped, number, printable
+from jslds_bench.records.numbers import ARROWS, counted, escaped, legible, number
 
 SCHEMA = 1
 HEADER = ("verdict", "task", "network", "model", "metric", "A", "B", "change", "interval", "n", "why")
@@ -20,7 +20,7 @@ def as_text(comparison: Comparison, verdicts: Sequence[str] = VERDICTS) -> str:
     rows = _cells(comparison, verdicts)
     lines = [f"A: {comparison.a}", f"B: {comparison.b}"]
     if rows:
-        grid = [list(HEADER), *[[printable(cell) for cell in row] for row in rows]]
+        grid = [list(HEADER), *[[legible(cell) for cell in row] for row in rows]]
         widths = [max(len(line[i]) for line in grid) for i in range(len(HEADER))]
         grid.insert(1, ["─" * w for w in widths])
         lines += ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in grid]

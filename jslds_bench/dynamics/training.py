@@ -120,6 +120,7 @@ class Recipe:
         n_steps, batch: how many steps, on how many trials each.
         optimizer: for a given number of steps.
         l2_on_all: whether the l2 penalty of a network's loss is on h_0 and the readout too.
+        n_first: how many steps of the recipe for a network alone come before.
     """
 
     name: RecipeName
@@ -127,6 +128,7 @@ class Recipe:
     batch: int
     optimizer: Callable[[int], GradientTransformation]
     l2_on_all: bool = False
+    n_first: int = 0
 
 
 def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alone: bool = False) -> Recipe:
@@ -136,11 +138,14 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
 
     ``paper``: Adam (b1 0.9, b2 0.999, eps 0.1), rate 0.02·0.9999^step, global-norm clip 10, batch 256;
     l2 on all parameters, as the authors' code has it.
-    ``fast``: clip 1, a short warm-up. Co-training: batch 16, rates that fall to zero in a line, Muon (peak
-    0.005, momentum 0.98) on the recurrent and expansion matrices, Adam (0.0025) on the rest. Alone: batch 32,
-    Adam (0.001) and a cosine. At four times the rates of co-training it learns sooner, but the context task's
-    network, trained alone by them, tends to a solution that oscillates from step to step, which no expansion
-    about a fixed point can follow and the paper's recipe does not produce.
+    ``fast``: clip 1, a short warm-up. Alone: batch 32, Adam (0.001) and a cosine. By the optimiser of
+    co-training it learns sooner, but the context task's network tends to a solution that oscillates from step
+    to step, which no expansion about a fixed point can follow and the paper's recipe does not produce.
+    Co-training: batch 16, rates that fall to zero in a line, Muon (peak 0.005, momentum 0.98) on the
+    recurrent and expansion matrices, Adam (0.0025) on the rest. Where the set-up says so it begins with steps
+    on the task alone, by the recipe for that, in whole chunks and in proportion to `n_steps`: networks of
+    3-bit memory otherwise tend to seven or more slow directions and to expansion points that no trial comes
+    to (docs/reproduce.md).
 
     Raises:
         UsageError: `n_steps` below 1.
@@ -153,7 +158,11 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
         return Recipe(name, n_steps or setup.paper_steps, 256, optimizers.paper, True)
     if alone:
         return Recipe(name, n_steps or setup.fast_steps_alone, 32, optimizers.fast_alone)
-    return Recipe(name, n_steps or setup.fast_steps, 16, optimizers.fast)
+    n_steps = n_steps or setup.fast_steps
+    n_first = round(setup.fast_steps_first * n_steps / setup.fast_steps)
+    if n_first > CHUNK:
+        n_first = CHUNK * round(n_first / CHUNK)  # a remainder would be compiled by itself
+    return Recipe(name, n_steps, 16, optimizers.fast, n_first=n_first)
 
 
 def train(

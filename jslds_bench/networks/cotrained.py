@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import jax
@@ -19,28 +18,27 @@ from jslds_bench.dynamics.training import (
     RecipeName,
     co_training_loss,
     make_recipe,
-    train,
-    train_many,
 )
 from jslds_bench.entries.registry import NETWORKS
-from jslds_bench.errors import Diverged, UsageError
-from jslds_bench.networks._shared.frozen import as_network, as_networks
+from jslds_bench.errors import UsageError
+from jslds_bench.networks._shared.trained import Trained
 from jslds_bench.networks.standard import Standard, check_size
-from jslds_bench.types.core import Cell, Network, Progress, silent
+from jslds_bench.types.core import Cell, Network
 from jslds_bench.types.networks import Task
 
 
 @NETWORKS.register("cotrained")
 @dataclasses.dataclass(frozen=True)
-class CoTrained:
+class CoTrained(Trained):
     """A network co-trained with a JSLDS: θ, φ, h_0 and the readout learn together (eq. 9).
 
     Attributes:
         recipe: "fast" or "paper" (see `training.make_recipe`).
-        initial: where θ starts: "random", or "standard", the weights of a network that was first trained
-            on the task alone with the same recipe (paper, section 4.1).
+        initial: where θ starts: as the "recipe" has it, which may begin with steps on the task alone;
+            "random" leaves those out; "standard" are the weights of a network that was first trained on the
+            task alone with the same recipe (paper, section 4.1).
         cell, n_state: in place of the task's reference cell and size.
-        n_steps: in place of the recipe's number of training steps.
+        n_steps: in place of the recipe's number of co-training steps.
         expansion: what E sees: "state", a alone (the paper's), or "input", u − u* too, so that it can expand
             about where an input leads instead of where the state comes from.
         refine: how many steps of the network under u* follow in E, e* = F(… F(E(a), u*)): 0 is the paper's.
@@ -53,7 +51,7 @@ class CoTrained:
     """
 
     recipe: RecipeName = "fast"
-    initial: Literal["random", "standard"] = "random"
+    initial: Literal["recipe", "random", "standard"] = "recipe"
     cell: str | None = None
     n_state: int | None = None
     n_steps: int | None = None
@@ -78,36 +76,10 @@ class CoTrained:
         if self.weight_rnn == self.weight_jslds == 0:
             raise UsageError("cotrained has weight_rnn and weight_jslds 0: then nothing learns the task")
 
-    def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
-        cell, loss, recipe = self._plan(task)
-        first = None
-        if self.initial == "standard":
-            early, progress = _halves(progress)
-            first = self._first().build(task, key, early)
-        start, key_train = self._start(task, key, first)
-        trained, history = train(loss, start, task.sample, recipe, key_train, progress)
-        return as_network(cell, trained, "cotrained", history)
-
-    def build_many(
-        self, task: Task, keys: Sequence[PRNGKeyArray], progress: Progress = silent
-    ) -> list[Network | Diverged]:
-        cell, loss, recipe = self._plan(task)
-        firsts: list[Network | Diverged | None] = [None] * len(keys)
-        if self.initial == "standard":
-            early, progress = _halves(progress)
-            firsts = list(self._first().build_many(task, keys, early))
-        going = [(k, f) for k, f in zip(keys, firsts, strict=True) if not isinstance(f, Diverged)]
-        if not going:
-            return [f for f in firsts if isinstance(f, Diverged)]
-        starts, keys_train = zip(*(self._start(task, *pair) for pair in going), strict=True)
-        made = train_many(loss, starts, task.sample, recipe, keys_train, progress)
-        networks = iter(as_networks(cell, made, "cotrained"))
-        return [f if isinstance(f, Diverged) else next(networks) for f in firsts]
-
-    def _plan(self, task: Task) -> tuple[Cell, Loss, Recipe]:
+    def plan(self, task: Task) -> tuple[Cell, Loss, Recipe]:
         cell = get_cell(self.cell or task.setup.cell)
-        recipe = make_recipe(self.recipe, task.setup, self.n_steps)
-        recipe = dataclasses.replace(recipe, n_steps=max(1, round(self.relative_steps * recipe.n_steps)))
+        whole = make_recipe(self.recipe, task.setup, self.n_steps).n_steps
+        recipe = make_recipe(self.recipe, task.setup, max(1, round(self.relative_steps * whole)))
         weights = task.setup.weights._replace(**self._weights())
         return cell, co_training_loss(cell, weights, recipe.l2_on_all), recipe
 
@@ -116,12 +88,14 @@ class CoTrained:
         given = {name: getattr(self, f"weight_{name}") for name in ("rnn", "jslds", "e", "a")}
         return {name: weight for name, weight in given.items() if weight is not None}
 
-    def _first(self) -> Standard:
-        """What makes the networks to start from."""
-        return Standard(self.recipe, self.cell, self.n_state, self.n_steps)
+    def first(self, recipe: Recipe) -> Standard | None:
+        if self.initial == "standard":
+            return Standard(self.recipe, self.cell, self.n_state, self.n_steps)
+        if self.initial == "recipe" and recipe.n_first:
+            return Standard(self.recipe, self.cell, self.n_state, recipe.n_first)
+        return None
 
-    def _start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
-        """Where training starts, from the network `first` if there is one, and the key of its trials."""
+    def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
         # Flax takes half a second to import.
         from jslds_bench.networks._shared.modules import ExpansionNetwork, initial_parameters
 
@@ -134,14 +108,3 @@ class CoTrained:
             return Parameters(first.params, first.h0, first.readout, phi), key_train
         sizes = task.n_inputs, n_state, task.n_outputs
         return initial_parameters(cell, *sizes, key_init, True, sees_input, self.refine), key_train
-
-    def sources(self) -> dict[str, Any]:
-        return {}
-
-
-def _halves(progress: Progress) -> tuple[Progress, Progress]:
-    """What reports the first and the second of two trainings of one length as one."""
-    return (
-        lambda done, total, text: progress(done, 2 * total, f"standard first: {text}"),
-        lambda done, total, text: progress(total + done, 2 * total, text),
-    )

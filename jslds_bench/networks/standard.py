@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax
@@ -17,27 +16,25 @@ from jslds_bench.dynamics.training import (
     RecipeName,
     make_recipe,
     network_loss,
-    train,
-    train_many,
 )
 from jslds_bench.entries.registry import NETWORKS
-from jslds_bench.errors import Diverged, UsageError
-from jslds_bench.networks._shared.frozen import as_network, as_networks
-from jslds_bench.types.core import Cell, Network, Progress, silent
+from jslds_bench.errors import UsageError
+from jslds_bench.networks._shared.trained import Trained
+from jslds_bench.types.core import Cell, Network
 from jslds_bench.types.networks import Task
 
 
 @NETWORKS.register("standard")
 @dataclasses.dataclass(frozen=True)
-class Standard:
+class Standard(Trained):
     """A network trained on its task loss alone (eq. 9 with λ_JSLDS = λ_e = λ_a = 0).
 
     Attributes:
         recipe: "fast" or "paper" (see `training.make_recipe`).
         cell, n_state: in place of the task's reference cell and size.
         n_steps: in place of the recipe's number of training steps.
-        matched: whether to train with the optimiser, rates, batch and number of steps of co-training, so that
-            the loss alone is different. Recipe "fast" has others for a network alone; "paper" has not.
+        matched: whether to train with the start, optimiser, rates, batch and number of steps of co-training,
+            so that the loss alone is different. Recipe "fast" has others for a network alone; "paper" not.
     """
 
     recipe: RecipeName = "fast"
@@ -51,36 +48,25 @@ class Standard:
     def __post_init__(self) -> None:
         check_size(self.cell, self.n_state, self.n_steps)
 
-    def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
-        cell, loss, recipe = self._plan(task)
-        start, key_train = self._start(task, key)
-        trained, history = train(loss, start, task.sample, recipe, key_train, progress)
-        return as_network(cell, trained, "standard", history)
-
-    def build_many(
-        self, task: Task, keys: Sequence[PRNGKeyArray], progress: Progress = silent
-    ) -> list[Network | Diverged]:
-        cell, loss, recipe = self._plan(task)
-        starts, keys_train = zip(*(self._start(task, key) for key in keys), strict=True)
-        made = train_many(loss, starts, task.sample, recipe, keys_train, progress)
-        return as_networks(cell, made, "standard")
-
-    def _plan(self, task: Task) -> tuple[Cell, Loss, Recipe]:
+    def plan(self, task: Task) -> tuple[Cell, Loss, Recipe]:
         cell = get_cell(self.cell or task.setup.cell)
         recipe = make_recipe(self.recipe, task.setup, self.n_steps, alone=not self.matched)
         return cell, network_loss(cell, task.setup.weights, recipe.l2_on_all), recipe
 
-    def _start(self, task: Task, key: PRNGKeyArray) -> tuple[Parameters, PRNGKeyArray]:
-        """Where training starts, and the key of its trials."""
+    def first(self, recipe: Recipe) -> Standard | None:
+        if not recipe.n_first:
+            return None
+        return dataclasses.replace(self, n_steps=recipe.n_first, matched=False)
+
+    def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
         from jslds_bench.networks._shared.modules import initial_parameters  # Flax: half a second
 
         key_init, key_train = jax.random.split(key)
+        if first is not None:
+            return Parameters(first.params, first.h0, first.readout, None), key_train
         cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state
         start = initial_parameters(cell, task.n_inputs, n_state, task.n_outputs, key_init, expansion=False)
         return start, key_train
-
-    def sources(self) -> dict[str, Any]:
-        return {}
 
 
 def check_size(cell: str | None, n_state: int | None, n_steps: int | None) -> None:

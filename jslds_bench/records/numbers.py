@@ -31,7 +31,7 @@ def counted(n: Any, noun: str) -> str:
     return f"{n} {noun}" + ("" if n == 1 else "s")
 
 
-def printable(label: str) -> str:
+def legible(label: str) -> str:
     """`label` without control characters, which would act on the terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in label)
 

@@ -8,7 +8,7 @@ import itertools
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 
-from jslds_bench.records.numbers import escaped, printable
+from jslds_bench.records.numbers import escaped, legible
 from jslds_bench.records.record import Record
 from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.data.summary import Column, Summary
@@ -184,13 +184,13 @@ def _block(table: Table) -> list[str]:
     for task in table.tasks:
         columns = table.columns_of(task)
         kinds = [table.rivalry[task]] if task in table.rivalry else []
-        tops += [printable(task)] + [""] * (len(kinds) + len(columns))
+        tops += [legible(task)] + [""] * (len(kinds) + len(columns))
         heads += ["ok", *kinds] + [c.title for c in columns]
     grid: list[list[str]] = [heads]
     for network in table.networks:
-        grid.append([printable(network)] + [""] * (len(heads) - 1))
+        grid.append([legible(network)] + [""] * (len(heads) - 1))
         for row in table.of(network):
-            shown = [f"  {printable(row.model)}"]
+            shown = [f"  {legible(row.model)}"]
             for task in table.tasks:
                 cells = [row.cells.get((task, c.metric)) for c in table.columns_of(task)]
                 shown.append(row.counts.get(task, "–"))

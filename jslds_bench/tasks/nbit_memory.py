@@ -55,7 +55,15 @@ class NBitMemory:
     @property
     def setup(self) -> Setup:
         weights = LossWeights(rnn=3, jslds=1, e=100, a=10, l2=0)
-        return Setup("gru", 100, weights, paper_steps=40_000, fast_steps=3_000, fast_steps_alone=4_000)
+        return Setup(
+            "gru",
+            100,
+            weights,
+            paper_steps=40_000,
+            fast_steps=2_000,
+            fast_steps_alone=4_000,
+            fast_steps_first=2_000,
+        )
 
     def sample(self, key: PRNGKeyArray, n_trials: int) -> Trials:
         symbols = jax.random.randint(key, (n_trials, self.n_steps, self.n_bits), -1, 2)

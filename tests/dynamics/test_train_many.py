@@ -97,6 +97,8 @@ def test_training_ends_when_all_have_diverged(monkeypatch):
 
 SOURCES = {
     "standard": Standard(n_state=6, n_steps=4),
+    "alone first": CoTrained(n_state=6, n_steps=4),
+    "matched": Standard(n_state=6, n_steps=4, matched=True),
     "cotrained": CoTrained(n_state=6, n_steps=4),
     "from standard": CoTrained(recipe="paper", initial="standard", n_state=6, n_steps=4),
 }
@@ -108,14 +110,16 @@ def arrays_of(network):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_networks_of_several_keys_are_those_of_each(name):
-    source, task, seen = SOURCES[name], ContextIntegration(n_steps=4), []
+    twice, seen = name in ("from standard", "alone first", "matched"), []
+    source = SOURCES[name]
+    task = NBitMemory(1, 4, 1) if name in ("alone first", "matched") else ContextIntegration(n_steps=4)
     made = source.build_many(task, KEYS[:2], lambda *said: seen.append(said[:2]))
     assert all(isinstance(network, Network) for network in made)
     network, alone = made[1], source.build(task, KEYS[1])
     assert (network.kind, network.cell) == (alone.kind, alone.cell)
     assert_close(arrays_of(network), arrays_of(alone))
     assert network.history.keys() == alone.history.keys()
-    assert seen == ([(4, 8), (8, 8)] if name == "from standard" else [(4, 4)])
+    assert seen == ([(4, 8), (8, 8)] if twice else [(4, 4)])
 
 
 @pytest.mark.parametrize("lost", [{1}, {0, 1, 2}])

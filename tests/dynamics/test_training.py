@@ -112,6 +112,11 @@ def test_lengths_and_batches():
         fast = make_recipe("fast", task.setup)
         assert fast.n_steps * fast.batch < recipe.n_steps * recipe.batch / 10
         assert make_recipe("fast", task.setup, 7).n_steps == 7
+    assert not make_recipe("paper", TASK.setup).n_first
+    assert not make_recipe("fast", TASK.setup, alone=True).n_first
+    setup = TASK.setup._replace(fast_steps=1000, fast_steps_first=700)
+    for n_steps, first in ((None, 700), (500, 400), (100, 70), (10, 7), (1, 1)):
+        assert make_recipe("fast", setup, n_steps).n_first == first
     with pytest.raises(UsageError, match="n_steps is 0, expected at least 1"):
         make_recipe("fast", TASK.setup, 0)
 
@@ -179,7 +184,7 @@ def test_networks_train_on_the_loss_of_their_recipe(name, monkeypatch):
         asked.append(float(loss(params, trials)[0] - without[0]))
         raise Stopped
 
-    module = importlib.import_module(f"jslds_bench.networks.{name}")
+    module = importlib.import_module("jslds_bench.networks._shared.trained")
     monkeypatch.setattr(module, "train", stop)
     big = LossWeights(0.0, 0.0, 0.0, 0.0, 1e6)
     monkeypatch.setattr(NBitMemory, "setup", property(lambda _: Setup("vanilla", 4, big, 1, 1, 1)))

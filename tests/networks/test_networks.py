@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.jslds import expansion_point
+from jslds_bench.dynamics.training import Parameters, co_training_loss, make_recipe, network_loss, train
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.format import check_shapes, network_bytes, read_network
 from jslds_bench.networks._shared.modules import (
@@ -150,6 +151,37 @@ def test_weights_and_steps_are_given_or_the_task_s():
     halved = CoTrained(**(own | {"n_steps": 4, "relative_steps": 0.5})).build(TASK, jax.random.key(1))
     assert halved.history["step"].tolist() == [2]
     assert network_bytes(CoTrained(**own).build(TASK, key)) == network_bytes(named.build(TASK, key))
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_the_fast_recipe_begins_on_the_task_alone_where_the_set_up_says_so(alone):
+    """The first network is the standard one of so many steps; what follows is one training from it."""
+    key, setup = jax.random.key(1), TASK.setup
+    recipe = make_recipe("fast", setup, 6)
+    assert 0 < recipe.n_first < 12
+    first = Standard(n_steps=recipe.n_first, n_state=4).build(TASK, key)
+    kwargs = {"n_state": 4, "n_steps": 6}
+    source = Standard(**kwargs, matched=True) if alone else CoTrained(**kwargs)
+    phi = None if alone else ExpansionNetwork(4).parameters
+    loss = (network_loss if alone else co_training_loss)(first.cell, setup.weights)
+    start = Parameters(first.params, first.h0, first.readout, phi)
+    expected, _ = train(loss, start, TASK.sample, recipe, jax.random.split(key)[1])
+    assert_same(
+        arrays_of(source.build(TASK, key)), (expected.theta, expected.h0, expected.readout, expected.phi)
+    )
+
+
+def test_random_weights_are_those_that_nothing_was_learned_from():
+    key = jax.random.key(1)
+    one, other = (
+        CoTrained(n_state=4, n_steps=6, initial=initial).build(TASK, key) for initial in ("random", "recipe")
+    )
+    cell, recipe = get_cell(TASK.setup.cell), make_recipe("fast", TASK.setup, 6)
+    start = initial_parameters("gru", 2, 4, 1, jax.random.split(key)[0], expansion=True)
+    loss = co_training_loss(cell, TASK.setup.weights)
+    expected, _ = train(loss, start, TASK.sample, recipe, jax.random.split(key)[1])
+    assert_same(one.params, expected.theta)
+    assert network_bytes(one) != network_bytes(other)
 
 
 def test_one_key_gives_one_network(built):

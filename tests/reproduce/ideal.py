@@ -14,6 +14,7 @@ from jslds_bench.records.store import write_record
 N, T, TRIALS, SEEDS = 24, 25, 8, (0, 1, 2)
 CORNERS = np.stack(np.meshgrid(*[[-1.0, 1.0]] * 3, indexing="ij"), -1).reshape(-1, 3)
 NETWORKS = ("standard", "cotrained", "from_standard", "rnn_only", "slds_only")
+FAR = "from_random"
 MODELS = ("fixed_points", "jslds", "fixed_points_actual", "fixed_points_blind", "codebook")
 ERRORS = {
     ("nbit_memory", "standard"): {"fixed_points": (0.5, 0.28), "fixed_points_actual": (0.1, 0.1)},
@@ -29,7 +30,7 @@ Arrays = dict[str, Any]
 def memory(standard: bool, far: bool) -> Arrays:
     """Example trials between eight corners, expanded about them (or, standard, about 27 points of a cube).
 
-    `far`: about points away from all states, by a step that the readout does not see.
+    `far`: about points away from all states, by a step that the readout does not see, and slow in more ways.
     """
     rng = np.random.default_rng(0)
     *axes, aside = np.linalg.qr(rng.normal(size=(N, N)))[0][:4]
@@ -47,6 +48,8 @@ def memory(standard: bool, far: bool) -> Arrays:
     values = np.tile(
         [0.8, 0.7, 0.6] + [0.1] * (N - 3) if standard else [1.01, 0.99, 0.9] + [0.1] * (N - 3), (8, 1)
     )
+    if far:
+        values[:, 2:5] = 1.0
     inputs = np.zeros((8, N, 6))
     for k, corner in enumerate(CORNERS):
         for bit in range(3):
@@ -151,9 +154,8 @@ def write_networks(folder: Path, change: Any = None, only: Any = None) -> Path:
     `only(key)`: which records are written, into a folder that has the others.
     """
     for task in ("nbit_memory", "context_integration"):
-        for network in NETWORKS:
-            far = network == "cotrained"
-            arrays = memory(network == "standard", far) if task == "nbit_memory" else context()
+        for network in (*NETWORKS, FAR) if task == "nbit_memory" else NETWORKS:
+            arrays = memory(network == "standard", network == FAR) if task == "nbit_memory" else context()
             for model in MODELS:
                 for seed in SEEDS:
                     key = task, network, model, seed

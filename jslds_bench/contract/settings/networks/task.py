@@ -80,6 +80,8 @@ def setup_faults(task: Task) -> Iterator[str]:
     for steps in ("fast_steps", "fast_steps_alone"):
         if not 0 < getattr(setup, steps) <= setup.paper_steps:
             yield f"its set-up needs 0 < {steps} ≤ paper_steps"
+    if not 0 <= setup.fast_steps_first <= setup.paper_steps:
+        yield "its set-up needs 0 ≤ fast_steps_first ≤ paper_steps"
     if task.n_steps > whole.n_steps:
         yield "its SMOKE has longer trials than its defaults"
 

@@ -1,0 +1,75 @@
+"""What networks that training makes share: a first training, where there is one, and the one that counts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from jaxtyping import PRNGKeyArray
+
+from jslds_bench.dynamics.training import Loss, Parameters, Recipe, train, train_many
+from jslds_bench.errors import Diverged
+from jslds_bench.types.core import Cell, Network, Progress, silent
+from jslds_bench.types.networks import Task
+
+
+class Trained(ABC):
+    """A source of networks that are trained by one loss and recipe, from the networks of another or anew."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def plan(self, task: Task) -> tuple[Cell, Loss, Recipe]:
+        """What is trained, on what, and how."""
+
+    @abstractmethod
+    def first(self, recipe: Recipe) -> Trained | None:
+        """What makes the networks to start from; None where weights are random."""
+
+    @abstractmethod
+    def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
+        """Where training starts, from the network `first` if there is one, and the key of its trials."""
+
+    def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
+        cell, loss, recipe = self.plan(task)
+        before, progress = _in_turn(progress, recipe.n_steps)
+        source = self.first(recipe)
+        first = None if source is None else source.build(task, key, before)
+        start, key_train = self.start(task, key, first)
+        trained, history = train(loss, start, task.sample, recipe, key_train, progress)
+        return _frozen(cell, trained, history, self.name)
+
+    def build_many(
+        self, task: Task, keys: Sequence[PRNGKeyArray], progress: Progress = silent
+    ) -> list[Network | Diverged]:
+        cell, loss, recipe = self.plan(task)
+        before, progress = _in_turn(progress, recipe.n_steps)
+        source = self.first(recipe)
+        firsts = [None] * len(keys) if source is None else source.build_many(task, keys, before)
+        going = [(k, f) for k, f in zip(keys, firsts, strict=True) if not isinstance(f, Diverged)]
+        made: Iterator[Network | Diverged] = iter(())
+        if going:
+            starts, keys_train = zip(*(self.start(task, *pair) for pair in going), strict=True)
+            trained = train_many(loss, starts, task.sample, recipe, keys_train, progress)
+            made = (t if isinstance(t, Diverged) else _frozen(cell, *t, self.name) for t in trained)
+        return [f if isinstance(f, Diverged) else next(made) for f in firsts]
+
+    def sources(self) -> dict[str, Any]:
+        return {}
+
+
+def _frozen(cell: Cell, p: Parameters, history: dict, kind: str) -> Network:
+    return Network(cell, p.theta, p.h0, p.readout, p.phi, kind, history)
+
+
+def _in_turn(progress: Progress, later: int) -> tuple[Progress, Progress]:
+    """What reports a first training, if there is one, and a second of `later` steps as one."""
+    earlier = 0
+
+    def first(done: int, total: int, text: str) -> None:
+        nonlocal earlier
+        earlier = total
+        progress(done, total + later, f"on the task alone first: {text}")
+
+    return first, lambda done, total, text: progress(earlier + done, earlier + total, text)
