@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from jslds_bench.records.numbers import number
@@ -61,6 +63,7 @@ TABLES = {
         "synthetic",
         _of_both(
             ("free-run", "relative_error"),
+            ("nrmse", "nrmse"),
             ("one-step", "relative_error_one_step"),
             ("systems", "n_systems_effective"),
             ("q", "fixed_point_speed"),
@@ -85,7 +88,7 @@ TABLES = {
     ),
     "matched": Quoted(
         "synthetic",
-        _of_both(("free-run", "relative_error"), ("task error", "task_error_network")),
+        _of_both(("free-run", "relative_error"), ("nrmse", "nrmse"), ("task error", "task_error_network")),
         models=("fixed_points", "fixed_points_actual", "jslds", "codebook"),
     ),
     "spikes": Quoted(
@@ -203,6 +206,28 @@ def verdicts(name: str) -> str:
     return _markdown(lines)
 
 
+_DIVIDED = {"relative_error": "relative error", "nrmse": "nrmse"}
+
+
+def by_spread() -> str:
+    """The table in Markdown of how much either error changed, and in how many seeds it fell."""
+    values = pd.read_csv(ROOT / "reports" / "reference" / "variants" / "values.csv")
+    found = values.pivot_table(
+        index=["metric", "task", "seed"], columns="network", values="value", sort=False
+    )
+    others = {"heavier": "cotrained_heavier", "refined": "refined"}
+    heads = [f"{name}, {title}" for name in others for title in _DIVIDED.values()]
+    lines = [["task", *heads], ["---"] * (len(heads) + 1)]
+    for task in dict.fromkeys(values.task):
+        line = [task]
+        for network in others.values():
+            for metric in _DIVIDED:
+                logs = np.log(found.loc[(metric, task)]).pipe(lambda x: x[network] - x["cotrained"])
+                line.append(f"×{math.exp(logs.mean()):.2f}, {(logs < 0).sum()} of {len(logs)}")
+        lines.append(line)
+    return _markdown(lines)
+
+
 CLAIMS = {"claims": False, "instead": True}
 """Table → whether it has what was found instead, or the paper's claims."""
 
@@ -261,6 +286,8 @@ def block(name: str) -> str:
     """The table of that name."""
     if name in VERDICTS:
         return verdicts(name)
+    if name == "by_spread":
+        return by_spread()
     if name in CLAIMS:
         return claims(CLAIMS[name])
     return shares(SHARES[name]) if name in SHARES else table(TABLES[name])

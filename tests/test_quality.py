@@ -4,6 +4,7 @@ import json
 import math
 import os
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ import jslds_bench.metrics  # noqa: F401
 from jslds_bench.dynamics.training import CHUNK
 from jslds_bench.models.jslds import JSLDS
 from jslds_bench.networks.cotrained import CoTrained
+from jslds_bench.perf import quality
 from jslds_bench.perf.quality import PUBLISHED, Errors, Paper, errors, ladder, soonest
 from jslds_bench.settings.draws import purpose_key
 from jslds_bench.settings.networks.evaluation import draw_trials, evaluate
@@ -73,7 +75,8 @@ def test_the_ladder_is_of_whole_chunks_about_the_recipe_s_length():
 
 def test_the_command_writes_values_machine_and_figure(tmp_path, monkeypatch, capsys):
     """On networks of six units, which the paper's figures are beyond; the second task would say no more."""
-    small = NBitMemory().setup._replace(n_state=6, paper_steps=1000, fast_steps=2 * CHUNK)
+    first = {"fast_steps": 2 * CHUNK, "fast_steps_first": CHUNK}
+    small = NBitMemory().setup._replace(n_state=6, paper_steps=1000, **first)
     monkeypatch.setattr(NBitMemory, "setup", property(lambda _: small))
     monkeypatch.delitem(PUBLISHED, "context_integration")
     cores = os.sched_getaffinity(0)
@@ -89,6 +92,32 @@ def test_the_command_writes_values_machine_and_figure(tmp_path, monkeypatch, cap
     assert 0 < paper["step_seconds"] < 0.1
     assert {p.name for p in tmp_path.glob("quality.*")} == {"quality.svg", "quality.png"}
     assert capsys.readouterr().out.count("not reached") == 1
+
+
+@pytest.mark.parametrize(("n_first", "seconds"), [(0, 40.0), (100, 90.0), (300, 70.0)])
+def test_seconds_are_of_all_steps_and_compiling_is_none(n_first, seconds, monkeypatch):
+    """A chunk alone takes 10 s and one of co-training 20, the first of each kind 50; n = 200."""
+
+    class Source:
+        def __init__(self, recipe, n_steps):
+            self.n_steps = n_steps
+
+        def build(self, task, key, progress):
+            done = 0
+            for n, each in ((n_first, 10), (self.n_steps, 20)):
+                for k in range(n // CHUNK):
+                    clock[0] += each if k else 50
+                    done += CHUNK
+                    progress(done, n_first + self.n_steps, "")
+
+    clock = [7.0]
+    monkeypatch.setattr(quality, "CoTrained", Source)
+    monkeypatch.setattr(quality.time, "process_time", lambda: clock[0])
+    setup = NBitMemory().setup._replace(fast_steps=2 * CHUNK, fast_steps_first=n_first)
+    monkeypatch.setattr(NBitMemory, "setup", property(lambda _: setup))
+    _, steps, other = quality.trained(NBitMemory(), jax.random.key(0), "fast", 2 * CHUNK)
+    assert steps == pytest.approx(seconds)
+    assert steps + other == pytest.approx(clock[0] - 7.0)
 
 
 def test_no_seeds_are_refused(tmp_path, capsys):

@@ -78,6 +78,9 @@ def _run() -> _Parser:
     p.add_argument("--no-resume", action="store_true", help="do every job anew")
     p.add_argument("--quiet", action="store_true", help="no progress")
     p.add_argument("--shared", action="store_true", help="others compute on this machine: measure no speeds")
+    p.add_argument(
+        "--wait", type=float, default=0.0, metavar="SECONDS", help="for another run that writes to --out"
+    )
     p.add_argument("--executor", metavar="|".join(EXECUTORS), help="what does the jobs (default: local)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="of --executor dask, as tcp://10.0.0.1:8786")
     p.add_argument(

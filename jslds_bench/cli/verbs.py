@@ -68,6 +68,7 @@ def run(arguments: Namespace) -> int:
             resume=not arguments.no_resume,
             batched=arguments.batch_seeds,
             shared=arguments.shared,
+            wait=arguments.wait,
             executor=executor,
             progress=board,
         )

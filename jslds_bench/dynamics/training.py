@@ -143,7 +143,7 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
     to step, which no expansion about a fixed point can follow and the paper's recipe does not produce.
     Co-training: batch 16, rates that fall to zero in a line, Muon (peak 0.005, momentum 0.98) on the
     recurrent and expansion matrices, Adam (0.0025) on the rest. Where the set-up says so it begins with steps
-    on the task alone, by the recipe for that, in whole chunks and in proportion to `n_steps`: networks of
+    on the task alone, by the recipe for that, in proportion to `n_steps` and in whole chunks: networks of
     3-bit memory otherwise tend to seven or more slow directions and to expansion points that no trial comes
     to (docs/reproduce.md).
 

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from typing import Any, ClassVar, Literal
 
-import jax
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
@@ -34,17 +33,17 @@ class CoTrained(Trained):
 
     Attributes:
         recipe: "fast" or "paper" (see `training.make_recipe`).
-        initial: where θ starts: as the "recipe" has it, which may begin with steps on the task alone;
-            "random" leaves those out; "standard" are the weights of a network that was first trained on the
+        initial: where θ starts: as the "recipe" has it, which may begin with steps on the task alone, unless
+            weight_rnn is 0; "random" leaves those out; "standard" are the weights of a network that was first trained on the
             task alone with the same recipe (paper, section 4.1).
         cell, n_state: in place of the task's reference cell and size.
-        n_steps: in place of the recipe's number of co-training steps.
+        n_steps: in place of the recipe's number of co-training steps; what it begins with is in proportion.
         expansion: what E sees: "state", a alone (the paper's), or "input", u − u* too, so that it can expand
             about where an input leads instead of where the state comes from.
         refine: how many steps of the network under u* follow in E, e* = F(… F(E(a), u*)): 0 is the paper's.
             One makes a training step a fifth dearer (a GRU's; a tanh network's a tenth).
-        relative_steps: training steps in units of `n_steps`, or of the recipe's: 0.8 with `refine` = 1 costs
-            what 1 does without.
+        relative_steps: co-training steps in units of `n_steps`, or of the recipe's: 0.8 with `refine` = 1
+            costs what 1 does without.
         weight_rnn, weight_jslds, weight_e, weight_a: the λ of eq. 9, in place of the task's. With
             weight_jslds = 0 the network alone learns the task, regularised; with weight_rnn = 0 its
             JSLDS alone does.
@@ -78,8 +77,8 @@ class CoTrained(Trained):
 
     def plan(self, task: Task) -> tuple[Cell, Loss, Recipe]:
         cell = get_cell(self.cell or task.setup.cell)
-        whole = make_recipe(self.recipe, task.setup, self.n_steps).n_steps
-        recipe = make_recipe(self.recipe, task.setup, max(1, round(self.relative_steps * whole)))
+        recipe = make_recipe(self.recipe, task.setup, self.n_steps)
+        recipe = dataclasses.replace(recipe, n_steps=max(1, round(self.relative_steps * recipe.n_steps)))
         weights = task.setup.weights._replace(**self._weights())
         return cell, co_training_loss(cell, weights, recipe.l2_on_all), recipe
 
@@ -91,20 +90,19 @@ class CoTrained(Trained):
     def first(self, recipe: Recipe) -> Standard | None:
         if self.initial == "standard":
             return Standard(self.recipe, self.cell, self.n_state, self.n_steps)
-        if self.initial == "recipe" and recipe.n_first:
+        if self.initial == "recipe" and recipe.n_first and self.weight_rnn != 0:
             return Standard(self.recipe, self.cell, self.n_state, recipe.n_first)
         return None
 
-    def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
+    def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> Parameters:
         # Flax takes half a second to import.
         from jslds_bench.networks._shared.modules import ExpansionNetwork, initial_parameters
 
-        key_init, key_train = jax.random.split(key)
         cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state
         sees_input = self.expansion == "input"
         if first is not None:
             sees = task.n_inputs if sees_input else None
             phi = ExpansionNetwork(n_state, n_inputs=sees, refine=self.refine).parameters
-            return Parameters(first.params, first.h0, first.readout, phi), key_train
+            return Parameters(first.params, first.h0, first.readout, phi)
         sizes = task.n_inputs, n_state, task.n_outputs
-        return initial_parameters(cell, *sizes, key_init, True, sees_input, self.refine), key_train
+        return initial_parameters(cell, *sizes, key, True, sees_input, self.refine)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-import jax
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
@@ -32,9 +31,11 @@ class Standard(Trained):
     Attributes:
         recipe: "fast" or "paper" (see `training.make_recipe`).
         cell, n_state: in place of the task's reference cell and size.
-        n_steps: in place of the recipe's number of training steps.
+        n_steps: in place of the recipe's number of training steps; those that a matched one begins with are
+            in proportion to it.
         matched: whether to train with the start, optimiser, rates, batch and number of steps of co-training,
             so that the loss alone is different. Recipe "fast" has others for a network alone; "paper" not.
+        initial: "random" leaves out what a matched one begins with, as in `cotrained`.
     """
 
     recipe: RecipeName = "fast"
@@ -42,6 +43,7 @@ class Standard(Trained):
     n_state: int | None = None
     n_steps: int | None = None
     matched: bool = False
+    initial: Literal["recipe", "random"] = "recipe"
 
     SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_state": 6, "n_steps": 3}
 
@@ -54,19 +56,17 @@ class Standard(Trained):
         return cell, network_loss(cell, task.setup.weights, recipe.l2_on_all), recipe
 
     def first(self, recipe: Recipe) -> Standard | None:
-        if not recipe.n_first:
+        if self.initial == "random" or not recipe.n_first:
             return None
-        return dataclasses.replace(self, n_steps=recipe.n_first, matched=False)
+        return Standard(self.recipe, self.cell, self.n_state, recipe.n_first)
 
-    def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
+    def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> Parameters:
         from jslds_bench.networks._shared.modules import initial_parameters  # Flax: half a second
 
-        key_init, key_train = jax.random.split(key)
         if first is not None:
-            return Parameters(first.params, first.h0, first.readout, None), key_train
+            return Parameters(first.params, first.h0, first.readout, None)
         cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state
-        start = initial_parameters(cell, task.n_inputs, n_state, task.n_outputs, key_init, expansion=False)
-        return start, key_train
+        return initial_parameters(cell, task.n_inputs, n_state, task.n_outputs, key, expansion=False)
 
 
 def check_size(cell: str | None, n_state: int | None, n_steps: int | None) -> None:

@@ -76,18 +76,19 @@ def ladder(task: Task) -> list[int]:
 def trained(task: Task, key: jax.Array, recipe: RecipeName, n_steps: int) -> tuple[Network, float, float]:
     """A co-trained network, the processor seconds of all its steps, and those of all that is no step.
 
-    A step's are those of the chunks that follow the first one, which compiles: at least two are needed. Steps
-    on the task alone that come first count as they cost, by the same rule.
+    A step's are those of the chunks that follow the first one, which compiles; where there is no other chunk,
+    all is a step's. Steps on the task alone that come first count as they cost, by the same rule.
     """
     n_first = make_recipe(recipe, task.setup, n_steps).n_first
-    start, ticks = time.process_time(), {0: 0.0}
+    start = time.process_time()
+    ticks = {0: start}
     network = CoTrained(recipe, n_steps=n_steps).build(
         task, key, lambda done, *_: ticks.update({done: time.process_time()})
     )
     steps = 0.0
     for begin, n in ((0, n_first), (n_first, n_steps)):
-        if n:
-            steps += n * (ticks[begin + n] - ticks[begin + CHUNK]) / (n - CHUNK)
+        warm = CHUNK if n > CHUNK else 0
+        steps += n * (ticks[begin + n] - ticks[begin + warm]) / max(n - warm, 1)
     return network, steps, time.process_time() - start - steps
 
 

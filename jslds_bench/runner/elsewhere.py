@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from jslds_bench.errors import UsageError
@@ -24,7 +24,7 @@ def done_elsewhere(
     limits: Limits,
     resume: bool,
     note: Callable[[str], None],
-) -> Iterator[tuple[Job, Record | str]]:
+) -> Generator[tuple[Job, Record | str]]:
     """Each job of `groups` with its record, which now is in `out`, or with the reason why there is none.
 
     What is lost is given out once more.

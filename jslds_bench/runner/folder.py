@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,35 +17,70 @@ from jslds_bench.suite import Job, Suite, parse
 
 
 @contextlib.contextmanager
-def locked(out: Path) -> Iterator[Callable[[], bool]]:
-    """Holds the run folder for this process; created if need be. Whether it still is the same one."""
+def locked(
+    out: Path, wait: float = 0.0, note: Callable[[str], None] = lambda text: None
+) -> Iterator[Callable[[], bool]]:
+    """Holds the run folder for this process; created if need be. Whether it still is the same one.
+
+    Args:
+        wait: seconds to wait for another run that holds it.
+        note: is told of that.
+    """
+    deadline = time.monotonic() + wait
+    for _ in range(_REMOVED):
+        lock = _opened(out)
+        try:
+            _hold(lock, out, deadline, note)
+            held = os.fstat(lock)
+
+            def ours(held: os.stat_result = held) -> bool:
+                try:
+                    return os.path.samestat(os.stat(out / ".lock"), held)
+                except OSError:
+                    return False
+
+            if ours():  # who held it before may have taken it away
+                yield ours
+                return
+        finally:
+            os.close(lock)
+    raise UsageError(f"{out} is removed again and again; choose another --out")
+
+
+def _opened(out: Path) -> int:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = os.open(out / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        return os.open(out / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
     except OSError as error:
         raise UsageError(
             f"cannot write to {out}: {error.strerror}; choose another folder with --out"
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(f"another run is writing to {out}; wait for it, or choose another --out") from None
-    except OSError as error:  # network disks that are mounted without locks
-        raise UsageError(
-            f"{out} cannot be locked: {error.strerror}; choose an --out on a disk where files can be"
-        ) from error
-    else:
-        held = os.fstat(lock)
 
-        def ours() -> bool:
-            try:
-                return os.path.samestat(os.stat(out / ".lock"), held)
-            except OSError:
-                return False
 
-        yield ours
-    finally:
-        os.close(lock)
+def _hold(lock: int, out: Path, deadline: float, note: Callable[[str], None]) -> None:
+    """Locks the file, once nobody else does."""
+    told = False
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise UsageError(
+                    f"another run is writing to {out}; wait for it, or choose another --out"
+                ) from None
+        except OSError as error:  # network disks that are mounted without locks
+            raise UsageError(
+                f"{out} cannot be locked: {error.strerror}; choose an --out on a disk where files can be"
+            ) from error
+        if not told:
+            told = True
+            note(f"waiting for another run that is writing to {out}, {left:.0f} s at most")
+        time.sleep(min(left, _AGAIN))
+
+
+_REMOVED = 10  # times that a folder may vanish while it is being locked
+_AGAIN = 0.2  # seconds between two tries
 
 
 def asked_of(meta: dict[str, Any], out: Path) -> Suite | None:

@@ -35,7 +35,7 @@ class Setup(NamedTuple):
     """A task's reference set-up: cell, N and λ of the paper, and the lengths of the training recipes.
 
     `fast_steps` are for co-training, `fast_steps_alone` for a network by itself, whose steps cost less.
-    `fast_steps_first` are of the second kind, and come before those of co-training (`training.make_recipe`).
+    `fast_steps_first` are of the second kind, and come before the `fast_steps` (`training.make_recipe`).
     """
 
     cell: str

@@ -118,7 +118,7 @@ def test_trained_networks(name, built):
     assert (network.n_state, network.n_inputs) == (4, 2)
     assert (network.expansion is None) == (name == "standard")
     assert network.kind == source.name
-    assert network.history["step"].tolist() == [2]
+    assert network.history["step"].tolist() == ([4] if name == "from standard" else [2])
     check_shapes(network, name)
     assert source.sources() == {}
     assert seen == ([(2, 4), (4, 4)] if name == "from standard" else [(2, 2)])
@@ -165,10 +165,10 @@ def test_the_fast_recipe_begins_on_the_task_alone_where_the_set_up_says_so(alone
     phi = None if alone else ExpansionNetwork(4).parameters
     loss = (network_loss if alone else co_training_loss)(first.cell, setup.weights)
     start = Parameters(first.params, first.h0, first.readout, phi)
-    expected, _ = train(loss, start, TASK.sample, recipe, jax.random.split(key)[1])
-    assert_same(
-        arrays_of(source.build(TASK, key)), (expected.theta, expected.h0, expected.readout, expected.phi)
-    )
+    expected, _ = train(loss, start, TASK.sample, recipe, jax.random.fold_in(key, 2))
+    network = source.build(TASK, key)
+    assert_same(arrays_of(network), (expected.theta, expected.h0, expected.readout, expected.phi))
+    assert network.history["step"].tolist() == [recipe.n_first + 6]
 
 
 def test_random_weights_are_those_that_nothing_was_learned_from():
@@ -182,6 +182,33 @@ def test_random_weights_are_those_that_nothing_was_learned_from():
     expected, _ = train(loss, start, TASK.sample, recipe, jax.random.split(key)[1])
     assert_same(one.params, expected.theta)
     assert network_bytes(one) != network_bytes(other)
+
+
+def test_what_learns_without_the_network_s_own_error_starts_at_random_weights():
+    key, kwargs = jax.random.key(1), {"n_state": 4, "n_steps": 6, "weight_rnn": 0.0}
+    one, other = (CoTrained(**kwargs, initial=initial).build(TASK, key) for initial in ("random", "recipe"))
+    assert network_bytes(one) == network_bytes(other)
+
+
+def test_trials_of_a_second_training_are_others():
+    """The same key makes both networks, so that the first is that of its own seed."""
+    seen = []
+
+    class Watched(NBitMemory):
+        def sample(self, key, n_trials):
+            jax.debug.callback(lambda k: seen.append(tuple(np.asarray(k).ravel())), jax.random.key_data(key))
+            return super().sample(key, n_trials)
+
+    Standard("paper", n_state=4, n_steps=2, cell="vanilla").build(Watched(1, 4, 1), jax.random.key(1))
+    jax.effects_barrier()
+    first = set(seen)
+    seen.clear()
+    source = CoTrained("paper", n_state=4, n_steps=2, cell="vanilla", initial="standard")
+    source.build(Watched(1, 4, 1), jax.random.key(1))
+    jax.effects_barrier()
+    assert len(first) == 2
+    assert len(seen) == len(set(seen)) == 4
+    assert first < set(seen)
 
 
 def test_one_key_gives_one_network(built):

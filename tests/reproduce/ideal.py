@@ -138,6 +138,7 @@ def values(task: str, network: str, model: str) -> dict[str, float]:
     memory = task == "nbit_memory"
     return {
         "relative_error": free,
+        "nrmse": (0.9 if network == "standard" else 0.6) if memory else 0.2,
         "relative_error_one_step": one,
         "relative_error_one_step_from_h1": one,
         "relative_error_from_h1": 5 * free if model == "jslds" else free,

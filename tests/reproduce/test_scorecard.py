@@ -81,6 +81,10 @@ def _unstable(arrays):
     arrays["systems_values"][:, 0] = 0.8
 
 
+def _far(arrays):
+    arrays["expansion"] += 3.0
+
+
 def _few_slow(arrays):
     arrays["systems_values"][:, 2:] = 0.5
 
@@ -105,6 +109,9 @@ ARRAYS_BROKEN = {
         "context_integration", "standard", "fixed_points", _unstable, {"context-unchanged"},
     ),
     "inputs": ("nbit_memory", "cotrained", "jslds", _both_flip, {"memory-inputs"}),
+    "far by the recipe": (
+        "nbit_memory", "cotrained", "jslds", _far, {"instead-far", "memory-coincide", "memory-eight"},
+    ),
     "few slow": ("nbit_memory", "from_random", "jslds", _few_slow, {"instead-far"}),
     "points elsewhere": ("nbit_memory", "cotrained", "fixed_points_blind", _elsewhere, {"memory-coincide"}),
 }  # fmt: skip

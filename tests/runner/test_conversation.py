@@ -14,7 +14,7 @@ from jslds_bench.runner.limits import Limits
 from jslds_bench.runner.pool import Pool
 from jslds_bench.runner.queue import Queue
 from jslds_bench.runner.run import _Run
-from jslds_bench.runner.silence import Silence
+from jslds_bench.runner.supervision import Command, Supervisor
 from jslds_bench.suite import load_suite, resolve
 
 GROUP = [("t", "n", "m", 0)]
@@ -57,15 +57,15 @@ def test_a_halted_worker_is_told_nothing_until_it_goes_on(tmp_path):
     suite = load_suite("smoke")
     run = _Run(resolve(suite), tmp_path, Limits(), True, Board(), lambda: True)
     one, other = Told(0), Told(1)
-    pool = SimpleNamespace(workers=[one, other])
-    run.silence = Silence(pool)
     jobs = list(run.jobs)[:2]
-    queue = Queue([jobs[:1], jobs[1:]], run._length)
-    run.silence.ask(one)
-    run._next(pool, other, queue)
-    assert (other.sent, run.to_tell) == ([], [other])
-    run.silence.end(one)
-    run._next(pool, other, queue)
+    queue, pool = Queue([jobs[:1], jobs[1:]], run.length), SimpleNamespace(workers=[one, other])
+    command = Command(tmp_path, (), fresh=False, batched=False, shared=True)
+    supervisor = Supervisor(pool, queue, run, command, Limits(), Board())
+    supervisor.silence.ask(one)
+    supervisor.next(other)
+    assert (other.sent, supervisor.to_tell) == ([], [other])
+    supervisor.silence.end(one)
+    supervisor.next(other)
     assert len(other.sent) == 1
 
 

@@ -181,6 +181,29 @@ def test_two_runs_do_not_share_a_folder(tmp_path):
             run(suite_file(tmp_path), out)
 
 
+@pytest.mark.parametrize("taken_away", [False, True])
+def test_one_that_waits_has_the_folder_when_the_other_is_done(tmp_path, taken_away):
+    """As a part of a run on a cluster, which an earlier one may still work on, and then remove."""
+    out, noted = tmp_path / "run", []
+    hold = "import fcntl, shutil, sys, time; from pathlib import Path; out = Path(sys.argv[1]); out.mkdir()"
+    hold += "; lock = open(out / '.lock', 'w'); fcntl.flock(lock, fcntl.LOCK_EX); print(flush=True)"
+    hold += "; input(); time.sleep(0.2)" + ("; shutil.rmtree(out)" if taken_away else "")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+
+    class Board(ProgressBoard):
+        def note(self, text: str) -> None:
+            noted.append(text)
+            other.stdin.write("\n")
+            other.stdin.flush()
+
+    with subprocess.Popen([sys.executable, "-c", hold, str(out)], **pipes) as other:
+        other.stdout.readline()
+        suite = suite_file(tmp_path, seeds="[0]")
+        result = run_suite(suite, out, wait=60.0, progress=Board(quiet=True))
+    assert noted == [f"waiting for another run that is writing to {out}, 60 s at most"]
+    assert result.n_ok == len(record_paths(out)) > 0
+
+
 def test_a_folder_of_another_suite_or_schema_is_refused(tmp_path):
     out = tmp_path / "run"
     out.mkdir()

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+import jax
 from jaxtyping import PRNGKeyArray
 
 from jslds_bench.dynamics.training import Loss, Parameters, Recipe, train, train_many
@@ -28,17 +29,17 @@ class Trained(ABC):
         """What makes the networks to start from; None where weights are random."""
 
     @abstractmethod
-    def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
-        """Where training starts, from the network `first` if there is one, and the key of its trials."""
+    def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> Parameters:
+        """Where training starts: at the network `first`, or at random weights."""
 
     def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
         cell, loss, recipe = self.plan(task)
         before, progress = _in_turn(progress, recipe.n_steps)
         source = self.first(recipe)
         first = None if source is None else source.build(task, key, before)
-        start, key_train = self.start(task, key, first)
+        start, key_train = self._begin(task, key, first)
         trained, history = train(loss, start, task.sample, recipe, key_train, progress)
-        return _frozen(cell, trained, history, self.name)
+        return _frozen(cell, trained, history, self.name, first)
 
     def build_many(
         self, task: Task, keys: Sequence[PRNGKeyArray], progress: Progress = silent
@@ -50,16 +51,27 @@ class Trained(ABC):
         going = [(k, f) for k, f in zip(keys, firsts, strict=True) if not isinstance(f, Diverged)]
         made: Iterator[Network | Diverged] = iter(())
         if going:
-            starts, keys_train = zip(*(self.start(task, *pair) for pair in going), strict=True)
+            starts, keys_train = zip(*(self._begin(task, *pair) for pair in going), strict=True)
             trained = train_many(loss, starts, task.sample, recipe, keys_train, progress)
-            made = (t if isinstance(t, Diverged) else _frozen(cell, *t, self.name) for t in trained)
+            made = (
+                t if isinstance(t, Diverged) else _frozen(cell, *t, self.name, f)
+                for t, (_, f) in zip(trained, going, strict=True)
+            )
         return [f if isinstance(f, Diverged) else next(made) for f in firsts]
+
+    def _begin(self, task: Task, key: PRNGKeyArray, first: Network | None) -> tuple[Parameters, PRNGKeyArray]:
+        """Where training starts, and the key of its trials, which are not those that `first` has seen."""
+        key_init, key_train = jax.random.split(key)
+        return self.start(task, key_init, first), key_train if first is None else jax.random.fold_in(key, 2)
 
     def sources(self) -> dict[str, Any]:
         return {}
 
 
-def _frozen(cell: Cell, p: Parameters, history: dict, kind: str) -> Network:
+def _frozen(cell: Cell, p: Parameters, history: dict, kind: str, first: Network | None) -> Network:
+    """The trained network; its history goes on from where that of `first` ended."""
+    if first is not None:
+        history = {**history, "step": history["step"] + first.history["step"][-1]}
     return Network(cell, p.theta, p.h0, p.readout, p.phi, kind, history)
 
 

@@ -111,7 +111,7 @@ def matrix(
         ax.set_ylim(len(models) - 0.5, -0.5)
         turn: dict[str, Any] = {"rotation": 20, "ha": "right"} if tilted else {}
         ax.set_xticks(range(len(networks)), [plain(n, 16) for n in networks], **turn)
-        ax.set_yticks(range(len(models)), [plain(m) for m in models] if k == 0 else [""] * len(models))
+        ax.set_yticks(range(len(models)), [plain(m) for m in models] if k % 2 == 0 else [""] * len(models))
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         title(ax, name)

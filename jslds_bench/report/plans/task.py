@@ -16,6 +16,11 @@ HORIZONS = {
     "free_run": ("relative_error", "horizon_free_run", "free-run"),
     "one_step": ("relative_error_one_step", "horizon_one_step", "one-step"),
 }
+MATRIX = {
+    "relative_error": "relative error, free-run",
+    "relative_error_one_step": "relative error, one-step",
+    "nrmse": "nrmse, free-run",
+}
 
 
 def horizon_plans(data: RunData, task: str) -> Iterator[Plan]:
@@ -51,19 +56,21 @@ def horizon_plans(data: RunData, task: str) -> Iterator[Plan]:
 
 
 def matrix_plan(data: RunData, task: str) -> Plan:
-    """Networks × models, free-run and one-step side by side."""
+    """Networks × models: free-run, one-step, and free-run by how far the network's states spread."""
     networks = data.networks_of(task)
     models = [m for m in data.models if any((task, n, m) in data.records for n in networks)]
     keys = {(n, m): (task, n, m) for n in networks for m in models if (task, n, m) in data.records}
     panels = {
         words: {place: data.summary(key, metric) for place, key in keys.items()}
-        for metric, _, words in HORIZONS.values()
+        for metric, words in MATRIX.items()
     }
     caption = (
-        "Relative error of every model on every network, mean over seeds: columns tell what the network "
-        "contributed, rows what the linearisation did. Empty: not asked; n/a: asked, but there is no value."
+        "Error of every model on every network, mean over seeds: columns tell what the network contributed, "
+        "rows what the linearisation did. The relative error of all models falls where a network's states "
+        "lie farther from 0; nrmse divides by their spread, and compares networks. Empty: not asked; n/a: "
+        "asked, but there is no value."
     )
-    heading = f"{plain(task)}: relative error"
+    heading = f"{plain(task)}: errors"
     return Plan(
         ("matrix", task),
         file_name(task, "matrix"),

@@ -2,7 +2,8 @@
 
 Each part, a shard, is the jobs that share one network of one seed. Its command is `jslds-bench run` on the
 suite that was planned here, with a folder of its own on a disk that both sides see; so it resumes where it
-was when it is given to another machine, or by another run, and its records are those of any other run.
+was when it is given to another machine, or by another run, and its records are those of any other run. Where
+one that was given out before, by a run that is gone, still works on it, it is waited for, an hour at most.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def shards_of(
             *(sys.executable, "-P", "-m", "jslds_bench", "run", f"--suite={suite}", f"--out={own}"),
             *(f"--task={first.task.label}", *network, f"--seeds={first.seed}"),
             *(f"--model={job.model.label}" for job in jobs),
-            *("--workers=1", "--quiet", "--no-report", "--with-parent", *options),
+            *("--workers=1", "--quiet", "--no-report", "--with-parent", f"--wait={_WAIT}", *options),
         ]
         shards.append(Shard(number, tuple(job.key for job in jobs), own, tuple(words)))
     return shards
@@ -98,6 +99,9 @@ def _name(jobs: Sequence[Job]) -> str:
     task, network, model, seed = jobs[0].key
     what = [task, network, seed, *([] if settings.of(jobs[0].setting).shares else [model])]
     return f"shard-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]}"
+
+
+_WAIT = 3600
 
 
 def last_line(text: str) -> str:
