@@ -222,7 +222,8 @@ def by_spread() -> str:
         line = [task]
         for network in others.values():
             for metric in _DIVIDED:
-                logs = np.log(found.loc[(metric, task)]).pipe(lambda x: x[network] - x["cotrained"])
+                of = found.loc[(metric, task)]
+                logs = np.log(of[network] / of["cotrained"])
                 line.append(f"×{math.exp(logs.mean()):.2f}, {(logs < 0).sum()} of {len(logs)}")
         lines.append(line)
     return _markdown(lines)

@@ -141,9 +141,9 @@ def _alone_is_easier(run):
 
 
 def _few_modes_cost_rslds(run):
-    own = run.of(MEMORY, network="cotrained")["rslds"], Run("synthetic").seeds
-    full = own[1].loc[(MEMORY, "cotrained", "rslds", "relative_error"), 0]
-    return (round(own[0], 3), round(full, 3)) == (0.049, 0.023)
+    few, seeds = run.of(MEMORY)["rslds"], Run("synthetic").seeds
+    full = seeds.loc[(MEMORY, "standard", "rslds", "relative_error"), 0]
+    return (round(few, 3), round(full, 3)) == (0.119, 0.095)
 
 
 def _floor_is_above(run):
@@ -197,6 +197,28 @@ def _cotrained_is_easier(run):
     )
 
 
+def _spread_makes_it_harder(run):
+    errors = run.means.xs("nrmse", level="metric").unstack("network")
+    alone = errors[["standard", "standard_matched"]].min(axis=1) < errors.cotrained
+    standard = errors.standard < errors.cotrained
+    return (
+        set(errors.loc[MEMORY].index[alone[MEMORY]]) == {"persistence"}
+        and set(errors.loc[CONTEXT].index[standard[CONTEXT]])
+        == {"taylor_at_state", "dmdc", "lds", "persistence"}
+        and set(errors.loc[CONTEXT].index[alone[CONTEXT] & ~standard[CONTEXT]])
+        == {"fixed_points", "fixed_points_actual"}
+    )
+
+
+def _persistence_tells_offsets(run):
+    ratios = [
+        run(task, "persistence", "nrmse", network) / run(task, "persistence", "relative_error", network)
+        for task in TASKS
+        for network in ("standard", "cotrained")
+    ]
+    return [round(x, 1) for x in ratios] == [2.1, 4.0, 1.3, 4.5]
+
+
 def _reaches_the_paper(run):
     return all(
         run(task, "jslds", network="cotrained") < most for task, most in ((MEMORY, 0.0465), (CONTEXT, 0.0097))
@@ -211,20 +233,33 @@ def _jslds_is_linear_in_the_input_alone(run):
     )
 
 
-def _matched_networks_are_harder(run):
-    return run(MEMORY, "fixed_points", network="standard_matched") > run(MEMORY, "fixed_points")
+def _by_spread(run, task, model):
+    """nrmse on standard, matched and co-trained networks."""
+    return [run(task, model, "nrmse", n) for n in ("standard", "standard_matched", "cotrained")]
 
 
-def _matched_networks_are_half_as_hard(run):
-    ratio = run(CONTEXT, "fixed_points", network="standard_matched") / run(CONTEXT, "fixed_points")
-    return 0.4 < ratio < 0.6
+def _memory_gains_by_the_loss(run):
+    standard, matched, own = _by_spread(run, MEMORY, "fixed_points")
+    return 0.8 * standard < matched < standard and own < min(standard, matched) / 3
 
 
-def _cotrained_halves_the_error(run):
+def _context_gains_by_the_optimiser(run):
+    def more(model):
+        found = run.seeds.xs((CONTEXT, model, "nrmse"), level=("task", "model", "metric"))
+        return (found.loc["cotrained"] > found.loc["standard_matched"]).sum()
+
+    less = [
+        run(CONTEXT, "fixed_points", network="cotrained"),
+        run(CONTEXT, "fixed_points", network="standard_matched") / 2,
+    ]
+    return less[0] < less[1] and more("fixed_points") == more("fixed_points_actual") == 4
+
+
+def _jslds_gains_by_either(run):
     return all(
-        run(task, model, network="cotrained") < 0.5 * run(task, model, network="standard_matched")
-        for task in (MEMORY, CONTEXT)
-        for model in ("fixed_points", "fixed_points_actual", "jslds")
+        run(task, "jslds", metric, "cotrained") < run(task, "jslds", metric, "standard_matched") / 3
+        for task in TASKS
+        for metric in ("relative_error", "nrmse")
     )
 
 
@@ -241,13 +276,13 @@ def _jslds_follows_the_state(run):
     alone = run.seeds.index.get_level_values("network") != "cotrained"
     points = run.seeds[alone].xs("jslds", level="model")
     speeds, precision = (points.xs(f"fixed_point_{name}", level="metric") for name in ("speed", "precision"))
-    return (speeds > 50 * 1e-5).all(axis=None) and precision.max(axis=None) < 0.05
+    return (speeds > 50 * 1e-5).all(axis=None) and precision.max(axis=None) < 0.1
 
 
 def _rslds_takes_the_most_modes(run):
     used = run.seeds.xs(("rslds", "n_systems"), level=("model", "metric"))
     # One of 32 modes is never in force on the trials that are scored of two of the networks.
-    return used.size == 20 and (used > 16).sum(axis=None) == 8 and used.max(axis=None) == 32
+    return used.size == 20 and (used > 16).sum(axis=None) == 9 and used.max(axis=None) == 32
 
 
 def _slds_is_lds(run):
@@ -255,14 +290,17 @@ def _slds_is_lds(run):
         run.seeds.xs(("slds", f"n_systems{kind}"), level=("model", "metric")) for kind in ("", "_effective")
     )
     errors = [run.seeds.xs((m, "relative_error"), level=("model", "metric")) for m in ("slds", "lds")]
-    one = used == 1
+    one, own = used == 1, (CONTEXT, "cotrained")
+    ratios = (errors[0] / errors[1])[~one].stack().dropna()
     return (
         used.size == 20
-        and one.sum(axis=None) == 15
-        and one.xs(CONTEXT).xs("cotrained").sum(axis=None) == 0
-        and (errors[0] == errors[1])[one].sum(axis=None) == 15
-        and (errors[0] < 0.5 * errors[1])[~one].sum(axis=None) == 5
-        and (round(effective[~one].min(axis=None)), round(effective.max(axis=None))) == (87, 550)
+        and one.sum(axis=None) == 13
+        and (errors[0] == errors[1])[one].sum(axis=None) == 13
+        and len(ratios[own]) == 5
+        and 0.4 < ratios[own].min() < ratios[own].max() < 0.6
+        and (round(effective.loc[own].min()), round(effective.loc[own].max())) == (67, 562)
+        and len(ratios[CONTEXT, "standard"]) == 2
+        and ratios[CONTEXT, "standard"].min() > 2 / 3
     )
 
 
@@ -367,12 +405,20 @@ def _few_trials(run):
 
 
 CLAIMS = {
-    "On 3-bit networks fixed points have a larger error than on those that Adam trained": (
-        "synthetic", _matched_networks_are_harder,
+    "nearly as on standard ones, and on co-trained ones less than a third as much": (
+        "synthetic", _memory_gains_by_the_loss,
     ),
-    "On context integration they have about half of it": ("synthetic", _matched_networks_are_half_as_hard),
-    "co-trained ones have less than half of the error under fixed points, about either input, and under": (
-        "synthetic", _cotrained_halves_the_error,
+    "by nrmse, about either input, they err more on them, on four seeds of five": (
+        "synthetic", _context_gains_by_the_optimiser,
+    ),
+    "The JSLDS by either measure has less than a third on co-trained networks": (
+        "synthetic", _jslds_gains_by_either,
+    ),
+    "nrmse is 2.1 times its relative error on standard networks of 3-bit memory and 4.0 times on": (
+        "synthetic", _persistence_tells_offsets,
+    ),
+    "on context integration `taylor_at_state`, `dmdc` and `lds` err less on standard networks, and": (
+        "synthetic", _spread_makes_it_harder,
     ),
     "the same fixed points have less than a third of their error at u* on the standard 3-bit networks": (
         "synthetic", _actual_is_a_third,
@@ -406,7 +452,7 @@ CLAIMS = {
         "methods_quick", _few_systems_are_below,
     ),
     "the easier one to eight of the thirteen methods": ("methods_quick", _alone_is_easier),
-    "which costs it (0.049 for 0.023 on the co-trained network of 3-bit memory)": (
+    "which costs it (0.119 for 0.095 on the standard network of 3-bit memory)": (
         "methods_quick", _few_modes_cost_rslds,
     ),
     "easier to linearise by *any* method than one trained on its task alone, by whichever optimiser": (
@@ -419,10 +465,10 @@ CLAIMS = {
     "follows the state rather than fixed points": ("synthetic", _jslds_follows_the_state),
     "the points of the JSLDS follow the state rather than rest": ("synthetic", _jslds_follows_the_state),
     "so can the valid prediction time": ("synthetic", _first_step_decides),
-    "On eight of the twenty networks of the table `rslds` takes 32, the most that is tried": (
+    "On nine of the twenty networks of the table `rslds` takes 32, the most that is tried": (
         "synthetic", _rslds_takes_the_most_modes,
     ),
-    "On fifteen of the twenty networks `slds` chooses K = 1, and is `lds`; on the other five, co-trained": (
+    "On thirteen of the twenty networks `slds` chooses K = 1, and is `lds`; on the five that are": (
         "synthetic", _slds_is_lds,
     ),
     "Every K above 1 has a larger error than K = 1 free-running, and even one step ahead": (

@@ -34,8 +34,8 @@ class CoTrained(Trained):
     Attributes:
         recipe: "fast" or "paper" (see `training.make_recipe`).
         initial: where θ starts: as the "recipe" has it, which may begin with steps on the task alone, unless
-            weight_rnn is 0; "random" leaves those out; "standard" are the weights of a network that was first trained on the
-            task alone with the same recipe (paper, section 4.1).
+            weight_rnn is 0; "random" leaves those out; "standard" are the weights of a network that was first
+            trained on the task alone with the same recipe (paper, section 4.1).
         cell, n_state: in place of the task's reference cell and size.
         n_steps: in place of the recipe's number of co-training steps; what it begins with is in proportion.
         expansion: what E sees: "state", a alone (the paper's), or "input", u − u* too, so that it can expand

@@ -18,8 +18,8 @@ HORIZONS = {
 }
 MATRIX = {
     "relative_error": "relative error, free-run",
-    "relative_error_one_step": "relative error, one-step",
     "nrmse": "nrmse, free-run",
+    "relative_error_one_step": "relative error, one-step",
 }
 
 
@@ -56,7 +56,7 @@ def horizon_plans(data: RunData, task: str) -> Iterator[Plan]:
 
 
 def matrix_plan(data: RunData, task: str) -> Plan:
-    """Networks × models: free-run, one-step, and free-run by how far the network's states spread."""
+    """Networks × models: free-run, by ‖h‖ and by the spread of states, and one-step."""
     networks = data.networks_of(task)
     models = [m for m in data.models if any((task, n, m) in data.records for n in networks)]
     keys = {(n, m): (task, n, m) for n in networks for m in models if (task, n, m) in data.records}
