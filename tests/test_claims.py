@@ -534,6 +534,25 @@ def test_what_is_said_of_steps_of_the_network_in_the_expansion():
     assert sum(errors[task][0] > heavier[task][0] for task in errors) == 6
 
 
+def test_what_is_said_of_variants_by_the_spread_of_states():
+    seeds = seeds_of("variants").xs("jslds", level="model")
+
+    def ratios(network, metric):
+        found = seeds.xs(metric, level="metric")
+        return (found.xs(network, level="network") / found.xs("cotrained", level="network")).apply(np.log)
+
+    heavier, refined = ratios("cotrained_heavier", "nrmse"), ratios("refined", "nrmse")
+    assert heavier.size == refined.size == 42
+    assert (heavier < 0).all(axis=None)
+    fall = 1 - np.exp(heavier.mean(axis=1))
+    assert (round(fall.min(), 2), round(fall.max(), 2)) == (0.25, 0.63)
+    less = (refined < 0).sum(axis=1)
+    assert (less == 6).sum() == 4
+    assert np.exp(refined.mean(axis=1))[CONTEXT] == pytest.approx(1 / 3, abs=0.02)
+    assert refined.mean(axis=1).pipe(lambda x: x[x > 0]).index.tolist() == ["delayed_match"]
+    assert all(abs(ratios("refined", m).mean(axis=1)[MEMORY]) < 0.1 for m in ("nrmse", "relative_error"))
+
+
 def test_tables_are_those_of_the_reference_runs():
     quote = runpy.run_path(str(ROOT / "reports" / "quote.py"))
     for name in quote["FILES"]:
