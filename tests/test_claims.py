@@ -104,13 +104,24 @@ def _others_are_ahead_on_context(run):
 
 
 def _first_step_is_the_lead(run):
-    def errors(task, metric):
+    def ratios(task, metric):
         found = run.seeds.xs((task, "cotrained", metric), level=("task", "network", "metric"))
         return found.loc["jslds"] / found.loc["fixed_points"]
 
-    lead, late = errors(CONTEXT, "relative_error"), errors(CONTEXT, "relative_error_from_h1")
-    memory = errors(MEMORY, "relative_error_from_h1")
-    return 0.2 < lead.mean() < 0.3 and late.min() > 3 and late.size == 5 and memory.max() < 0.5
+    def late(model, network="cotrained"):
+        return run.seeds.loc[(CONTEXT, network, model, "relative_error_from_h1")]
+
+    lead, after = ratios(CONTEXT, "relative_error"), ratios(CONTEXT, "relative_error_from_h1")
+    means = [late(model).mean() for model in ("jslds", "dmdc", "jslds_actual")]
+    matched = [late(model, "standard_matched").mean() for model in ("jslds", "fixed_points")]
+    return (
+        0.2 < lead.mean() < 0.3
+        and 4 < after.min() < after.max() < 37
+        and after.size == 5
+        and (late("jslds") > late("rslds")).all()
+        and [round(x, 3) for x in (*means, *matched)] == [0.134, 0.071, 0.009, 0.257, 0.038]
+        and ratios(MEMORY, "relative_error_from_h1").max() < 0.5
+    )
 
 
 QUICK = [(t, n) for n in ("standard", "cotrained") for t in (
@@ -172,6 +183,9 @@ def _forty_help_on_one_task(run):
     return (
         round(ratio(MEMORY, "standard"), 2) == 0.84
         and round(ratio(MEMORY, "cotrained"), 2) == 0.75
+        and round(ratio(MEMORY, "standard", "nrmse"), 3) == 0.965
+        and round(ratio(MEMORY, "cotrained", "nrmse"), 2) == 0.91
+        and ratio(CONTEXT, "standard", "nrmse") < 1
         and run(MEMORY, "rslds_40", network="cotrained") > run(MEMORY, "jslds", network="cotrained")
         and 0.65 < one[0] < 0.8
         and 0.45 < one[1] < 0.55
@@ -198,16 +212,72 @@ def _cotrained_is_easier(run):
 
 
 def _spread_makes_it_harder(run):
-    errors = run.means.xs("nrmse", level="metric").unstack("network")
-    alone = errors[["standard", "standard_matched"]].min(axis=1) < errors.cotrained
-    standard = errors.standard < errors.cotrained
+    seeds = run.seeds.xs("nrmse", level="metric")
+
+    def less(task, model, network):
+        found = seeds.xs((task, model), level=("task", "model"))
+        return (found.loc["cotrained"] < found.loc[network]).sum()
+
+    means = run.means.xs("nrmse", level="metric").unstack("network")
+    ratios = means.cotrained / means[["standard", "standard_matched"]].min(axis=1)
+    single = ratios[MEMORY][["dmdc", "lds", "slds"]]
+    context = means.loc[CONTEXT]
     return (
-        set(errors.loc[MEMORY].index[alone[MEMORY]]) == {"persistence"}
-        and set(errors.loc[CONTEXT].index[standard[CONTEXT]])
+        set(ratios[MEMORY].index[ratios[MEMORY] > 1]) == {"persistence"}
+        and (single > 0.969).all()
+        and ratios[MEMORY].drop([*single.index, "persistence"]).max() < 0.5
+        and less(CONTEXT, "jslds", "standard_matched") == less(CONTEXT, "jslds", "standard") == 5
+        and less(CONTEXT, "codebook", "standard") == less(CONTEXT, "fixed_points_start", "standard") == 5
+        and (less(CONTEXT, "fixed_points", "standard"), less(CONTEXT, "rslds", "standard")) == (3, 2)
+        and set(context.index[context.standard < context.cotrained])
         == {"taylor_at_state", "dmdc", "lds", "persistence"}
-        and set(errors.loc[CONTEXT].index[alone[CONTEXT] & ~standard[CONTEXT]])
-        == {"fixed_points", "fixed_points_actual"}
+        and context.standard_matched["fixed_points"] < context.cotrained["fixed_points"]
     )
+
+
+def _ranks_depend_on_the_divisor(run):
+    def before(network, one, other):
+        metrics = ("relative_error", "nrmse")
+        return [run(CONTEXT, one, m, network) < run(CONTEXT, other, m, network) for m in metrics]
+
+    pairs = ("standard", "rslds", "jslds"), ("standard_matched", "jslds", "fixed_points")
+    return all(before(*pair) == [True, False] for pair in pairs)
+
+
+def _input_depends_on_the_network(run):
+    def ratio(task, model, metric="relative_error", network="standard"):
+        return run(task, f"{model}_actual", metric, network) / run(task, model, metric, network)
+
+    return (
+        1.25 < ratio(CONTEXT, "jslds", "nrmse") < 1.4
+        and 0.9 < ratio(CONTEXT, "jslds", "relative_error_from_h1") < 1
+        and max(ratio(MEMORY, model) for model in ("jslds", "fixed_points")) < 1 / 3
+        and 2 < ratio(MEMORY, "jslds", network="cotrained") < 2.2
+    )
+
+
+def _taylor_errs_less_with_more(run):
+    def of(model, metric):
+        return run.seeds.loc[(CONTEXT, "cotrained", model, metric)]
+
+    systems = of("taylor_at_state", "n_systems_effective")
+    less = of("taylor_at_state", "relative_error") < of("jslds", "relative_error")
+    return less.all() and (round(systems.min()), round(systems.max())) == (93, 154)
+
+
+def _spread_moves_sides(run):
+    sides = [run.of(CONTEXT, "nrmse", network) for network in ("standard", "cotrained")]
+    return (sides[0] < sides[1]).sum() == 9
+
+
+def _smooth_switching_is_a_sixth_below(run):
+    ratios = {
+        (task, n): run.of(task, network=n)["smooth_switching"] / run.of(task, network=n)["jslds"]
+        for task, n in QUICK
+    }
+    memory, seed = ratios.pop((MEMORY, "cotrained")), Run("synthetic").seeds
+    now = seed.loc[(MEMORY, "cotrained", "jslds", "relative_error"), 0]
+    return max(ratios.values()) < 5 / 6 and round(memory, 2) == 0.96 and round(now, 4) == 0.0051
 
 
 def _persistence_tells_offsets(run):
@@ -240,7 +310,7 @@ def _by_spread(run, task, model):
 
 def _memory_gains_by_the_loss(run):
     standard, matched, own = _by_spread(run, MEMORY, "fixed_points")
-    return 0.8 * standard < matched < standard and own < min(standard, matched) / 3
+    return 0.82 * standard < matched < 0.87 * standard and own < min(standard, matched) / 3
 
 
 def _context_gains_by_the_optimiser(run):
@@ -248,11 +318,15 @@ def _context_gains_by_the_optimiser(run):
         found = run.seeds.xs((CONTEXT, model, "nrmse"), level=("task", "model", "metric"))
         return (found.loc["cotrained"] > found.loc["standard_matched"]).sum()
 
-    less = [
-        run(CONTEXT, "fixed_points", network="cotrained"),
-        run(CONTEXT, "fixed_points", network="standard_matched") / 2,
-    ]
-    return less[0] < less[1] and more("fixed_points") == more("fixed_points_actual") == 4
+    found = run.seeds.xs((CONTEXT, "fixed_points", "nrmse"), level=("task", "model", "metric"))
+    less = (found.loc["cotrained"] < found.loc["standard"]).sum()
+    relative = [run(CONTEXT, "fixed_points", network=network) for network in ("cotrained", "standard")]
+    return (
+        relative[0] < relative[1] / 4
+        and [round(x, 3) for x in _by_spread(run, CONTEXT, "fixed_points")] == [0.245, 0.15, 0.191]
+        and less == 3
+        and more("fixed_points") == 4
+    )
 
 
 def _jslds_gains_by_either(run):
@@ -405,19 +479,28 @@ def _few_trials(run):
 
 
 CLAIMS = {
-    "nearly as on standard ones, and on co-trained ones less than a third as much": (
+    "By nrmse fixed points err a sixth less on matched than on standard networks of 3-bit memory, and": (
         "synthetic", _memory_gains_by_the_loss,
     ),
-    "by nrmse, about either input, they err more on them, on four seeds of five": (
+    "Matched networks have 0.150, less than co-trained ones on four of five, so": (
         "synthetic", _context_gains_by_the_optimiser,
     ),
     "The JSLDS by either measure has less than a third on co-trained networks": (
         "synthetic", _jslds_gains_by_either,
     ),
+    "on context integration `rslds` and the JSLDS change places on standard networks, the JSLDS and": (
+        "synthetic", _ranks_depend_on_the_divisor,
+    ),
+    "(a third more by nrmse, and none from h_1)": ("synthetic", _input_depends_on_the_network),
+    "`taylor_at_state` errs less, with 93 to 154": ("synthetic", _taylor_errs_less_with_more),
+    "by nrmse that of context integration is to nine": ("methods_quick", _spread_moves_sides),
+    "by a sixth or more on all but the co-trained one of 3-bit memory, where it is 4 %": (
+        "methods_quick", _smooth_switching_is_a_sixth_below,
+    ),
     "nrmse is 2.1 times its relative error on standard networks of 3-bit memory and 4.0 times on": (
         "synthetic", _persistence_tells_offsets,
     ),
-    "on context integration `taylor_at_state`, `dmdc` and `lds` err less on standard networks, and": (
+    "`taylor_at_state`, `dmdc`, `lds` and `persistence` err less on standard networks, and fixed points on": (
         "synthetic", _spread_makes_it_harder,
     ),
     "the same fixed points have less than a third of their error at u* on the standard 3-bit networks": (
@@ -444,7 +527,9 @@ CLAIMS = {
     "With forty `rslds` errs less on 3-bit memory, by a sixth and a quarter": (
         "latents", _forty_help_on_one_task,
     ),
-    "it has several times theirs, on all five seeds": ("synthetic", _first_step_is_the_lead),
+    "it has 4 to 37 times theirs, and more than `rslds` on all five seeds; on the mean even more than a": (
+        "synthetic", _first_step_is_the_lead,
+    ),
     "`smooth_switching` errs less than the JSLDS on all fourteen of these networks, with more systems": (
         "methods_quick", _smooth_switching_is_below,
     ),
@@ -550,7 +635,13 @@ def test_what_is_said_of_variants_by_the_spread_of_states():
     assert (less == 6).sum() == 4
     assert np.exp(refined.mean(axis=1))[CONTEXT] == pytest.approx(1 / 3, abs=0.02)
     assert refined.mean(axis=1).pipe(lambda x: x[x > 0]).index.tolist() == ["delayed_match"]
-    assert all(abs(ratios("refined", m).mean(axis=1)[MEMORY]) < 0.1 for m in ("nrmse", "relative_error"))
+    of = {m: np.exp(ratios("refined", m).mean(axis=1)).round(2) for m in ("relative_error", "nrmse")}
+    assert [of[m][task] for m in of for task in (MEMORY, "ready_set_go")] == [1.10, 1.12, 0.91, 0.95]
+    other = np.exp((refined - heavier).mean(axis=1)).sort_values()
+    assert other.index[0] == CONTEXT
+    assert other.iloc[0] < 0.5
+    assert [round(x, 2) for x in other.iloc[1:3]] == [1.05, 1.06]
+    assert other.iloc[3] > 1.5
 
 
 def test_tables_are_those_of_the_reference_runs():

@@ -138,9 +138,10 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
 
     ``paper``: Adam (b1 0.9, b2 0.999, eps 0.1), rate 0.02·0.9999^step, global-norm clip 10, batch 256;
     l2 on all parameters, as the authors' code has it.
-    ``fast``: clip 1, a short warm-up. Alone: batch 32, Adam (0.001) and a cosine. By the optimiser of
-    co-training it learns sooner, but the context task's network tends to a solution that oscillates from step
-    to step, which no expansion about a fixed point can follow and the paper's recipe does not produce.
+    ``fast``: clip 1, a short warm-up. Alone: batch 32, Adam (0.001) and a cosine. At four times
+    the rates of co-training it learns sooner, but the context task's network tends to a solution that
+    oscillates from step to step, which no expansion about a fixed point can follow and the paper's recipe
+    does not produce.
     Co-training: batch 16, rates that fall to zero in a line, Muon (peak 0.005, momentum 0.98) on the
     recurrent and expansion matrices, Adam (0.0025) on the rest. Where the set-up says so it begins with steps
     on the task alone, by the recipe for that, in proportion to `n_steps` and in whole chunks: networks of

@@ -42,8 +42,8 @@ class CoTrained(Trained):
             about where an input leads instead of where the state comes from.
         refine: how many steps of the network under u* follow in E, e* = F(… F(E(a), u*)): 0 is the paper's.
             One makes a training step a fifth dearer (a GRU's; a tanh network's a tenth).
-        relative_steps: co-training steps in units of `n_steps`, or of the recipe's: 0.8 with `refine` = 1
-            costs what 1 does without.
+        relative_steps: co-training steps in units of `n_steps`, or of the recipe's, and no others: 0.8 with
+            `refine` = 1 costs what 1 does without.
         weight_rnn, weight_jslds, weight_e, weight_a: the λ of eq. 9, in place of the task's. With
             weight_jslds = 0 the network alone learns the task, regularised; with weight_rnn = 0 its
             JSLDS alone does.
