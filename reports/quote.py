@@ -206,6 +206,19 @@ def verdicts(name: str) -> str:
     return _markdown(lines)
 
 
+def both_divisors() -> str:
+    """The table in Markdown of what became of the values of `variants_memory`, with verdicts."""
+    folder = ROOT / "reports" / "reference" / "variants_memory"
+    titles = {"relative_error": "free-run error", "nrmse": "nrmse"}
+    titles |= {metric: _JUDGED[metric] for metric in ("n_systems_effective", "task_error_network")}
+    lines = [["against the JSLDS", *titles.values()], ["---"] * (len(titles) + 1)]
+    for name in VERDICTS:
+        rows = {r["metric"]: r for r in json.loads((folder / f"{name}.json").read_text("utf-8"))["rows"]}
+        shown = [f"{number(r['a'], 3)} → {number(r['b'], 3)}: {r['verdict']}" for r in map(rows.get, titles)]
+        lines.append([name, *shown])
+    return _markdown(lines)
+
+
 _DIVIDED = {"relative_error": "relative error", "nrmse": "nrmse"}
 
 
@@ -287,8 +300,8 @@ def block(name: str) -> str:
     """The table of that name."""
     if name in VERDICTS:
         return verdicts(name)
-    if name == "by_spread":
-        return by_spread()
+    if name in (others := {"by_spread": by_spread, "variants_memory": both_divisors}):
+        return others[name]()
     if name in CLAIMS:
         return claims(CLAIMS[name])
     return shares(SHARES[name]) if name in SHARES else table(TABLES[name])

@@ -644,6 +644,21 @@ def test_what_is_said_of_variants_by_the_spread_of_states():
     assert other.iloc[3] > 1.5
 
 
+def test_what_is_said_of_variants_on_memory_by_the_present_recipe():
+    def verdicts(name):
+        file = ROOT / "reports" / "reference" / "variants_memory" / f"{name}.json"
+        return {row["metric"]: row for row in json.loads(file.read_text("utf-8"))["rows"]}
+
+    heavier, refined = verdicts("heavier"), verdicts("refined")
+    assert [heavier[m]["verdict"] for m in ("relative_error", "nrmse")] == ["better", "better"]
+    assert heavier["n_systems_effective"]["b"] > heavier["n_systems_effective"]["a"]
+    assert [refined[m]["verdict"] for m in ("relative_error", "nrmse")] == ["cannot tell", "better"]
+    systems = refined["n_systems_effective"]
+    assert systems["b"] == pytest.approx(systems["a"], rel=0.05)
+    assert all(side["task_error_network"]["verdict"] == "worse" for side in (heavier, refined))
+    assert round(heavier["relative_error"]["a"], 4) == 0.0057
+
+
 def test_tables_are_those_of_the_reference_runs():
     quote = runpy.run_path(str(ROOT / "reports" / "quote.py"))
     for name in quote["FILES"]:
