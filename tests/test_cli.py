@@ -240,7 +240,7 @@ def test_info_tells_parameters_with_types_and_defaults(capsys):
     assert cli.main(["info", "cotrained"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("network cotrained\n\nA network co-trained with a JSLDS")
-    assert '  initial: "random" | "standard" = "random"\n' in out
+    assert '  initial: "recipe" | "random" | "standard" = "recipe"\n' in out
     assert "  n_state: integer\n" in out
 
 
