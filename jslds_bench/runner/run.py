@@ -94,6 +94,8 @@ def run_suite(
             nothing: they become records.
     """
     suite = load_suite(suite) if isinstance(suite, str) else suite
+    if not wait >= 0:
+        raise UsageError(f"wait is {wait} seconds, expected 0 or more")
     limits = Limits(workers, threads, timeout, memory)
     if executor is None:
         limits.check_here()

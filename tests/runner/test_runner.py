@@ -204,6 +204,12 @@ def test_one_that_waits_has_the_folder_when_the_other_is_done(tmp_path, taken_aw
     assert result.n_ok == len(record_paths(out)) > 0
 
 
+@pytest.mark.parametrize("wait", [float("nan"), -1.0])
+def test_no_less_than_no_time_is_waited(tmp_path, wait):
+    with pytest.raises(UsageError, match=r"wait is .* seconds, expected 0 or more"):
+        run(suite_file(tmp_path), tmp_path / "run", wait=wait)
+
+
 def test_a_folder_of_another_suite_or_schema_is_refused(tmp_path):
     out = tmp_path / "run"
     out.mkdir()
