@@ -191,31 +191,36 @@ _JUDGED = {
 }
 
 
+def _rows(run: str, name: str) -> dict[tuple[str, str], dict]:
+    """(task, metric) → what `compare` wrote."""
+    file = ROOT / "reports" / "reference" / run / f"{name}.json"
+    return {(row["task"], row["metric"]): row for row in json.loads(file.read_text("utf-8"))["rows"]}
+
+
+def _moved(row: dict) -> str:
+    return f"{number(row['a'], 3)} → {number(row['b'], 3)}"
+
+
 def verdicts(name: str) -> str:
     """The table in Markdown of what became of each task's values, with verdicts."""
-    file = ROOT / "reports" / "reference" / "variants" / f"{name}.json"
-    rows = {(row["task"], row["metric"]): row for row in json.loads(file.read_text("utf-8"))["rows"]}
+    rows = _rows("variants", name)
     lines = [["task", *(x for title in _JUDGED.values() for x in (title, "verdict"))]]
     lines.append(["---"] * len(lines[0]))
     for task in dict.fromkeys(task for task, _ in rows):
         line = [task]
         for metric in _JUDGED:
-            row = rows[task, metric]
-            line += [f"{number(row['a'], 3)} → {number(row['b'], 3)}", row["verdict"]]
+            line += [_moved(rows[task, metric]), rows[task, metric]["verdict"]]
         lines.append(line)
     return _markdown(lines)
 
 
 def both_divisors() -> str:
     """The table in Markdown of what became of the values of `variants_memory`, with verdicts."""
-    folder = ROOT / "reports" / "reference" / "variants_memory"
-    titles = {"relative_error": "free-run error", "nrmse": "nrmse"}
-    titles |= {metric: _JUDGED[metric] for metric in ("n_systems_effective", "task_error_network")}
+    titles = {"relative_error": _JUDGED["relative_error"], "nrmse": "nrmse", **_JUDGED}
     lines = [["against the JSLDS", *titles.values()], ["---"] * (len(titles) + 1)]
     for name in VERDICTS:
-        rows = {r["metric"]: r for r in json.loads((folder / f"{name}.json").read_text("utf-8"))["rows"]}
-        shown = [f"{number(r['a'], 3)} → {number(r['b'], 3)}: {r['verdict']}" for r in map(rows.get, titles)]
-        lines.append([name, *shown])
+        rows = {metric: row for (_, metric), row in _rows("variants_memory", name).items()}
+        lines.append([name, *(f"{_moved(rows[metric])}: {rows[metric]['verdict']}" for metric in titles)])
     return _markdown(lines)
 
 
