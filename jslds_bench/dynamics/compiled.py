@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -28,19 +28,42 @@ def quick() -> dict[str, bool] | None:
     return older
 
 
+def kinds(tree: Any) -> Hashable:
+    """The types of a pytree's nodes, which tell apart what its structure may not.
+
+    JAX holds the structures of two types for equal where both are registered by
+    `jax.tree_util.register_dataclass` with as many fields, so that `jax.jit` runs, by chance, the program of
+    the one on the other (met with jaxlib 0.10.2; jax-ml/jax#37389 has a symptom).
+    """
+
+    def of(structure: Any) -> Hashable:
+        node = structure.node_data()
+        return None if node is None else (node[0], *map(of, structure.children()))
+
+    return of(jax.tree.structure(tree))
+
+
 def compiled(function: F | None = None, *, static: Sequence[str] = ()) -> Any:
-    """A decorator: the function jitted; called inside another program it is a part of that."""
+    """A decorator: the function jitted, a program for each of the `kinds` of its arguments.
+
+    Called inside another program it is a part of that.
+    """
     if function is None:
         return functools.partial(compiled, static=static)
 
     @functools.cache
-    def jitted() -> Callable[..., Any]:
-        return jax.jit(function, static_argnames=static, compiler_options=quick())
+    def jitted(_: Hashable) -> Callable[..., Any]:
+        # A function of its own, since JAX remembers what it has compiled by the function.
+        @functools.wraps(function)
+        def own(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return jax.jit(own, static_argnames=static, compiler_options=quick())
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         leaves = jax.tree.leaves((args, kwargs))
         within = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
-        return (function if within else jitted())(*args, **kwargs)
+        return (function if within else jitted(kinds((args, kwargs))))(*args, **kwargs)
 
     return call

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from jslds_bench.dynamics.compiled import quick
+from jslds_bench.dynamics.compiled import compiled, kinds, quick
 from jslds_bench.settings.base import Clock
 from jslds_bench.types.core import Linearization
 
@@ -24,18 +24,15 @@ def local_at(model: Linearization, h: Any, u: Any, star: Any) -> Any:
 def on_model(function: Callable[..., Any], model: Linearization) -> Callable[..., Any]:
     """``jit(function)`` with `model` as its first argument: what models are scored by, not timed.
 
-    A model that is a pytree is passed as one, so that equal shapes share a compilation; any other is
-    closed over.
+    A model that is a pytree is passed as one, so that models of a kind and of equal shapes share a
+    compilation; any other is closed over.
     """
     if jax.tree_util.all_leaves([model]):
         return jax.jit(lambda *args: function(model, *args), compiler_options=quick())
-    compiled = _jitted(function)
-    return lambda *args: compiled(model, *args)
+    return functools.partial(_compiled(function), model)
 
 
-@functools.cache
-def _jitted(function: Callable[..., Any]) -> Callable[..., Any]:
-    return jax.jit(function, compiler_options=quick())
+_compiled = functools.cache(compiled)
 
 
 def compile_anew(function: Callable[..., Any], model: Linearization, *args: Any) -> Callable[..., Any]:
@@ -61,7 +58,7 @@ def timed_call(
 ) -> tuple[Callable[[], Any], float]:
     """``function(model, *args)`` to be timed, and the processor seconds to trace and compile it.
 
-    Compiled once in a process for all models of a shape, since it is the same program.
+    Compiled once in a process for all models of a kind and shape, since it is the same program.
     """
 
     def make() -> tuple[Callable[..., Any], float]:
@@ -71,7 +68,7 @@ def timed_call(
     if jax.tree_util.all_leaves([model]):
         run, seconds = make()
     else:
-        key = (function, structure, *jax.eval_shape(lambda *x: x, *leaves))
+        key = (function, kinds((model, args)), structure, *jax.eval_shape(lambda *x: x, *leaves))
         if key not in _TIMED:
             _TIMED[key] = make()
             if len(_TIMED) > _MOST:
