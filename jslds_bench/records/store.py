@@ -108,6 +108,22 @@ def move_record(path: Path, record: Record, run: Path) -> None:
         raise UsageError(f"cannot write {target}: {error.strerror or error}; free some space") from error
 
 
+def put_aside(path: Path, folder: Path) -> None:
+    """Moves the record at `path`, and the arrays beside it, to its place in the run folder `folder`.
+
+    Raises:
+        UsageError: that folder cannot be written.
+    """
+    target = folder.joinpath("records", *path.parts[-4:])
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(path.with_suffix(".npz"), target.with_suffix(".npz"))
+        os.replace(path, target)
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror or error}; free some space") from error
+
+
 def read_record(path: Path) -> Record:
     """The record at `path`.
 

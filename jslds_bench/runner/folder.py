@@ -7,13 +7,14 @@ import fcntl
 import os
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jslds_bench.errors import UsageError
 from jslds_bench.records.store import has_arrays, read_head, record_path
 from jslds_bench.suite import Job, Suite, parse
+from jslds_bench.suite.job import of_seed
 
 
 @contextlib.contextmanager
@@ -93,16 +94,42 @@ def asked_of(meta: dict[str, Any], out: Path) -> Suite | None:
 
 def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:
     """Whether `out` has an ok record of the job, its digest and its arrays. A damaged one is run again."""
+    return standing(out, job, note) == "finished"
+
+
+def standing(out: Path, job: Job, note: Callable[[str], None]) -> Literal["finished", "superseded", "to do"]:
+    """Whether `out` has the job's ok record, whole, or one by other code, parameters or libraries."""
     path = record_path(out, job.key)
     try:
         head = read_head(path)
     except UsageError as error:
         if path.exists():
             note(f"runs again: {error}")
-        return False
-    if head.status != "ok" or head.digest != job.digest:
-        return False
+        return "to do"
+    if head.status != "ok":
+        return "to do"
+    if head.digest != job.digest:
+        return "superseded"
     if not has_arrays(path, head):
         note(f"runs again: the arrays beside {path} are missing")
-        return False
-    return True
+        return "to do"
+    return "finished"
+
+
+def superseded_seeds(out: Path, jobs: Iterable[Job]) -> Iterator[Path]:
+    """Ok records of seeds that are none of `jobs`, by other code, parameters or libraries than the jobs'."""
+    seeds: dict[tuple[str, str, str], dict[int, Job]] = {}
+    for job in jobs:
+        seeds.setdefault(job.key[:3], {})[job.seed] = job
+    for of in seeds.values():
+        one = next(iter(of.values()))
+        if one.failure is not None:  # its digest is that of an entry that could not be made
+            continue
+        for path in sorted(record_path(out, one.key).parent.glob("seed-*.json")):
+            seed = path.stem.removeprefix("seed-")
+            if not seed.isdecimal() or int(seed) in of:
+                continue
+            with contextlib.suppress(UsageError):  # told by whoever reads it
+                head = read_head(path)
+                if head.status == "ok" and head.digest != of_seed(one.shared_digest, int(seed)):
+                    yield path

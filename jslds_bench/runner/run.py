@@ -15,12 +15,12 @@ from jslds_bench import settings
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
 from jslds_bench.records.sealed import read_json, sweep, write_json
-from jslds_bench.records.store import record_path, slug, write_record
+from jslds_bench.records.store import put_aside, record_path, slug, write_record
 from jslds_bench.runner import accelerators, cache
 from jslds_bench.runner.cores import usable_cores
 from jslds_bench.runner.elsewhere import done_elsewhere
 from jslds_bench.runner.executors.shards import Executor
-from jslds_bench.runner.folder import asked_of, finished_before, locked
+from jslds_bench.runner.folder import asked_of, locked, standing, superseded_seeds
 from jslds_bench.runner.limits import Limits
 from jslds_bench.runner.outcome import blank_record
 from jslds_bench.runner.planning import Wanted, plan
@@ -253,8 +253,16 @@ class _Run:
         does not import, are recorded.
         """
         groups: dict[tuple[str, str, int, str], list[Key]] = {}
+        others = list(superseded_seeds(self.out, self.plan.jobs))
+        for path in others:
+            self._put_aside(path)
+        n_aside = len(others)
         for key, job in self.jobs.items():
-            if self.resume and finished_before(self.out, job, self.board.note):
+            found = standing(self.out, job, self.board.note)
+            if found == "superseded":
+                self._put_aside(record_path(self.out, key))
+                n_aside += 1
+            if self.resume and found == "finished":
                 self.statuses[key] = "ok"
                 self.kept += 1
                 self.board.job_done(key, "kept")
@@ -266,7 +274,21 @@ class _Run:
                 # What is quickly prepared is prepared anew for each job: they need not wait for each other.
                 alone = "" if settings.of(job.setting).shares else job.model.label
                 groups.setdefault((job.task.label, job.network.label, job.seed, alone), []).append(key)
+        if n_aside:
+            whose = f"{n_aside} records"
+            if others:
+                whose += f", {len(others)} of them of seeds that are not run now,"
+            self.board.note(
+                f"{whose} are by other code, parameters or libraries than this run's: they are moved to "
+                f"{self._aside()}, so that no mean is of both"
+            )
         return sorted(groups.values(), key=self.length, reverse=True)
+
+    def _put_aside(self, path: Path) -> None:
+        put_aside(path, self._aside())
+
+    def _aside(self) -> Path:
+        return self.out / "superseded" / self.began.replace(":", "")
 
     def length(self, group: list[Key]) -> tuple[bool, int]:
         """What groups are ordered by: co-training takes longest, and many models longer than few."""

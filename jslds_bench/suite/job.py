@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +12,16 @@ from jslds_bench.entries.registry import Registry
 
 Key = tuple[str, str, str, int]
 """What names a job within a run: the labels of task, network and model, and the seed."""
+
+
+def hashed(content: Any) -> str:
+    """Hash of JSON values, the same whatever the order of names."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def of_seed(digest: str, seed: int) -> str:
+    """The digest of the job of that seed, `digest` being what jobs share that differ in the seed alone."""
+    return hashed([digest, seed])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +48,7 @@ class Job:
         metrics: the names of those to compute.
         origin, caption: what the task says of its data.
         digest: hash of everything that decides the outcome.
+        shared_digest: the same without the seed (`of_seed`).
         network_digest: hash of everything that decides the network, the machine and its libraries apart;
             empty where there is none.
         failure: why one of its entries cannot be made.
@@ -53,6 +66,7 @@ class Job:
     origin: str
     caption: str
     digest: str = ""
+    shared_digest: str = ""
     network_digest: str = ""
     failure: str | None = None
     refusal: str | None = None

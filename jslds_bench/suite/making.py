@@ -144,11 +144,17 @@ def with_sources(kind: str, entry: MadeEntry, foreign: Foreign) -> MadeEntry:
 
     def ask() -> Any:
         try:
-            return made.sources() if hasattr(made, "sources") else None
+            found = made.sources() if hasattr(made, "sources") else None
         except UsageError:
             raise
         except Exception as error:  # of a plug-in: the job's own to fail with
             return f"{type(error).__name__}: {error}"
+        try:
+            return json.loads(json.dumps(found))
+        except (TypeError, ValueError) as error:
+            raise BrokenPlugin(
+                f"what `sources` returns must be JSON values, as hashes are ({error})"
+            ) from error
 
     try:
         return dataclasses.replace(

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import importlib.metadata
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jslds_bench.entries.foreign import Foreign
 from jslds_bench.entries.sources import Sources
 from jslds_bench.errors import BrokenPlugin, UsageError
-from jslds_bench.suite.job import Job, Part
+from jslds_bench.suite.job import Job, Part, hashed, of_seed
 from jslds_bench.suite.making import (
     MadeEntry,
     check_metrics,
@@ -128,8 +126,10 @@ class _Cell:
     maker: str
 
     def job_of(self, seed: int) -> Job:
-        outcome, maker = (_hash([of, seed]) if of else "" for of in (self.outcome, self.maker))
-        return dataclasses.replace(self.job, seed=seed, digest=outcome, network_digest=maker)
+        digest, network = of_seed(self.outcome, seed), of_seed(self.maker, seed) if self.maker else ""
+        return dataclasses.replace(
+            self.job, seed=seed, digest=digest, shared_digest=self.outcome, network_digest=network
+        )
 
 
 def _cell(
@@ -188,17 +188,13 @@ def _outcome(job: Job, entries: Iterable[MadeEntry], code: str) -> str:
         "code": code,
         "libraries": _libraries(),
     }
-    return _hash(content)
+    return hashed(content)
 
 
 def _maker(task: MadeEntry, network: MadeEntry, code: str) -> str:
     entries = [(e.part.name, e.part.parameters, e.sources) for e in (task, network)]
     content = {"entries": entries, "code": code}
-    return _hash(content)
-
-
-def _hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    return hashed(content)
 
 
 @functools.cache

@@ -184,3 +184,31 @@ def test_leftovers_of_a_killed_run_are_swept_by_the_next(again):
     os.utime(leftover, (0, 0))
     run_suite(str(again / "tiny.toml"), again / "run", progress=Board())
     assert not leftover.exists()
+
+
+def test_records_of_other_code_are_put_aside_before_anything_is_run(again, finished, monkeypatch):
+    """Of seeds that are run now and of those that are not; finished ones stay, whatever the run comes to."""
+    run, path = again / "run", again / "tiny.toml"
+    before = values(run)
+    changed = path.read_text().replace('name = "taylor_at_state"', 'name = "dmdc"\nlabel = "taylor_at_state"')
+    path.write_text(changed.replace("seeds = [0, 1]", "seeds = [1]"))
+    board = Board()
+    assert run_suite(str(path), run, progress=board).n_kept == 1
+    (note,) = (note for note in board.notes if "superseded" in note)
+    assert note.startswith(
+        "2 records, 1 of them of seeds that are not run now, are by other code, parameters"
+    )
+    assert {record.key for record in read_records(run)} == {key for key in before if key != LEFT}
+    (aside,) = (run / "superseded").iterdir()
+    moved = {record.key: record for record in map(read_record, record_paths(aside))}
+    assert {key[2:] for key in moved} == {("taylor_at_state", 0), ("taylor_at_state", 1)}
+    assert all(file.with_suffix(".npz").exists() for file in record_paths(aside))
+    assert {key: record.values["nrmse"].value for key, record in moved.items()} == {
+        key: before[key]["nrmse"] for key in moved
+    }
+    again_board = Board()
+    assert run_suite(str(path), run, progress=again_board).n_kept == 2
+    assert not [note for note in again_board.notes if "superseded" in note]
+
+
+LEFT = ("context_integration", "standard", "taylor_at_state", 0)
