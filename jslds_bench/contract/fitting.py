@@ -8,22 +8,16 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import jax
-
 from jslds_bench.contract.compiling import compilations
 from jslds_bench.contract.instances import SEED
 from jslds_bench.contract.words import Refused, attempt, listed, one_line
+from jslds_bench.entries.options import Switched, unswitched
 from jslds_bench.settings.base import Setting
 from jslds_bench.settings.draws import fingerprint, own_copy, purpose_key, sealed
 from jslds_bench.suite import Suite
 
 MAX_COMPILATIONS = 50
 """Programs that a fit may compile anew when it is called a second time."""
-_OF_THE_PROCESS = {
-    "jax_enable_x64": "jax.enable_x64(True)",
-    "jax_default_matmul_precision": "jax.default_matmul_precision(…)",
-}
-"""Options that other models' numbers depend on, and what sets each for a while."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,11 +108,13 @@ def _fit(model: Any, case: Case) -> tuple[Any, list[str]]:
     setting, shared = case.setting, case.shared
     given = own_copy(setting.given(shared))
     before = {what: fingerprint(part) for what, part in given.items()}
-    process = {option: getattr(jax.config, option) for option in _OF_THE_PROCESS}
     task, key, progress = setting.describe(shared.task), purpose_key(SEED, "model"), _Progress()
     faults: list[str] = []
-    with sealed() as asked:
-        fitted, error = attempt(setting.fit, model, task, dict(given), key, progress)
+    try:
+        with unswitched(), sealed() as asked:
+            fitted, error = attempt(setting.fit, model, task, dict(given), key, progress)
+    except Switched as switched:
+        faults.append(str(switched))
     if error is not None and not asked:
         faults.append(f"it raised {error}")
     if error is None and fitted is None:
@@ -130,11 +126,6 @@ def _fit(model: Any, case: Case) -> tuple[Any, list[str]]:
         for what, part in given.items()
         if fingerprint(part) != before[what]
     ]
-    for option, value in process.items():
-        if getattr(jax.config, option) != value:
-            instead = _OF_THE_PROCESS[option]
-            faults.append(f"it switched {option} for the whole process: use `with {instead}:`")
-            jax.config.update(option, value)
     return fitted, faults + progress.faults
 
 

@@ -1,4 +1,4 @@
-"""`jax.jit` for programs that run a few times: of switching systems, and those that models are scored by."""
+"""`jax.jit` for functions of models, parameters and other pytrees that plug-ins may define."""
 
 from __future__ import annotations
 
@@ -29,27 +29,36 @@ def quick() -> dict[str, bool] | None:
 
 
 def kinds(tree: Any) -> Hashable:
-    """The types of a pytree's nodes, which tell apart what its structure may not.
+    """The types of a pytree's nodes, and of what they hold beside leaves, which JAX may not tell apart.
 
     JAX holds the structures of two types for equal where both are registered by
     `jax.tree_util.register_dataclass` with as many fields, so that `jax.jit` runs, by chance, the program of
-    the one on the other (met with jaxlib 0.10.2; jax-ml/jax#37389 has a symptom).
+    the one on the other (met with jaxlib 0.10.2; jax-ml/jax#37389 has a symptom). Fields that are no leaves
+    are compared by value, where 1, 1.0 and True are one, and so are 0.0 and −0.0.
     """
 
     def of(structure: Any) -> Hashable:
         node = structure.node_data()
-        return None if node is None else (node[0], *map(of, structure.children()))
+        if node is None:
+            return None
+        held = node[1] if type(node[1]) is tuple else (node[1],)
+        types = tuple(repr(x) if type(x) is float else type(x) for x in held)
+        return (node[0], types, *map(of, structure.children()))
 
     return of(jax.tree.structure(tree))
 
 
-def compiled(function: F | None = None, *, static: Sequence[str] = ()) -> Any:
+def compiled(function: F | None = None, *, static: Sequence[str] = (), quickly: bool = True) -> Any:
     """A decorator: the function jitted, a program for each of the `kinds` of its arguments.
 
     Called inside another program it is a part of that.
+
+    Args:
+        static: names of arguments that are part of the program.
+        quickly: whether it runs a few times only (`quick`).
     """
     if function is None:
-        return functools.partial(compiled, static=static)
+        return functools.partial(compiled, static=static, quickly=quickly)
 
     @functools.cache
     def jitted(_: Hashable) -> Callable[..., Any]:
@@ -58,7 +67,7 @@ def compiled(function: F | None = None, *, static: Sequence[str] = ()) -> Any:
         def own(*args: Any, **kwargs: Any) -> Any:
             return function(*args, **kwargs)
 
-        return jax.jit(own, static_argnames=static, compiler_options=quick())
+        return jax.jit(own, static_argnames=static, compiler_options=quick() if quickly else None)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

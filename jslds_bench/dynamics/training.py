@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.dynamics.jslds import co_errors
 from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.errors import Diverged, UsageError
@@ -257,7 +258,7 @@ def train_many(
     """
     many, fresh = jnp.stack(list(keys)), Fresh(sample, recipe.batch)
     start = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
-    state = (start, jax.vmap(partial(_started, recipe))(start))
+    state = (start, _all_started(recipe, start))
     histories: list[list[dict[str, float]]] = [[] for _ in keys]
     lost: dict[int, Diverged] = {}
     for steps in _chunks(recipe):
@@ -282,10 +283,16 @@ def train_many(
     return [lost[i] if i in lost else (of(i), _stacked(histories[i])) for i in range(len(keys))]
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(static=("recipe",), quickly=False)
 def _started(recipe: Recipe, params: Any) -> Any:
     """The optimiser's state before the first step."""
     return recipe.optimizer(recipe.n_steps).init(params)
+
+
+@compiled(static=("recipe",), quickly=False)
+def _all_started(recipe: Recipe, params: Any) -> Any:
+    """`_started` of many trainings."""
+    return jax.vmap(recipe.optimizer(recipe.n_steps).init)(params)
 
 
 def _chunk(
@@ -312,10 +319,11 @@ def _chunk(
     return jax.lax.scan(update, state, steps)
 
 
-_run_chunk = jax.jit(_chunk, static_argnums=(0, 1, 2))
+_FIXED = ("loss", "batch", "recipe")
+_run_chunk = compiled(_chunk, static=_FIXED, quickly=False)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@compiled(static=_FIXED, quickly=False)
 def _run_many(loss: Loss, batch: Fresh, recipe: Recipe, keys: Any, states: Any, steps: jax.Array) -> Any:
     """`_chunk` of many trainings, each with its key and state."""
     return jax.vmap(lambda key, state: _chunk(loss, batch, recipe, None, key, state, steps))(keys, states)

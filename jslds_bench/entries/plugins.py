@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from jslds_bench.entries.options import unswitched
 from jslds_bench.entries.registry import CELLS, METRICS, MODELS, NETWORKS, TASKS
 from jslds_bench.entries.sources import PLUGIN
 from jslds_bench.errors import BrokenPlugin, UsageError
@@ -33,7 +34,8 @@ def load(path: str | Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their annotations up there
     try:
-        spec.loader.exec_module(module)
+        with unswitched():
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # other people's code may raise anything
         del sys.modules[name]
         for registry in (TASKS, NETWORKS, CELLS, MODELS, METRICS):

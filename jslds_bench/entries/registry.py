@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
+from jslds_bench.entries.options import unswitched
 from jslds_bench.entries.parameters import checked, nearest
 from jslds_bench.errors import BrokenPlugin, UsageError
 
@@ -80,7 +81,9 @@ class Registry(Generic[T]):
         """
         if name not in self._entries and name in (points := self.installed()):
             try:
-                self.register(name)(points[name].load())
+                with unswitched():
+                    entry = points[name].load()
+                self.register(name)(entry)
             except UsageError:
                 raise
             except (Exception, SystemExit) as error:

@@ -2,9 +2,10 @@
 
 Imports are read off the source, those inside functions included, so that nothing has to run. A module counts
 if it is of this package, of the package that the module that one starts from belongs to, or beside the
-plug-in file that it is. What every import executes on its way, the ``__init__`` of packages above, counts
-where it defines something; where it only imports others (to register them, say), nothing below can depend on
-it.
+plug-in file that it is. What these import from elsewhere counts file by file where it is a user's own (on the
+path, or installed as a link), and by its version where it is installed for good. What every import executes
+on its way, the ``__init__`` of packages above, counts where it defines something; where it only imports
+others (to register them, say), nothing below can depend on it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib.metadata
 import importlib.util
+import site
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -43,12 +46,23 @@ class Sources:
 
         Where a plug-in file lies makes no difference, although its module is named by that.
         """
-        content = []
-        for name, file in self.closure(modules).items():
+        closure = self.closure(modules)
+        content = [(f"{top} installed", version) for top, version in self.libraries(closure).items()]
+        for name, file in closure.items():
             if file not in self._hashes:
                 self._hashes[file] = hashlib.sha256(file.read_bytes()).hexdigest()
             content.append((file.stem if name.startswith(PLUGIN) else name, self._hashes[file]))
         return hashlib.sha256("\0".join(map("\0".join, sorted(content))).encode()).hexdigest()[:32]
+
+    def libraries(self, closure: Mapping[str, Path]) -> dict[str, str]:
+        """Versions of the packages, installed for good, that modules of others in `closure` import."""
+        found: dict[str, str] = {}
+        for name, file in closure.items():
+            if name.partition(".")[0] != NAME:
+                for top in dict.fromkeys(wanted.partition(".")[0] for wanted in imported(file, name)):
+                    if top != NAME and top not in found and (version := _version(top)):
+                        found[top] = version
+        return found
 
     def closure(self, modules: Iterable[str]) -> dict[str, Path]:
         """`modules` and the modules that they import, transitively, with their files."""
@@ -106,6 +120,8 @@ class _Places:
         root = self._roots.get(top)
         if root is None and self._beside is not None:
             root = self._beside / top if (self._beside / top).is_dir() else self._beside / f"{top}.py"
+        if (root is None or not root.exists()) and self.name != NAME:
+            root = _own(top)
         if root is None:
             return None
         if root.suffix == ".py":
@@ -147,10 +163,16 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.expr):  # most nodes are in expressions, where nothing is imported
             continue
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in _FOR_CHECKERS:
+            for other in node.orelse:
+                yield other
+                yield from _executed(other)
             continue
         yield node
         yield from _executed(node)
+
+
+_FOR_CHECKERS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -169,6 +191,34 @@ def _above(name: str) -> list[str]:
     """a.b.c → a, a.b."""
     parts = name.split(".")
     return [".".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def _own(top: str) -> Path | None:
+    """Where the module or package `top` lies, if that is neither Python's own nor installed for good."""
+    if top in sys.stdlib_module_names:
+        return None
+    try:
+        root = _root(top).resolve()
+    except (ImportError, ValueError, AttributeError):  # of a broken package, or __main__
+        return None
+    installed = map(Path, (*site.getsitepackages(), site.getusersitepackages()))
+    return None if not root.exists() or any(root.is_relative_to(at.resolve()) for at in installed) else root
+
+
+def _version(top: str) -> str | None:
+    """The versions of what installed the module or package `top`."""
+    if top in sys.stdlib_module_names:
+        return None
+    return ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in sorted(_installers().get(top, ()))
+    )
+
+
+@functools.cache
+def _installers() -> Mapping[str, list[str]]:
+    return {
+        top: list(dict.fromkeys(names)) for top, names in importlib.metadata.packages_distributions().items()
+    }
 
 
 def _root(top: str) -> Path:

@@ -18,7 +18,10 @@ from jslds_bench.records.sealed import read_json, write_atomic, write_json
 if TYPE_CHECKING:
     from jslds_bench.types.core import Network
 
-MACHINE = ("jax", "jaxlib", "optax", "flax", "device", "threads", "cpu", "batched")
+MACHINE = (
+    *("jax", "jaxlib", "optax", "flax", "device", "threads", "cpu", "batched"),
+    *("xla_flags", "x64", "matmul_precision", "options"),
+)
 """What decides a trained network to the last bit, besides what the job says of it.
 
 Networks trained together have other last bits than one trained alone, and those depend on how many they are.
@@ -67,11 +70,15 @@ def save(key: str, network: Network, seconds: float, together: int) -> None:
     Raises:
         UsageError: the cache cannot be written; the network is there all the same.
     """
-    from jslds_bench.networks._shared.format import can_be_read, network_bytes
+    from jslds_bench.networks._shared.format import can_be_read, is_whole, network_bytes
 
     if not can_be_read(network):
         return
     folder, data = cache_folder() / "networks", network_bytes(network)
+    if not is_whole(
+        data, network, folder / f"{key}.npz"
+    ):  # of a plug-in, with what the file has no place for
+        return
     write_atomic(folder / f"{key}.npz", data, ADVICE)
     about = {"key": key, "seconds": seconds, "together": together}
     write_json(folder / f"{key}.json", {**about, "sha256": hashlib.sha256(data).hexdigest()}, ADVICE)

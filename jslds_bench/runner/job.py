@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from jslds_bench.entries.options import unswitched
 from jslds_bench.entries.registry import METRICS, MODELS, NETWORKS, TASKS
 from jslds_bench.errors import Unsupported, UsageError, said
 from jslds_bench.records.record import LAST, Record, Value, is_time
@@ -71,16 +72,21 @@ def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, parts: Parts, prog
 
         def make() -> Network:
             source = job.network.made(NETWORKS)
-            return source.build(task, purpose_key(job.seed, "network"), progress)
+            network = source.build(task, purpose_key(job.seed, "network"), progress)
+            job.network.check_sources(source)  # after it was read, and before it is kept
+            job.task.check_sources(task)
+            return network
 
         try:
-            with parts("network"):
+            with parts("network"), unswitched(Unsupported):
                 made = keep(job, make)
         except (Exception, SystemExit) as error:
             raise NetworkFailed from error
-    with parts("preparing"):
+    with parts("preparing"), unswitched(Unsupported):
         network = None if made is None else made.network
-        return Prepared(setting, setting.prepare(task, network, job.seed, progress), made)
+        prepared = Prepared(setting, setting.prepare(task, network, job.seed, progress), made)
+        job.task.check_sources(task)
+        return prepared
 
 
 def run_job(
@@ -98,7 +104,8 @@ def run_job(
         parts: of the job's time; of the first job of several that of what they share is in it.
     """
     try:
-        return _run(job, prepared, environment, quiet, parts, progress)
+        with unswitched(Unsupported):
+            return _run(job, prepared, environment, quiet, parts, progress)
     except (Exception, SystemExit) as error:
         status, reason = outcome(error)
         return blank_record(job, status, reason, environment), {}
@@ -109,7 +116,9 @@ def _run(
 ) -> tuple[Record, dict[str, np.ndarray]]:
     setting, shared = p.setting, p.shared
     with parts("fitting"):
-        fitted, fit_seconds = fit(job.model.made(MODELS), setting, shared, job.seed, progress)
+        model = job.model.made(MODELS)
+        fitted, fit_seconds = fit(model, setting, shared, job.seed, progress)
+        job.model.check_sources(model)
     progress(0, 1, "evaluating")
     with parts("evaluating"):
         # Drawn here, so that no model can come upon it while it is fitted.
@@ -161,12 +170,13 @@ def fit(
     The model gets data of its own and a description of its task: what it does to them reaches no other job.
 
     Raises:
-        Unsupported: it changed what it was given, or asked for what it is scored on.
+        Unsupported: it changed what it was given, or an option of JAX for all, or asked for what it is
+            scored on.
     """
     given = own_copy(setting.given(shared))
     before = {what: fingerprint(part) for what, part in given.items()}
     task, key = setting.describe(shared.task), purpose_key(seed, "model")
-    with sealed() as asked:
+    with unswitched(Unsupported), sealed() as asked:
         fitted, seconds = timed(lambda: setting.fit(model, task, given, key, progress))
     if asked:
         raise Unsupported(PEEKED)

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from jslds_bench.entries.options import options
 from jslds_bench.version import __version__
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -20,7 +21,8 @@ def environment() -> dict[str, Any]:
     """The environment as plain JSON values. Starts JAX's backend, to name its device.
 
     Keys: version, commit (None in a wheel), dirty, python, jax … scipy, platform, machine, cpu, cores,
-    threads (cores that this process may use), device, xla_flags, x64, matmul_precision.
+    threads (cores that this process may use), device, xla_flags, x64, matmul_precision, options (all that are
+    `entries.options`).
     """
     import jax
 
@@ -41,6 +43,7 @@ def environment() -> dict[str, Any]:
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "x64": bool(jax.config.read("jax_enable_x64")),
         "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
+        "options": options(),
     }
 
 

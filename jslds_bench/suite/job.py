@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jslds_bench.entries.registry import Registry
+from jslds_bench.errors import UsageError
 
 Key = tuple[str, str, str, int]
 """What names a job within a run: the labels of task, network and model, and the seed."""
@@ -24,18 +25,40 @@ def of_seed(digest: str, seed: int) -> str:
     return hashed([digest, seed])
 
 
+def sources_of(entry: Any) -> Any:
+    """What an entry says that it reads, as JSON values; None where it says nothing.
+
+    Raises:
+        TypeError, ValueError: they are none.
+    """
+    return json.loads(json.dumps(entry.sources())) if hasattr(entry, "sources") else None
+
+
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """An entry of a job: its registry name, its label, and all its parameters, defaults included."""
+    """An entry of a job: its registry name, its label, and all its parameters, defaults included.
+
+    Attributes:
+        sources: what it reads (hashes of files, say), where it says.
+    """
 
     name: str
     label: str
     parameters: dict[str, Any]
+    sources: Any = None
 
     def made(self, registry: Registry[Any]) -> Any:
         """The entry with these parameters."""
         fields = {f.name for f in dataclasses.fields(registry.get(self.name)) if f.init}
         return registry.make(self.name, {k: v for k, v in self.parameters.items() if k in fields})
+
+    def check_sources(self, entry: Any) -> None:
+        """Raises UsageError where what `entry`, made of this, reads is no longer what it was."""
+        if self.sources and sources_of(entry) != self.sources:
+            raise UsageError(
+                f"what {self.label!r} reads has changed since the run was planned: start it again, what is "
+                "done is kept"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ from jslds_bench.entries import registry as registered
 from jslds_bench.entries.foreign import Foreign
 from jslds_bench.entries.registry import Registry
 from jslds_bench.errors import BrokenPlugin, UsageError
-from jslds_bench.suite.job import Part
+from jslds_bench.suite.job import Part, sources_of
 from jslds_bench.suite.toml import TABLES, Entry, Suite
 
 
@@ -25,7 +25,6 @@ class MadeEntry:
     """An entry of the suite, made; `instance` is None, and `broken` says why, where its plug-in fails.
 
     Attributes:
-        sources: what it reads, where it says: a file may change under its name.
         says: its origin and caption.
     """
 
@@ -33,7 +32,6 @@ class MadeEntry:
     instance: Any
     broken: str | None
     modules: tuple[str, ...] = ()
-    sources: Any = None
     says: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -112,7 +110,7 @@ def made_entry(
         made = _located(place, registry.make, entry.name, entry.parameters)
         part = Part(entry.name, entry.label, dataclasses.asdict(made))
         says = {name: str(getattr(made, name, "")) for name in ("origin", "caption")}
-        return MadeEntry(part, made, None, (type(made).__module__, *_cell_modules(made)), None, says)
+        return MadeEntry(part, made, None, (type(made).__module__, *_cell_modules(made)), says)
 
     try:
         if failures and entry.name not in registry:
@@ -140,26 +138,10 @@ def with_sources(kind: str, entry: MadeEntry, foreign: Foreign) -> MadeEntry:
     Raises:
         UsageError: such a file was not named, or cannot be read.
     """
-    made = entry.instance
-
-    def ask() -> Any:
-        try:
-            found = made.sources() if hasattr(made, "sources") else None
-        except UsageError:
-            raise
-        except Exception as error:  # of a plug-in: the job's own to fail with
-            return f"{type(error).__name__}: {error}"
-        try:
-            return json.loads(json.dumps(found))
-        except (TypeError, ValueError) as error:
-            raise BrokenPlugin(
-                f"what `sources` returns must be JSON values, as hashes are ({error})"
-            ) from error
-
+    ask = functools.partial(sources_of, entry.instance)
     try:
-        return dataclasses.replace(
-            entry, sources=foreign(f"{kind} {entry.part.label!r}", "say what it reads", ask)
-        )
+        sources = foreign(f"{kind} {entry.part.label!r}", "say what it reads", ask)
+        return dataclasses.replace(entry, part=dataclasses.replace(entry.part, sources=sources))
     except BrokenPlugin as error:
         return dataclasses.replace(entry, instance=None, broken=str(error))
 

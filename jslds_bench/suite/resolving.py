@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jslds_bench.entries.foreign import Foreign
+from jslds_bench.entries.options import options
 from jslds_bench.entries.sources import Sources
 from jslds_bench.errors import BrokenPlugin, UsageError
 from jslds_bench.suite.job import Job, Part, hashed, of_seed
@@ -182,17 +183,18 @@ def _unserved(setting: str, entries: list[MadeEntry], foreign: Foreign) -> dict[
 def _outcome(job: Job, entries: Iterable[MadeEntry], code: str) -> str:
     content = {
         "setting": job.setting,
-        "entries": [(e.part.name, e.part.parameters, e.sources) for e in entries],
+        "entries": [(e.part.name, e.part.parameters, e.part.sources) for e in entries],
         "n_trials": job.n_trials,
         "metrics": job.metrics,
         "code": code,
         "libraries": _libraries(),
+        "options": options(),
     }
     return hashed(content)
 
 
 def _maker(task: MadeEntry, network: MadeEntry, code: str) -> str:
-    entries = [(e.part.name, e.part.parameters, e.sources) for e in (task, network)]
+    entries = [(e.part.name, e.part.parameters, e.part.sources) for e in (task, network)]
     content = {"entries": entries, "code": code}
     return hashed(content)
 

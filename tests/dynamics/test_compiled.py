@@ -1,9 +1,11 @@
 """Programs of models that differ in nothing but their type."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jslds_bench.dynamics.compiled import compiled, kinds
@@ -48,6 +50,19 @@ def test_kinds_are_the_types_of_nodes_and_no_values():
     one, other = model_that_adds(1), model_that_adds(1)
     assert kinds({"a": one, "b": (1.0, [None])}) != kinds({"a": other, "b": (1.0, [None])})
     assert kinds({"a": one, "b": 1.0}) == kinds({"a": one, "b": jnp.zeros(3)})
+
+
+def test_fields_that_are_no_leaves_are_told_apart_by_type_and_sign():
+    @functools.partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=["gain"])
+    @dataclasses.dataclass(frozen=True)
+    class Says:
+        gain: object
+
+    run = compiled(lambda model, x: x * 0 + (10.0 if model.gain is True else np.copysign(1.0, model.gain)))
+    gains = (1, True, 1.0, 0.0, -0.0)
+    assert [float(run(Says(gain), 2.0)) for gain in gains] == [1, 10, 1, 1, -1]
+    assert kinds(Says(2.0)) != kinds(Says(3.0))
+    assert kinds(Says("a")) == kinds(Says("b"))  # which JAX tells apart
 
 
 def test_a_program_is_compiled_once_for_a_kind_and_may_have_static_arguments():

@@ -56,6 +56,8 @@ def closure(package: Path, text: str, name: str = "start.py") -> set[str]:
         ("try:\n    import jslds_bench.core\nexcept ImportError:\n    pass", {"core"}),
         ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import jslds_bench.core", set()),
         ("import typing\nif typing.TYPE_CHECKING:\n    from jslds_bench import core", set()),
+        ("if TYPE_CHECKING:\n    pass\nelse:\n    import jslds_bench.core", {"core"}),
+        ("if not TYPE_CHECKING:\n    import jslds_bench.core", {"core"}),
         # An __init__ on the way counts where it defines something, not where it only imports others.
         ("from jslds_bench.shapes.line import Line", {"shapes.line"}),
         ("from jslds_bench.shapes import line", {"shapes.line"}),
@@ -133,6 +135,38 @@ def test_a_plug_in_has_what_lies_beside_it_and_what_it_uses_of_the_package(tmp_p
     assert found[name] == tmp_path / "one.py"
     for module in beside:
         assert found[module].is_relative_to(tmp_path)
+
+
+def test_a_plug_in_rests_on_the_users_own_package_wherever_that_lies(tmp_path, monkeypatch):
+    """On the path, as packages under development are; of what is installed for good the version counts."""
+    fill(
+        tmp_path / "elsewhere",
+        {"own_lab/__init__.py": "", "own_lab/methods.py": "import own_tools", "own_tools.py": ""},
+    )
+    fill(
+        tmp_path,
+        {"one.py": "from own_lab.methods import fit\nimport pandas, json\nfrom sklearn import svm\n"},
+    )
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    name = f"{sources.PLUGIN}one"
+
+    def digest():
+        found = sources.Sources(files={name: str(tmp_path / "one.py")})
+        assert found.closure([name]).keys() == {name, "own_lab.methods", "own_tools"}
+        return found.digest([name])
+
+    before = digest()
+    assert digest() == before
+    fill(tmp_path / "elsewhere", {"own_tools.py": "# changed"})
+    after = digest()
+    assert after != before
+    installed = {"pandas": ["pandas"], "sklearn": ["scikit-learn"]}
+    versions = {"pandas": "3.0", "scikit-learn": "1.7"}
+    monkeypatch.setattr(sources.importlib.metadata, "version", versions.__getitem__)
+    monkeypatch.setattr(sources, "_installers", lambda: installed)
+    before = digest()
+    versions["scikit-learn"] = "1.8"
+    assert digest() != before
 
 
 def test_a_plug_in_may_be_moved(tmp_path):

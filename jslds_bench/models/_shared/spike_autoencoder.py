@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
+from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.dynamics.fixed_points import SearchSettings, locate
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.errors import UsageError
@@ -211,10 +212,10 @@ def _run(linear: Linearization, g0: Any, n_steps: int) -> Any:
     return run, at(before)
 
 
-_LINEAR_RUN = jax.jit(_run, static_argnums=2)
+_LINEAR_RUN = compiled(_run, static=("n_steps",), quickly=False)
 
 
-@jax.jit
+@compiled(quickly=False)
 def _jacobians(linear: Any, states: Any) -> Any:
     silence = jnp.zeros(1)
     return jax.vmap(lambda g: linear.local(g, silence, silence).A)(states)

@@ -74,6 +74,20 @@ def can_be_read(network: Network) -> bool:
     return _cell_name(network.cell) == network.cell.name
 
 
+def is_whole(data: bytes, network: Network, path: Path) -> bool:
+    """Whether `data`, the `network_bytes` of `network`, is read as it, and not as another of its arrays."""
+    try:
+        read = network_of(data, path)
+    except UsageError:
+        return False
+    if [type(x) for x in read.expansion or ()] != [type(x) for x in network.expansion or ()]:
+        return False
+    if (read.expansion is None) != (network.expansion is None) or network_bytes(read) != data:
+        return False
+    pairs = zip(jax.tree.leaves(read.truth), jax.tree.leaves(network.truth), strict=True)
+    return all(np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True) for a, b in pairs)
+
+
 def _cell_name(cell: Cell) -> str:
     """The cell's name, if that is the registered cell; else one that no reader takes for such a one.
 

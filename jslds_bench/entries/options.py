@@ -1,0 +1,53 @@
+"""Options of JAX that hold for the whole process: whoever's code runs in it must leave them as they were."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+OPTIONS = {
+    "jax_enable_x64": "jax.enable_x64(True)",
+    "jax_default_matmul_precision": "jax.default_matmul_precision(…)",
+    "jax_default_prng_impl": "jax.default_prng_impl(…)",
+    "jax_threefry_partitionable": "jax.threefry_partitionable(…)",
+    "jax_numpy_dtype_promotion": "jax.numpy_dtype_promotion(…)",
+    "jax_disable_jit": "jax.disable_jit()",
+}
+"""Options that other models' numbers depend on, and what sets each for a while."""
+_SET_BY = "jslds_bench.types.core"  # the package's own: products of float32 are of float32
+
+
+class Switched(Exception):
+    """An option is not what it was."""
+
+
+def options() -> dict[str, Any]:
+    """The values of `OPTIONS`; none before JAX is imported, and set up by this package."""
+    if _SET_BY not in sys.modules:
+        return {}
+    config = sys.modules["jax"].config
+    return {name: getattr(config, name) for name in OPTIONS}
+
+
+@contextmanager
+def unswitched(error: type[Exception] = Switched) -> Iterator[None]:
+    """Its block leaves `OPTIONS` as they were: they are set back, whatever becomes of it.
+
+    Raises:
+        Exception: `error`, where the block came to an end and one was not.
+    """
+    before = options()
+    changed: list[str] = []
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            config = sys.modules["jax"].config
+            if getattr(config, name) != value:
+                config.update(name, value)
+                changed.append(name)
+    if changed:
+        name = changed[0]
+        raise error(f"it switched {name} for the whole process: use `with {OPTIONS[name]}:`")
