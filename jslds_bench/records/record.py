@@ -10,6 +10,10 @@ LAST = 1000
 Status = Literal["ok", "failed", "diverged", "timeout", "unsupported"]
 
 
+ORIGINS = ("version", "commit", "jax", "numpy", "cpu", "device", "threads", "batched")
+"""Of an environment what one asks first where numbers differ."""
+
+
 def is_time(unit: str) -> bool:
     """Whether values of the unit are times or rates: no two runs have the same."""
     return unit == "s" or unit.endswith("/s")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from jslds_bench.records.numbers import counted, number
-from jslds_bench.records.record import Record
+from jslds_bench.records.record import ORIGINS, Record
 from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.data.summary import Column
 from jslds_bench.report.plans.complexity import COST
@@ -57,6 +58,7 @@ def facts(data: RunData) -> list[Fact]:
         Fact("versions", ", ".join(_versions(env))),
         Fact("device", str(env.pop("device", ""))),
         Fact("GEMM rate", _rate(records)),
+        Fact("records differ in", _origins_of(records)),
     ]
     rest = [Fact(k.replace("_", " "), _plain(v)) for k, v in env.items()]
     return [fact for fact in found + rest if fact.text]
@@ -276,6 +278,16 @@ def _commit(env: dict[str, Any]) -> str:
     if not commit:
         return "none (installed from a wheel)" if "version" in env else ""
     return f"{commit}, " + ("with uncommitted changes" if dirty else "clean")
+
+
+def _origins_of(records: Sequence[Record]) -> str:
+    """Where the records' environments differ: a folder may be filled by several runs."""
+    told = []
+    for name in ORIGINS:
+        of = Counter(str(r.environment[name]) for r in records if name in r.environment)
+        if len(of) > 1:
+            told.append(f"{name} ({', '.join(f'{value} {n}×' for value, n in of.most_common())})")
+    return ", ".join(told)
 
 
 def _versions(env: dict[str, Any]) -> list[str]:

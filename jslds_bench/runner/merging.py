@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jslds_bench.errors import UsageError
-from jslds_bench.records.record import Record, is_time
+from jslds_bench.records.record import ORIGINS, Record, is_time
 from jslds_bench.records.sealed import read_json, sweep, write_json
 from jslds_bench.records.store import copy_record, read_arrays, read_record, record_paths
 from jslds_bench.runner.folder import asked_of, locked
@@ -138,7 +138,7 @@ def _about(metas: list[dict[str, Any]], suite: Suite, n_jobs: int) -> dict[str, 
 def _notes(metas: dict[Path, dict[str, Any]]) -> tuple[str, ...]:
     """Where the runs' environments differ."""
     notes = []
-    for name in ("version", "commit", "jax", "numpy", "cpu", "device", "threads", "batched"):
+    for name in ORIGINS:
         values = list(dict.fromkeys(str(meta.get("environment", {}).get(name)) for meta in metas.values()))
         if len(values) > 1:
             notes.append(f"{name} differs: {', '.join(values)}")

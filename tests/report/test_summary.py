@@ -1,12 +1,15 @@
 """Means over seeds: what is shown, and what is never hidden."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
 from jslds_bench.records.numbers import counted, number
+from jslds_bench.report.data.run import load_data
 from jslds_bench.report.data.summary import summarise
+from jslds_bench.report.facts import facts
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,13 @@ def test_nothing_is_not_zero():
     summary = summarise([], 3, "persistence has no fixed points")
     assert summary.text == "n/a"
     assert summary.reason == "persistence has no fixed points"
+
+
+def test_records_of_several_commits_and_machines_are_told_apart(write_run, make):
+    records, commits = [make(seed=seed) for seed in (0, 1, 2)], "aba"
+    assert "records differ in" not in dict(facts(load_data(write_run(records))))
+    records = [
+        dataclasses.replace(r, environment={**r.environment, "commit": commits[r.seed], "cpu": "x"})
+        for r in records
+    ]
+    assert dict(facts(load_data(write_run(records))))["records differ in"] == "commit (a 2×, b 1×)"
