@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes latents variants variants_memory reproduce level reference docs compiled perf bench-here fuzz lock clean
+.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes latents variants variants_memory quality reproduce level reference docs compiled perf bench-here fuzz lock clean
 
 env: $(MADE)
 
@@ -69,6 +69,12 @@ variants_memory: env
 		--networks cotrained $${pair#*:} --metric relative_error --metric nrmse --metric n_systems_effective \
 		--metric task_error_network --format json --output reports/reference/$@/$${pair%:*}.json; done
 
+# How soon co-training reaches the paper's figures, on one core: 24 minutes (docs/method.md).
+quality: env
+	$(BIN)/jslds-bench perf quality --out reports/quality
+	mkdir -p reports/reference/quality && cp reports/quality/values.csv reports/quality/machine.json reports/reference/quality/
+	cp reports/quality/quality.png docs/
+
 # What other numbers of modes, or more starts, would do for slds.
 modes: env
 	$(BIN)/jslds-bench run --suite modes
@@ -96,7 +102,7 @@ maze: env
 	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
 
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic methods_quick switching spikes lambda_e modes latents variants variants_memory reproduce level
+reference: synthetic methods_quick switching spikes lambda_e modes latents variants variants_memory quality reproduce level
 	for run in synthetic methods_quick switching spikes lambda_e modes latents variants; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	for pair in heavier:cotrained_heavier refined:refined; do $(BIN)/jslds-bench compare reports/variants reports/variants \

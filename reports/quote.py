@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from jslds_bench.perf.quality import PUBLISHED, Paper, soonest
 from jslds_bench.records.numbers import number
 from jslds_bench.reproduce.claims import read_claims
 
@@ -27,6 +28,7 @@ FILES = (
     "docs/statistics.md",
     "docs/variants.md",
     "docs/reproduce.md",
+    "docs/method.md",
 )
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -247,6 +249,33 @@ def by_spread() -> str:
     return _markdown(lines)
 
 
+def quality() -> str:
+    """The table in Markdown of how soon co-training reaches the paper's figures."""
+    folder = ROOT / "reports" / "reference" / "quality"
+    papers = json.loads((folder / "machine.json").read_text("utf-8"))["paper"]
+    found = soonest(
+        pd.read_csv(folder / "values.csv"),
+        {task: Paper(**paper) for task, paper in papers.items()},
+        PUBLISHED,
+    )
+    lines = [["task", "steps", "seconds", "seeds that reach it", "the paper's recipe, seconds", "sooner"]]
+    lines.append(["---"] * len(lines[0]))
+    for row in found.itertuples():
+        times = f"{row.ratio:.0f} times"
+        reaching = f"{row.reaching:.0f} of {row.seeds}"
+        lines.append(
+            [
+                row.task,
+                f"{row.steps:,.0f}",
+                f"{row.seconds:.1f}",
+                reaching,
+                f"{row.paper_seconds:,.0f}",
+                times,
+            ]
+        )
+    return _markdown(lines)
+
+
 CLAIMS = {"claims": False, "instead": True}
 """Table → whether it has what was found instead, or the paper's claims."""
 
@@ -307,6 +336,8 @@ def block(name: str) -> str:
         return verdicts(name)
     if name in (others := {"by_spread": by_spread, "variants_memory": both_divisors}):
         return others[name]()
+    if name == "quality":
+        return quality()
     if name in CLAIMS:
         return claims(CLAIMS[name])
     return shares(SHARES[name]) if name in SHARES else table(TABLES[name])
