@@ -27,6 +27,7 @@ def check_lines(
         UsageError: no such plug-in file, nothing has that name, or it does not take the parameters.
     """
     parameters = dict(_setting(text) for text in settings)
+    registries()  # first: what a plug-in switches is seen where JAX is set up
     try:
         for file in plugin_files:
             plugins.load(file)

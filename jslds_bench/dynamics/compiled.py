@@ -60,19 +60,26 @@ def compiled(function: F | None = None, *, static: Sequence[str] = (), quickly: 
     if function is None:
         return functools.partial(compiled, static=static, quickly=quickly)
 
-    @functools.cache
-    def jitted(_: Hashable) -> Callable[..., Any]:
-        # A function of its own, since JAX remembers what it has compiled by the function.
-        @functools.wraps(function)
-        def own(*args: Any, **kwargs: Any) -> Any:
-            return function(*args, **kwargs)
-
-        return jax.jit(own, static_argnames=static, compiler_options=quick() if quickly else None)
+    jitted = functools.partial(program, function, static=tuple(static), quickly=quickly)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         leaves = jax.tree.leaves((args, kwargs))
         within = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
-        return (function if within else jitted(kinds((args, kwargs))))(*args, **kwargs)
+        return (function if within else jitted(of=kinds((args, kwargs))))(*args, **kwargs)
 
     return call
+
+
+@functools.cache
+def program(
+    function: Callable[..., Any], of: Hashable, static: tuple[str, ...] = (), quickly: bool = True
+) -> Callable[..., Any]:
+    """The function jitted for arguments, or for a first one, of these `kinds`."""
+
+    # A function of its own, since JAX remembers what it has compiled by the function.
+    @functools.wraps(function)
+    def own(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return jax.jit(own, static_argnames=static, compiler_options=quick() if quickly else None)

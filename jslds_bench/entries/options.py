@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,11 @@ def options() -> dict[str, Any]:
         return {}
     config = sys.modules["jax"].config
     return {name: getattr(config, name) for name in OPTIONS}
+
+
+def of_the_shell() -> dict[str, str]:
+    """Those of `OPTIONS` that are set in the environment: workers have these, whatever is set here."""
+    return {name: os.environ[name.upper()] for name in OPTIONS if name.upper() in os.environ}
 
 
 @contextmanager

@@ -15,9 +15,8 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
-import site
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -32,12 +31,21 @@ class Sources:
     Args:
         package: the folder that stands for this package (a copy, in tests).
         files: by module the plug-in files, where this process did not import them.
+        elsewhere: what another process has found of what plug-ins import (`elsewhere`): they may have changed
+            its path, so that this one need not find the same.
     """
 
-    def __init__(self, package: Path = PACKAGE, files: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        package: Path = PACKAGE,
+        files: Mapping[str, str] | None = None,
+        elsewhere: Mapping[str, list[str]] | None = None,
+    ) -> None:
         self._package = package
         self._files = files or {}
-        self._places: dict[str, _Places] = {NAME: _Places({NAME: package}, None)}
+        self._found = None if elsewhere is None else dict(elsewhere)
+        self._elsewhere: dict[str, list[str]] = {}
+        self._places: dict[str, _Places] = {NAME: _Places({NAME: package}, None, lambda top: None)}
         self._needed: dict[tuple[str, str], tuple[dict[str, Path], list[str]]] = {}
         self._hashes: dict[Path, str] = {}
 
@@ -60,9 +68,25 @@ class Sources:
         for name, file in closure.items():
             if name.partition(".")[0] != NAME:
                 for top in dict.fromkeys(wanted.partition(".")[0] for wanted in imported(file, name)):
-                    if top != NAME and top not in found and (version := _version(top)):
+                    if top != NAME and top not in found and (version := self._look(top)[1]):
                         found[top] = version
         return found
+
+    @property
+    def elsewhere(self) -> dict[str, list[str]]:
+        """By first word what was looked for outside of packages and plug-ins: place and version, or empty."""
+        return dict(self._elsewhere)
+
+    def _look(self, top: str) -> list[str]:
+        if top not in self._elsewhere:
+            if self._found is not None:
+                self._elsewhere[top] = self._found.get(top, ["", ""])
+            else:
+                self._elsewhere[top] = [str(_own(top) or ""), _version(top) or ""]
+        return self._elsewhere[top]
+
+    def _own(self, top: str) -> Path | None:
+        return Path(place) if (place := self._look(top)[0]) else None
 
     def closure(self, modules: Iterable[str]) -> dict[str, Path]:
         """`modules` and the modules that they import, transitively, with their files."""
@@ -85,7 +109,7 @@ class Sources:
             root = Path(self._files[top]) if top in self._files else _root(top)
             alone = top.startswith(PLUGIN) or top == "__main__"
             roots = {NAME: self._package, top: root}
-            self._places[top] = _Places(roots, root.parent if alone else None)
+            self._places[top] = _Places(roots, root.parent if alone else None, self._own)
         return self._places[top]
 
     def _needs(self, name: str, places: _Places) -> tuple[dict[str, Path], list[str]]:
@@ -102,9 +126,12 @@ class Sources:
 
 
 class _Places:
-    """Where modules lie that count: in `roots`, by their first word, and in the folder `beside`."""
+    """Where modules lie that count: in `roots`, by their first word, in the folder `beside`, `elsewhere`."""
 
-    def __init__(self, roots: dict[str, Path], beside: Path | None) -> None:
+    def __init__(
+        self, roots: dict[str, Path], beside: Path | None, elsewhere: Callable[[str], Path | None]
+    ) -> None:
+        self._elsewhere = elsewhere
         self.name = next(reversed(roots))
         self._roots, self._beside = roots, beside
         self._files: dict[str, Path | None] = {}
@@ -120,8 +147,8 @@ class _Places:
         root = self._roots.get(top)
         if root is None and self._beside is not None:
             root = self._beside / top if (self._beside / top).is_dir() else self._beside / f"{top}.py"
-        if (root is None or not root.exists()) and self.name != NAME:
-            root = _own(top)
+        if root is None or not root.exists():
+            root = self._elsewhere(top)
         if root is None:
             return None
         if root.suffix == ".py":
@@ -146,7 +173,11 @@ def imported(file: Path, name: str) -> tuple[str, ...]:
 def _imported(file: Path, name: str, *stamp: int) -> tuple[str, ...]:
     here = name if file.name == "__init__.py" else name.rpartition(".")[0]
     names: list[str] = []
-    for node in _executed(ast.parse(file.read_bytes())):
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # of another Python, say: it counts, and is not looked into
+        return ()
+    for node in _executed(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -195,14 +226,22 @@ def _above(name: str) -> list[str]:
 
 def _own(top: str) -> Path | None:
     """Where the module or package `top` lies, if that is neither Python's own nor installed for good."""
-    if top in sys.stdlib_module_names:
+    if top in sys.stdlib_module_names or top == "__main__":
         return None
+    module = sys.modules.get(top)
     try:
-        root = _root(top).resolve()
-    except (ImportError, ValueError, AttributeError):  # of a broken package, or __main__
+        spec = importlib.util.find_spec(top) if module is None else getattr(module, "__spec__", None)
+    except (ImportError, ValueError):  # of a broken package
         return None
-    installed = map(Path, (*site.getsitepackages(), site.getusersitepackages()))
-    return None if not root.exists() or any(root.is_relative_to(at.resolve()) for at in installed) else root
+    origin = None if spec is None else spec.origin
+    if (
+        origin is None
+        or not origin.endswith(".py")
+        or {"site-packages", "dist-packages"} & {*Path(origin).parts}
+    ):
+        return None
+    file = Path(origin).resolve()
+    return file.parent if file.name == "__init__.py" else file
 
 
 def _version(top: str) -> str | None:

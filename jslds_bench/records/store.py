@@ -117,9 +117,9 @@ def put_aside(path: Path, folder: Path) -> None:
     target = folder.joinpath("records", *path.parts[-4:])
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)  # first: arrays that are left without it are nobody's
         with contextlib.suppress(FileNotFoundError):
             os.replace(path.with_suffix(".npz"), target.with_suffix(".npz"))
-        os.replace(path, target)
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror or error}; free some space") from error
 

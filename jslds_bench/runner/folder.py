@@ -98,7 +98,7 @@ def finished_before(out: Path, job: Job, note: Callable[[str], None]) -> bool:
 
 
 def standing(out: Path, job: Job, note: Callable[[str], None]) -> Literal["finished", "superseded", "to do"]:
-    """Whether `out` has the job's ok record, whole, or one by other code, parameters or libraries."""
+    """Whether `out` has the job's ok record, whole, or any by other code, parameters or libraries."""
     path = record_path(out, job.key)
     try:
         head = read_head(path)
@@ -106,10 +106,10 @@ def standing(out: Path, job: Job, note: Callable[[str], None]) -> Literal["finis
         if path.exists():
             note(f"runs again: {error}")
         return "to do"
-    if head.status != "ok":
-        return "to do"
     if head.digest != job.digest:
         return "superseded"
+    if head.status != "ok":
+        return "to do"
     if not has_arrays(path, head):
         note(f"runs again: the arrays beside {path} are missing")
         return "to do"
@@ -117,7 +117,10 @@ def standing(out: Path, job: Job, note: Callable[[str], None]) -> Literal["finis
 
 
 def superseded_seeds(out: Path, jobs: Iterable[Job]) -> Iterator[Path]:
-    """Ok records of seeds that are none of `jobs`, by other code, parameters or libraries than the jobs'."""
+    """Records of seeds that are none of `jobs`, by other code, parameters or libraries than the jobs'.
+
+    Failures and divergences too: what has been mended would be ranked by them.
+    """
     seeds: dict[tuple[str, str, str], dict[int, Job]] = {}
     for job in jobs:
         seeds.setdefault(job.key[:3], {})[job.seed] = job
@@ -131,5 +134,5 @@ def superseded_seeds(out: Path, jobs: Iterable[Job]) -> Iterator[Path]:
                 continue
             with contextlib.suppress(UsageError):  # told by whoever reads it
                 head = read_head(path)
-                if head.status == "ok" and head.digest != of_seed(one.shared_digest, int(seed)):
+                if head.digest != of_seed(one.shared_digest, int(seed)):
                     yield path

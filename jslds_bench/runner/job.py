@@ -66,7 +66,8 @@ class Prepared:
 
 def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, parts: Parts, progress: Progress) -> Prepared:
     """The job's network, where there is one, and what its setting draws before a fit."""
-    task = job.task.made(TASKS)
+    with unswitched(Unsupported):
+        task = job.task.made(TASKS)
     made = None
     if setting.needs_network:
 
@@ -123,6 +124,7 @@ def _run(
     with parts("evaluating"):
         # Drawn here, so that no model can come upon it while it is fitted.
         held_out = setting.held_out(shared, job.seed, job.n_trials)
+        job.task.check_sources(shared.task)  # it may be read again there
         with sealed() as asked:
             evaluated = setting.evaluate(fitted, shared, held_out, job.seed)
     if asked:

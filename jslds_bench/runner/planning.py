@@ -171,6 +171,7 @@ def _plan_as_json(plan: Resolved) -> dict[str, Any]:
         "modules": sorted(plan.modules),
         "code": plan.code,
         "files": dict(plan.files),
+        "elsewhere": dict(plan.elsewhere),
         "complaints": plan.complaints,
     }
 
@@ -182,6 +183,7 @@ def _from_json(plan: dict[str, Any], path: Path | None) -> Resolved:
         frozenset(plan["modules"]),
         plan["code"],
         plan["files"],
+        plan["elsewhere"],
         tuple(plan["complaints"]),
     )
 

@@ -141,6 +141,7 @@ class _Run:
         self.statuses: dict[Key, str] = {}
         self.kept = 0
         self.environment: dict[str, Any] = {}
+        self.earlier: dict[str, Any] = {}  # the environment of the run before: where nothing is left to do
         self.started = time.monotonic()
         self.workers = {"n": 0, "starting": 0.0, "idle": 0.0}
 
@@ -201,7 +202,7 @@ class _Run:
                     f"{self.out} holds a run of suite {earlier['suite']!r}, not {self.suite.name!r}: choose "
                     "another --out"
                 )
-            self.environment = earlier.get("environment", {})
+            self.earlier = earlier.get("environment", {})
             self.asked = united(self.suite, asked_of(earlier, self.out))
         self._describe(finished=False)
 
@@ -237,7 +238,7 @@ class _Run:
             {
                 "suite": self.suite.name,
                 "suite_text": dump(self.asked),
-                "environment": self.environment,
+                "environment": self.environment or self.earlier,
                 "started": self.began,
                 "finished": now if finished else None,
                 "seconds": seconds if finished else None,
@@ -254,15 +255,10 @@ class _Run:
         """
         groups: dict[tuple[str, str, int, str], list[Key]] = {}
         others = list(superseded_seeds(self.out, self.plan.jobs))
-        for path in others:
-            self._put_aside(path)
-        n_aside = len(others)
+        found_of = {key: standing(self.out, job, self.board.note) for key, job in self.jobs.items()}
+        self._put_aside(others, [key for key, found in found_of.items() if found == "superseded"])
         for key, job in self.jobs.items():
-            found = standing(self.out, job, self.board.note)
-            if found == "superseded":
-                self._put_aside(record_path(self.out, key))
-                n_aside += 1
-            if self.resume and found == "finished":
+            if self.resume and found_of[key] == "finished":
                 self.statuses[key] = "ok"
                 self.kept += 1
                 self.board.job_done(key, "kept")
@@ -274,21 +270,24 @@ class _Run:
                 # What is quickly prepared is prepared anew for each job: they need not wait for each other.
                 alone = "" if settings.of(job.setting).shares else job.model.label
                 groups.setdefault((job.task.label, job.network.label, job.seed, alone), []).append(key)
-        if n_aside:
-            whose = f"{n_aside} records"
-            if others:
-                whose += f", {len(others)} of them of seeds that are not run now,"
-            self.board.note(
-                f"{whose} are by other code, parameters or libraries than this run's: they are moved to "
-                f"{self._aside()}, so that no mean is of both"
-            )
         return sorted(groups.values(), key=self.length, reverse=True)
 
-    def _put_aside(self, path: Path) -> None:
-        put_aside(path, self._aside())
-
-    def _aside(self) -> Path:
-        return self.out / "superseded" / self.began.replace(":", "")
+    def _put_aside(self, others: list[Path], keys: list[Key]) -> None:
+        """Moves what does not belong here: `others`, of seeds that are not run now, and records of `keys`."""
+        paths = others + [record_path(self.out, key) for key in keys]
+        if not paths:
+            return
+        self.check_code()  # the plan may be older than they are
+        folder = self.out / "superseded" / self.began.replace(":", "")
+        while folder.exists():
+            folder = folder.with_name(f"{folder.name}+")
+        for path in paths:
+            put_aside(path, folder)
+        whose = f"{len(paths)} records"
+        if others:
+            whose += f", {len(others)} of them of seeds that are not run now,"
+        why = "are by other code, parameters or libraries than this run's"
+        self.board.note(f"{whose} {why}: they are moved to {folder}, so that no mean is of both")
 
     def length(self, group: list[Key]) -> tuple[bool, int]:
         """What groups are ordered by: co-training takes longest, and many models longer than few."""

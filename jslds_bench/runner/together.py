@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from jslds_bench.entries.options import unswitched
 from jslds_bench.entries.registry import NETWORKS, TASKS
 from jslds_bench.errors import Diverged, text_of
 from jslds_bench.runner.clock import Parts, timed
@@ -32,8 +33,11 @@ def made_together(jobs: Sequence[Job], note: Callable[[str], None], progress: Pr
     keys, parts = [purpose_key(job.seed, "network") for job in jobs], Parts()
 
     def make() -> list[Network | Diverged]:
-        source, task = jobs[0].network.made(NETWORKS), jobs[0].task.made(TASKS)
-        made = source.build_many(task, keys, progress) if isinstance(source, BatchSource) else []
+        with unswitched():
+            source, task = jobs[0].network.made(NETWORKS), jobs[0].task.made(TASKS)
+            made = source.build_many(task, keys, progress) if isinstance(source, BatchSource) else []
+        jobs[0].network.check_sources(source)
+        jobs[0].task.check_sources(task)
         if made and len(made) != len(keys):
             raise ValueError(f"{len(made)} networks for {len(keys)} keys")
         return made

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jslds_bench.entries.foreign import Foreign
-from jslds_bench.entries.options import options
+from jslds_bench.entries.options import of_the_shell
 from jslds_bench.entries.sources import Sources
 from jslds_bench.errors import BrokenPlugin, UsageError
 from jslds_bench.suite.job import Job, Part, hashed, of_seed
@@ -44,6 +44,7 @@ class Resolved:
         jobs: in running order.
         modules, code: the modules that all digests begin at, and the digest of them all.
         files: by module the plug-in files that import.
+        elsewhere: what these import from elsewhere, as the process found it that planned (`Sources`).
         complaints: what is wrong with those that do not, and with metrics that are left out.
     """
 
@@ -52,12 +53,13 @@ class Resolved:
     modules: frozenset[str] = frozenset()
     code: str = ""
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    elsewhere: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
     complaints: tuple[str, ...] = ()
 
     def is_stale(self) -> bool:
         """Whether code that the jobs rest on has changed since they were resolved."""
         try:
-            return Sources(files=self.files).digest(self.modules) != self.code
+            return Sources(files=self.files, elsewhere=self.elsewhere).digest(self.modules) != self.code
         except (OSError, SyntaxError, ValueError):  # of a file that is being written
             return True
 
@@ -96,7 +98,8 @@ def resolve(suite: Suite, foreign: Foreign | None = None) -> Resolved:
         setting: metrics_of(suite, setting, registry["metrics"], complaints, foreign)
         for setting in dict.fromkeys(kinds.values())
     }
-    code = functools.cache(Sources(files=files).digest)
+    sources = Sources(files=files)
+    code = functools.cache(sources.digest)
 
     @functools.cache
     def cell(*labels: str) -> _Cell:
@@ -107,7 +110,8 @@ def resolve(suite: Suite, foreign: Foreign | None = None) -> Resolved:
     cells = [(cell(*(entry.label for entry in entries)), seed) for *entries, seed in grid(suite)]
     starts = frozenset(MAKER).union(*(of.needed for of, _ in cells))
     jobs = [of.job_of(seed) for of, seed in cells]
-    return Resolved(suite, jobs, starts, code(starts), files, tuple(complaints))
+    whole = code(starts)
+    return Resolved(suite, jobs, starts, whole, files, sources.elsewhere, tuple(complaints))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +192,7 @@ def _outcome(job: Job, entries: Iterable[MadeEntry], code: str) -> str:
         "metrics": job.metrics,
         "code": code,
         "libraries": _libraries(),
-        "options": options(),
+        "options": of_the_shell(),
     }
     return hashed(content)
 

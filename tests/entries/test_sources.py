@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from jslds_bench.entries import plugins, sources
+from jslds_bench.runner.planning import Wanted, plan
+from jslds_bench.suite import load_suite
 
 FILES = {
     "__init__.py": "def late():\n    from jslds_bench.page import draw\n",
@@ -167,6 +169,51 @@ def test_a_plug_in_rests_on_the_users_own_package_wherever_that_lies(tmp_path, m
     before = digest()
     versions["scikit-learn"] = "1.8"
     assert digest() != before
+
+
+def test_what_a_plug_in_finds_by_a_path_that_it_sets_up_counts_in_every_process(tmp_path):
+    """Where it was planned the path is set up, and where it is asked for staleness it is not."""
+    fill(tmp_path / "src", {"own_lab_of_two/__init__.py": "", "own_lab_of_two/methods.py": "scale = 2.0"})
+    text = PLUGIN_OF_TWO.format(src=tmp_path / "src")
+    fill(tmp_path, {"two.py": text, "suite.toml": SUITE_OF_TWO})
+    suite = load_suite(str(tmp_path / "suite.toml"))
+    made = plan(Wanted(suite))
+    assert made.jobs[0].failure is None
+    assert "own_lab_of_two" in made.elsewhere
+    assert not made.is_stale()
+    fill(tmp_path / "src", {"own_lab_of_two/methods.py": "scale = 3.0"})
+    assert made.is_stale()
+    assert plan(Wanted(suite)).jobs[0].digest != made.jobs[0].digest
+
+
+PLUGIN_OF_TWO = """
+import dataclasses
+import sys
+
+sys.path.insert(0, "{src}")
+from jslds_bench.models.persistence import Persistence
+from jslds_bench.types import MODELS
+from own_lab_of_two.methods import scale
+
+@MODELS.register("two")
+@dataclasses.dataclass(frozen=True)
+class Two(Persistence):
+    pass
+"""
+SUITE_OF_TWO = """
+schema = 1
+name = "two"
+seeds = [0]
+plugins = ["two.py"]
+[[tasks]]
+name = "perturbations"
+[[networks]]
+name = "analytic"
+system = "bistable"
+n_state = 2
+[[models]]
+name = "two"
+"""
 
 
 def test_a_plug_in_may_be_moved(tmp_path):

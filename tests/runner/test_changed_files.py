@@ -72,10 +72,26 @@ def searched(network):
     return dataclasses.replace(network, truth=(found,))
 
 
+def unknown(network):
+    """Points of which nobody has said how many there are."""
+    (found,) = searched(network).truth
+    return dataclasses.replace(network, truth=(found._replace(q=np.zeros(1), completeness=None),))
+
+
+def derived(network):
+    """A network with a step of its own."""
+
+    class Other(type(network)):
+        def step(self, h, u):
+            return 2 * super().step(h, u)
+
+    return Other(**vars(network))
+
+
 @pytest.mark.parametrize(
     "change",
-    [swapped, searched, lambda network: dataclasses.replace(network, expansion=())],
-    ids=["swapped", "searched", "no layers"],
+    [swapped, searched, unknown, derived, lambda network: dataclasses.replace(network, expansion=())],
+    ids=["swapped", "searched", "unknown", "derived", "no layers"],
 )
 def test_a_network_that_would_come_back_as_another_is_not_kept(change):
     network = random_network()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -14,9 +15,9 @@ import pytest
 from boards import Board
 
 from jslds_bench.errors import UsageError
-from jslds_bench.records.store import read_record, read_records, record_paths
+from jslds_bench.records.store import read_record, read_records, record_paths, write_record
 from jslds_bench.runner import cache, run_suite
-from jslds_bench.suite import Entry, Suite, load_suite
+from jslds_bench.suite import Entry, Resolved, Suite, load_suite
 
 SUITE = """
 schema = 1
@@ -209,6 +210,31 @@ def test_records_of_other_code_are_put_aside_before_anything_is_run(again, finis
     again_board = Board()
     assert run_suite(str(path), run, progress=again_board).n_kept == 2
     assert not [note for note in again_board.notes if "superseded" in note]
+
+
+def test_failures_of_seeds_that_are_not_run_are_put_aside_with_the_code_that_failed(again):
+    """They would rank what has been mended."""
+    run, path = again / "run", again / "tiny.toml"
+    (old,) = (p for p in record_paths(run) if read_record(p).key == LEFT)
+    failed = dataclasses.replace(read_record(old), status="diverged", values={}, digest="of other code")
+    write_record(run, failed, {})
+    path.write_text(path.read_text().replace("seeds = [0, 1]", "seeds = [1]"))
+    assert run_suite(str(path), run, progress=Board()).n_kept == 2
+    assert not old.exists()
+    (aside,) = (run / "superseded").rglob("seed-0.json")
+    assert read_record(aside).status == "diverged"
+
+
+def test_a_plan_that_is_older_than_the_code_moves_nothing(again, monkeypatch):
+    run, path = again / "run", again / "tiny.toml"
+    path.write_text(
+        path.read_text().replace('name = "taylor_at_state"', 'name = "dmdc"\nlabel = "taylor_at_state"')
+    )
+    before = {p: p.read_bytes() for p in record_paths(run)}
+    monkeypatch.setattr(Resolved, "is_stale", lambda plan: True)
+    with pytest.raises(UsageError, match="the code has changed since this run was planned"):
+        run_suite(str(path), run, progress=Board())
+    assert {p: p.read_bytes() for p in record_paths(run)} == before
 
 
 LEFT = ("context_integration", "standard", "taylor_at_state", 0)

@@ -97,12 +97,16 @@ def test_the_job_of_a_model_that_switches_one_says_so_and_the_next_is_as_ever(tm
     assert one.values["nrmse"].value == other.values["nrmse"].value
 
 
-def test_options_of_the_shell_are_in_digests_and_in_the_names_of_kept_networks():
-    plain = resolve(load_suite("smoke")).jobs[0], worker_environment()
-    jax.config.update("jax_enable_x64", True)
-    try:
-        wide = resolve(load_suite("smoke")).jobs[0], worker_environment()
-    finally:
-        jax.config.update("jax_enable_x64", False)
-    assert plain[0].digest != wide[0].digest
-    assert len({cache.network_key("a network", about) for _, about in (plain, wide)}) == 2
+def test_options_of_the_shell_are_in_digests_and_those_of_this_process_are_not(monkeypatch):
+    """Workers have those of the shell alone."""
+    plain = resolve(load_suite("smoke")).jobs[0].digest
+    with jax.enable_x64(True):
+        assert resolve(load_suite("smoke")).jobs[0].digest == plain
+    monkeypatch.setenv("JAX_ENABLE_X64", "1")
+    assert resolve(load_suite("smoke")).jobs[0].digest != plain
+
+
+def test_options_of_a_worker_are_in_the_names_of_networks_that_it_keeps():
+    about = worker_environment()
+    other = {**about, "options": {**about["options"], "jax_default_prng_impl": "rbg"}}
+    assert len({cache.network_key("a network", one) for one in (about, other)}) == 2

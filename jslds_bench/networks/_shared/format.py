@@ -70,8 +70,8 @@ def _of_expansion(network: Network) -> tuple[list[Layer], int]:
 
 
 def can_be_read(network: Network) -> bool:
-    """Whether `read_network` gives the same network back: a cell that is not registered is in no file."""
-    return _cell_name(network.cell) == network.cell.name
+    """Whether a file has place for it: not for a cell that is not registered, nor a kind of `Network`."""
+    return type(network) is Network and _cell_name(network.cell) == network.cell.name
 
 
 def is_whole(data: bytes, network: Network, path: Path) -> bool:
@@ -84,7 +84,10 @@ def is_whole(data: bytes, network: Network, path: Path) -> bool:
         return False
     if (read.expansion is None) != (network.expansion is None) or network_bytes(read) != data:
         return False
-    pairs = zip(jax.tree.leaves(read.truth), jax.tree.leaves(network.truth), strict=True)
+    truths = [jax.tree.flatten(each.truth) for each in (read, network)]
+    if len({structure for _, structure in truths}) > 1:
+        return False
+    pairs = zip(*(leaves for leaves, _ in truths), strict=True)
     return all(np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True) for a, b in pairs)
 
 

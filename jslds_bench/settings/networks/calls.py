@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from jslds_bench.dynamics.compiled import compiled, kinds, quick
+from jslds_bench.dynamics.compiled import kinds, program, quick
 from jslds_bench.settings.base import Clock
 from jslds_bench.types.core import Linearization
 
@@ -29,10 +29,7 @@ def on_model(function: Callable[..., Any], model: Linearization) -> Callable[...
     """
     if jax.tree_util.all_leaves([model]):
         return jax.jit(lambda *args: function(model, *args), compiler_options=quick())
-    return functools.partial(_compiled(function), model)
-
-
-_compiled = functools.cache(compiled)
+    return functools.partial(program(function, kinds(model)), model)
 
 
 def compile_anew(function: Callable[..., Any], model: Linearization, *args: Any) -> Callable[..., Any]:
