@@ -2,16 +2,17 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 from boards import Board
 
-from jslds_bench.contract.settings.networks.cases import random_network
+from jslds_bench.contract.settings.networks.cases import CASES, random_network, small_case
 from jslds_bench.networks._shared.format import network_bytes
 from jslds_bench.records.store import read_records
 from jslds_bench.runner import cache, run_suite
 from jslds_bench.suite import load_suite, resolve
-from jslds_bench.types import FixedPoints, NetworkStep
+from jslds_bench.types import NETWORKS, TASKS, FixedPoints, NetworkStep
 
 SUITE = """
 schema = 1
@@ -88,10 +89,14 @@ def derived(network):
     return Other(**vars(network))
 
 
+def wide(network):
+    return dataclasses.replace(network, h0=np.zeros(network.n_state))
+
+
 @pytest.mark.parametrize(
     "change",
-    [swapped, searched, unknown, derived, lambda network: dataclasses.replace(network, expansion=())],
-    ids=["swapped", "searched", "unknown", "derived", "no layers"],
+    [swapped, searched, unknown, derived, wide, lambda network: dataclasses.replace(network, expansion=())],
+    ids=["swapped", "searched", "unknown", "derived", "wide", "no layers"],
 )
 def test_a_network_that_would_come_back_as_another_is_not_kept(change):
     network = random_network()
@@ -101,3 +106,21 @@ def test_a_network_that_would_come_back_as_another_is_not_kept(change):
     kept.unlink()
     cache.save(KEY, change(network), 1.0, 1)
     assert cache.load(KEY) is None
+
+
+@pytest.mark.parametrize("name", [*CASES, "bistable", "line"])
+def test_networks_of_this_package_are_kept_as_they_are(name):
+    """Those of the contract, and two with points in closed form."""
+    if name in CASES:
+        network = small_case(name).shared.network
+    else:
+        task = TASKS.make("perturbations", {"n_steps": 5})
+        network = NETWORKS.make("analytic", {"system": name, "n_state": 2}).build(task, jax.random.key(0))
+        assert network.truth is not None
+    cache.save(KEY, network, 1.0, 1)
+    kept = cache.load(KEY)[0]
+    assert network_bytes(kept) == network_bytes(network)
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(jax.tree.leaves(kept.truth), jax.tree.leaves(network.truth), strict=True)
+    )
