@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes latents variants variants_memory quality reproduce level reference docs compiled perf bench-here fuzz lock clean
+.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes latents variants quality reproduce level reference docs compiled perf bench-here fuzz lock clean
 
 env: $(MADE)
 
@@ -61,14 +61,6 @@ lambda_e: env
 variants: env
 	$(BIN)/jslds-bench run --suite variants
 
-# The same on 3-bit memory alone, judged by either divisor (docs/variants.md): ten minutes.
-variants_memory: env
-	$(BIN)/jslds-bench run --suite variants --task nbit_memory --out reports/variants_memory
-	mkdir -p reports/reference/$@ && cp reports/$@/table.md reports/$@/values.csv reports/$@/run.json reports/reference/$@/
-	for pair in heavier:cotrained_heavier refined:refined; do $(BIN)/jslds-bench compare reports/$@ reports/$@ \
-		--networks cotrained $${pair#*:} --metric relative_error --metric nrmse --metric n_systems_effective \
-		--metric task_error_network --format json --output reports/reference/$@/$${pair%:*}.json; done
-
 # How soon co-training reaches the paper's figures, on one core: 24 minutes (docs/method.md).
 quality: env
 	$(BIN)/jslds-bench perf quality --out reports/quality
@@ -102,12 +94,13 @@ maze: env
 	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
 
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic methods_quick switching spikes lambda_e modes latents variants variants_memory quality reproduce level
+reference: synthetic methods_quick switching spikes lambda_e modes latents variants quality reproduce level
 	for run in synthetic methods_quick switching spikes lambda_e modes latents variants; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
-	for pair in heavier:cotrained_heavier refined:refined; do $(BIN)/jslds-bench compare reports/variants reports/variants \
-		--networks cotrained $${pair#*:} --metric relative_error --metric n_systems_effective --metric task_error_network \
-		--format json --output reports/reference/variants/$${pair%:*}.json; done
+	for pair in heavier:cotrained:cotrained_heavier refined:cotrained:refined refined_at_equal:cotrained_heavier:refined; do \
+		set -- $$(echo $$pair | tr : ' ') && $(BIN)/jslds-bench compare reports/variants reports/variants --networks $$2 $$3 \
+		--metric relative_error --metric nrmse --metric n_systems_effective --metric task_error_network \
+		--format json --output reports/reference/variants/$$1.json; done
 	mkdir -p reports/reference/reproduce && cp reports/reproduce/claims.json reports/reference/reproduce/
 	for run in reproduce reproduce_spikes; do cp reports/reproduce/$$run/values.csv reports/reference/reproduce/$$run.csv; done
 	$(BIN)/python reports/draw.py

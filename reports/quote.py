@@ -184,45 +184,25 @@ def shares(measured: str) -> str:
     return _markdown(lines)
 
 
-VERDICTS = ("heavier", "refined")
-"""Of what `make reference` has `compare` write: networks against `cotrained`."""
+VERDICTS = ("heavier", "refined", "refined_at_equal")
+"""Of what `make reference` has `compare` write: networks of `variants` against others."""
 _JUDGED = {
     "relative_error": "free-run error",
+    "nrmse": "nrmse",
     "n_systems_effective": "systems",
     "task_error_network": "task error of the network",
 }
 
 
-def _rows(run: str, name: str) -> dict[tuple[str, str], dict]:
-    """(task, metric) → what `compare` wrote."""
-    file = ROOT / "reports" / "reference" / run / f"{name}.json"
-    return {(row["task"], row["metric"]): row for row in json.loads(file.read_text("utf-8"))["rows"]}
-
-
-def _moved(row: dict) -> str:
-    return f"{number(row['a'], 3)} → {number(row['b'], 3)}"
-
-
 def verdicts(name: str) -> str:
     """The table in Markdown of what became of each task's values, with verdicts."""
-    rows = _rows("variants", name)
-    lines = [["task", *(x for title in _JUDGED.values() for x in (title, "verdict"))]]
-    lines.append(["---"] * len(lines[0]))
+    file = ROOT / "reports" / "reference" / "variants" / f"{name}.json"
+    rows = {(row["task"], row["metric"]): row for row in json.loads(file.read_text("utf-8"))["rows"]}
+    lines = [["task", *_JUDGED.values()], ["---"] * (len(_JUDGED) + 1)]
     for task in dict.fromkeys(task for task, _ in rows):
-        line = [task]
-        for metric in _JUDGED:
-            line += [_moved(rows[task, metric]), rows[task, metric]["verdict"]]
-        lines.append(line)
-    return _markdown(lines)
-
-
-def both_divisors() -> str:
-    """The table in Markdown of what became of the values of `variants_memory`, with verdicts."""
-    titles = {"relative_error": _JUDGED["relative_error"], "nrmse": "nrmse", **_JUDGED}
-    lines = [["against the JSLDS", *titles.values()], ["---"] * (len(titles) + 1)]
-    for name in VERDICTS:
-        rows = {metric: row for (_, metric), row in _rows("variants_memory", name).items()}
-        lines.append([name, *(f"{_moved(rows[metric])}: {rows[metric]['verdict']}" for metric in titles)])
+        found = [rows[task, metric] for metric in _JUDGED]
+        moved = (f"{number(row['a'], 3)} → {number(row['b'], 3)}: {row['verdict']}" for row in found)
+        lines.append([task, *moved])
     return _markdown(lines)
 
 
@@ -334,10 +314,8 @@ def block(name: str) -> str:
     """The table of that name."""
     if name in VERDICTS:
         return verdicts(name)
-    if name in (others := {"by_spread": by_spread, "variants_memory": both_divisors}):
+    if name in (others := {"by_spread": by_spread, "quality": quality}):
         return others[name]()
-    if name == "quality":
-        return quality()
     if name in CLAIMS:
         return claims(CLAIMS[name])
     return shares(SHARES[name]) if name in SHARES else table(TABLES[name])
