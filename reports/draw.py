@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KINDS = {
     "cotrained": ("JSLDS", PALETTE[0]),
     "cotrained_heavier": ("λ ten times", PALETTE[1]),
-    "refined": ("refined", PALETTE[2]),
+    "refined": ("ten times, refined", PALETTE[2]),
 }
 ERROR, SYSTEMS = "relative_error", "n_systems_effective"
 
