@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MACHINE = (
     *("jax", "jaxlib", "optax", "flax", "device", "threads", "cpu", "batched"),
-    *("xla_flags", "x64", "matmul_precision", "options"),
+    *("x64", "matmul_precision", "options"),
 )
 """What decides a trained network to the last bit, besides what the job says of it.
 
