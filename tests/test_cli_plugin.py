@@ -89,10 +89,11 @@ def own_entries():
 
 
 @pytest.fixture
-def dry_run(here, own_entries, monkeypatch, capsys):
+def dry_run(here, own_entries, unoptimised, monkeypatch, capsys):
     """Words → what would be done by (model, seed), and the last line; a dry run starts no process."""
     monkeypatch.chdir(here)
     monkeypatch.setenv("JSLDS_BENCH_CACHE", "cache")
+    monkeypatch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])  # as of the run: networks are kept by them
 
     def dry_run(*words: str) -> tuple[dict[tuple[str, int], str], str]:
         assert main([*words, "--dry-run"]) == 0

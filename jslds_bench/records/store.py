@@ -92,34 +92,18 @@ def copy_record(path: Path, record: Record, run: Path) -> None:
     write_atomic(target, read_file(path))
 
 
-def move_record(path: Path, record: Record, run: Path) -> None:
-    """Moves the record at `path`, and its arrays, to the run folder `run`, which is on the same disk.
+def move_record(path: Path, run: Path) -> None:
+    """Moves the record at `path`, and the arrays beside it, to its place in `run`, which is on the same disk.
 
     Raises:
         UsageError: that folder cannot be written.
     """
-    target = record_path(run, record.key)
+    target = run.joinpath("records", *path.parts[-4:])
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if record.arrays != "" and path.with_suffix(".npz").exists():
-            os.replace(path.with_suffix(".npz"), target.with_suffix(".npz"))
-        os.replace(path, target)
-    except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror or error}; free some space") from error
-
-
-def put_aside(path: Path, folder: Path) -> None:
-    """Moves the record at `path`, and the arrays beside it, to its place in the run folder `folder`.
-
-    Raises:
-        UsageError: that folder cannot be written.
-    """
-    target = folder.joinpath("records", *path.parts[-4:])
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, target)  # first: arrays that are left without it are nobody's
         with contextlib.suppress(FileNotFoundError):
             os.replace(path.with_suffix(".npz"), target.with_suffix(".npz"))
+        os.replace(path, target)
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror or error}; free some space") from error
 

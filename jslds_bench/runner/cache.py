@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MACHINE = (
     *("jax", "jaxlib", "optax", "flax", "device", "threads", "cpu", "batched"),
-    *("x64", "matmul_precision", "options"),
+    *("xla_flags", "options"),
 )
 """What decides a trained network to the last bit, besides what the job says of it.
 

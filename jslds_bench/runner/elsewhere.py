@@ -67,5 +67,5 @@ def _taken_over(job: Job, shard: Shard, ended: Ended, out: Path) -> Record | str
         return str(error) if path.exists() else f"its part {ended}"
     if record.digest != job.digest:
         return "it was done with other code or libraries than it was planned with"
-    move_record(path, record, out)
+    move_record(path, out)
     return record

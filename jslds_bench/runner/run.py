@@ -15,7 +15,7 @@ from jslds_bench import settings
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import Status
 from jslds_bench.records.sealed import read_json, sweep, write_json
-from jslds_bench.records.store import put_aside, record_path, slug, write_record
+from jslds_bench.records.store import move_record, record_path, slug, write_record
 from jslds_bench.runner import accelerators, cache
 from jslds_bench.runner.cores import usable_cores
 from jslds_bench.runner.elsewhere import done_elsewhere
@@ -282,7 +282,7 @@ class _Run:
         while folder.exists():
             folder = folder.with_name(f"{folder.name}+")
         for path in paths:
-            put_aside(path, folder)
+            move_record(path, folder)
         whose = f"{len(paths)} records"
         if others:
             whose += f", {len(others)} of them of seeds that are not run now,"

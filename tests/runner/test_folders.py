@@ -187,7 +187,7 @@ def test_leftovers_of_a_killed_run_are_swept_by_the_next(again):
     assert not leftover.exists()
 
 
-def test_records_of_other_code_are_put_aside_before_anything_is_run(again, finished, monkeypatch):
+def test_records_of_other_code_are_put_aside_before_anything_is_run(again):
     """Of seeds that are run now and of those that are not; finished ones stay, whatever the run comes to."""
     run, path = again / "run", again / "tiny.toml"
     before = values(run)
@@ -207,9 +207,9 @@ def test_records_of_other_code_are_put_aside_before_anything_is_run(again, finis
     assert {key: record.values["nrmse"].value for key, record in moved.items()} == {
         key: before[key]["nrmse"] for key in moved
     }
-    again_board = Board()
-    assert run_suite(str(path), run, progress=again_board).n_kept == 2
-    assert not [note for note in again_board.notes if "superseded" in note]
+    board = Board()
+    assert run_suite(str(path), run, progress=board).n_kept == 2
+    assert not [note for note in board.notes if "superseded" in note]
 
 
 def test_failures_of_seeds_that_are_not_run_are_put_aside_with_the_code_that_failed(again):
