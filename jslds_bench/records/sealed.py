@@ -16,7 +16,7 @@ import platform
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         raise UsageError(f"{what} {path} is nested too deeply; delete it to have it made anew") from None
 
 
-def members(text: str, names: Iterable[str]) -> list[Any]:
+def members(text: str, names: Sequence[str]) -> list[Any]:
     """Members, each of one line, of the outermost object in `text`: no other is looked at.
 
     Raises:
@@ -152,11 +152,12 @@ def members(text: str, names: Iterable[str]) -> list[Any]:
     """
     if not _is_sealed(text, text[len(_SEAL) :][:64]):
         raise ValueError("not sealed")
-    found = []
-    for name in names:
-        start = text.index(f'\n "{name}": ') + len(name) + 6
-        found.append(text[start : text.index("\n", start)].rstrip(","))
-    return json.loads(f"[{','.join(found)}]")
+    found, end = {}, 0
+    for name in sorted(names):  # as they are written
+        start = text.index(f'\n "{name}": ', end) + len(name) + 6
+        end = text.index("\n", start)
+        found[name] = text[start:end].rstrip(",")
+    return json.loads(f"[{','.join(found[name] for name in names)}]")
 
 
 def plain(value: Any) -> Any:

@@ -40,7 +40,7 @@ def slug(label: str) -> str:
 
 
 def record_path(run: Path, key: tuple[str, str, str, int]) -> Path:
-    return Path(run, "records", *_place(key))
+    return Path(os.path.join(run, "records", *_place(key)))  # parsed once
 
 
 def _place(key: tuple[str, str, str, int]) -> tuple[str, str, str, str]:
@@ -169,7 +169,7 @@ _PLACED_BY = ("task", "network", "model")
 
 def has_arrays(path: Path, head: Head) -> bool:
     """Whether the arrays of the record at `path` are there, if it has any; they may be damaged."""
-    return not head.arrays or path.with_suffix(".npz").exists()
+    return not head.arrays or os.path.exists(f"{os.fspath(path).removesuffix('.json')}.npz")
 
 
 def read_arrays(path: Path, record: Record) -> dict[str, np.ndarray]:

@@ -17,7 +17,10 @@ Key = tuple[str, str, str, int]
 
 def hashed(content: Any) -> str:
     """Hash of JSON values, the same whatever the order of names."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(_encoded(content).encode()).hexdigest()[:32]
+
+
+_encoded = json.JSONEncoder(sort_keys=True).encode  # made once, for tens of thousands of jobs
 
 
 def of_seed(digest: str, seed: int) -> str:

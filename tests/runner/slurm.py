@@ -51,8 +51,12 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, cpus: int = 2) -> Iterator[dict[str, str]]:
-    """The environment that commands of Slurm need to reach a cluster that lives in `folder`."""
+def cluster(folder: Path, more: str = "", cpus: int = 2) -> Iterator[dict[str, str]]:
+    """The environment that commands of Slurm need to reach a cluster that lives in `folder`.
+
+    Args:
+        more: lines of its configuration.
+    """
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True)
     (folder / "munge.key").write_bytes(os.urandom(1024))
@@ -65,7 +69,7 @@ def cluster(folder: Path, cpus: int = 2) -> Iterator[dict[str, str]]:
         port=_free_port(),
         other=_free_port(),
     )
-    (folder / "slurm.conf").write_text(text)
+    (folder / "slurm.conf").write_text(f"{text}{more}\n")
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
     files = {
         "socket": "munge.socket",

@@ -52,4 +52,4 @@ class Dask:
                     )
                 else:
                     ended = Ended(None, said(task.exception()))
-                yield tasks[task], ended
+                yield tasks.pop(task), ended  # the cluster forgets it
