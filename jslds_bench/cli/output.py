@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from jslds_bench.errors import UsageError, escaped, printable
+
+if TYPE_CHECKING:
+    from jslds_bench.runner.progress import ProgressBoard
 
 
 def say(text: str = "") -> None:
@@ -74,3 +78,8 @@ def _told_plainly() -> Iterator[None]:
     except OSError as error:
         abandon()
         raise UsageError(f"cannot write the output: {error.strerror}") from error
+
+
+def figures_shown(board: ProgressBoard) -> Callable[[int, int, str], None]:
+    """Progress of a report's figures, on `board`."""
+    return lambda done, total, name: board.work(done, total, "drawing figures")

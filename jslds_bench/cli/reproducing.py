@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jslds_bench.cli.output import say, table
+from jslds_bench.cli.output import figures_shown, say, table
 from jslds_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _run(suite: Suite, out: Path, arguments: Namespace) -> bool:
     finally:
         board.close()
     if result.n_kept < result.n_ok or not (out / "index.html").exists():
-        write_report(result.path)
+        write_report(result.path, figures_shown(board))
     return not result.n_failed
 
 

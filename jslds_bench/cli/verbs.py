@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jslds_bench.cli.arguments import ALL, COMPARISONS, EXECUTORS, FORMATS, LISTS, NEW, RULES, one_of
-from jslds_bench.cli.output import complain, say, say_bytes, table
+from jslds_bench.cli.output import complain, figures_shown, say, say_bytes, table
 from jslds_bench.errors import UsageError
 from jslds_bench.records.numbers import counted
 
@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> int:
     from jslds_bench.suite.toml import TABLES
 
     if arguments.with_parent:
-        from jslds_bench.runner.channel import die_with
+        from jslds_bench.processes.channel import die_with
 
         die_with(os.getppid())
     executor = _executor(arguments)
@@ -79,7 +79,7 @@ def run(arguments: Namespace) -> int:
     from jslds_bench.compare import too_few
     from jslds_bench.report import format_table, load_data, write_report
 
-    page = write_report(result.path)
+    page = write_report(result.path, figures_shown(board))
     data = load_data(result.path)
     say(format_table(data))
     say("".join(f"\n{line}" for line in _failures(data.frame)))
@@ -223,7 +223,9 @@ def report(arguments: Namespace) -> int:
         return OK
     if arguments.out:
         raise UsageError("--out is for a leaderboard of several runs; a report lies beside its records")
-    say(str(write_report(Path(arguments.run[0]))))
+    from jslds_bench.runner.progress import ProgressBoard
+
+    say(str(write_report(Path(arguments.run[0]), figures_shown(ProgressBoard()))))
     return OK
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
 from jslds_bench.records.sealed import write_atomic
 from jslds_bench.report.data.run import RunData, load_data
+from jslds_bench.report.drawing import Progress, drawn
 from jslds_bench.report.facts import facts, failures, key_lines, verdict
-from jslds_bench.report.html import chip, fill, remove_others, write_figure
+from jslds_bench.report.html import chip, fill, remove_others
 from jslds_bench.report.plans import headline, over_tasks
+from jslds_bench.report.plans.every import plans
 from jslds_bench.report.plans.plan import Plan
-from jslds_bench.report.plans.time import SECTION, time_plans
-from jslds_bench.report.style import theme
+from jslds_bench.report.plans.time import SECTION
 from jslds_bench.report.table import Table, build_table, markdown_table
-
-Progress = Callable[[int, int, str], None]
 
 
 def silent(done: int, total: int, text: str) -> None:
@@ -43,32 +42,31 @@ class Section:
     figures: list[Shown]
 
 
-def write_report(run: Path, progress: Progress = silent) -> Path:
+def write_report(run: Path, progress: Progress = silent, *, processes: int | None = None) -> Path:
     """Write the report of the run folder `run` from its records alone; returns the path of index.html.
 
     Also written: ``figures/*.svg`` and ``*.png``, ``values.csv`` (one row per value) and ``table.md``.
     Equal records give equal bytes. Figures of an earlier report that this one lacks are removed.
+
+    Args:
+        progress: is told of (figures done, figures in all, what is done next).
+        processes: as of `drawing.drawn`.
 
     Raises:
         UsageError: no run at `run`, another schema, a damaged record, or a folder that cannot be written.
     """
     run = Path(run)
     data = load_data(run)
-    shown = _draw_all(data, run / "figures", progress)
+    todo = list(plans(data))
+    pictures = drawn(run, todo, progress, processes)
+    remove_others(run / "figures", {plan.name for plan in todo if plan.build})
+    progress(len(todo), len(todo), "page")
+    shown = [Shown(plan, svg) for plan, svg in zip(todo, pictures, strict=True)]
     table = build_table(data)
     write_atomic(run / "values.csv", data.frame.to_csv(index=False).encode())
     write_atomic(run / "table.md", markdown_table(table).encode())
     write_atomic(run / "index.html", render(data, table, shown).encode())
     return run / "index.html"
-
-
-def plans(data: RunData) -> Iterator[Plan]:
-    """All figures of a run."""
-    yield from headline.headline_plan(data)
-    yield from over_tasks.over_tasks_plans(data)
-    for task in data.tasks:
-        yield from data.setting(task).plans(data, task)
-    yield from time_plans(data)
 
 
 def sections(data: RunData, shown: Sequence[Shown]) -> list[Section]:
@@ -113,17 +111,3 @@ def render(data: RunData, table: Table, shown: list[Shown]) -> str:
         suite_text=str(data.meta.get("suite_text", "")),
         chips={m: chip(s) for m, s in data.styles.items()},
     )
-
-
-def _draw_all(data: RunData, folder: Path, progress: Progress) -> list[Shown]:
-    todo, shown = list(plans(data)), []
-    with theme():
-        for i, plan in enumerate(todo):
-            progress(i, len(todo), plan.name)
-            svg = None
-            if plan.build:
-                svg = write_figure(folder, plan.build(), plan.name, plan.caption, linked=plan.more)
-            shown.append(Shown(plan, svg))
-    remove_others(folder, {plan.name for plan in todo if plan.build})
-    progress(len(todo), len(todo), "page")
-    return shown

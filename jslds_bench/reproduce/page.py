@@ -16,7 +16,7 @@ from jslds_bench.records.sealed import write_atomic
 from jslds_bench.report.data.run import RunData
 from jslds_bench.report.facts import Fact, facts
 from jslds_bench.report.html import fill, remove_others, write_figure
-from jslds_bench.report.page import plans
+from jslds_bench.report.plans.every import plans
 from jslds_bench.report.plans.paper import GROUP
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import theme

@@ -7,7 +7,7 @@ import math
 import sys
 
 from jslds_bench.errors import UsageError
-from jslds_bench.runner.cores import usable_cores
+from jslds_bench.processes.cores import usable_cores
 
 
 @dataclasses.dataclass(frozen=True)

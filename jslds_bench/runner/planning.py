@@ -20,8 +20,8 @@ from jslds_bench.entries import calls
 from jslds_bench.entries.foreign import Foreign, failure
 from jslds_bench.entries.registry import CELLS, METRICS, MODELS, NETWORKS, TASKS
 from jslds_bench.errors import UsageError, printable
-from jslds_bench.runner.channel import begin
-from jslds_bench.runner.child import Child, shown
+from jslds_bench.processes.channel import begin
+from jslds_bench.processes.child import Child, shown
 from jslds_bench.suite import (
     Job,
     Resolved,

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jslds_bench.runner.child import Child, Garbled
-from jslds_bench.runner.cores import Cores
+from jslds_bench.processes.child import Child, Garbled
+from jslds_bench.processes.cores import Cores
 
 
 class Worker(Child):

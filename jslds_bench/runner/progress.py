@@ -15,6 +15,7 @@ from jslds_bench.records.numbers import counted
 Key = Sequence[object]
 _COLOURS = {"ok": "32", "kept": "2", "unsupported": "33"}
 _RED = "31"
+_NO_WORKER = -1
 
 
 class ProgressBoard:
@@ -30,6 +31,7 @@ class ProgressBoard:
 
     FRAME = 0.1  # seconds between redraws of the live line
     PACE = 10.0  # seconds between plain lines
+    SOON = 2.0  # seconds from which other work is shown
     ENOUGH = 4  # finished jobs from which the time left is foretold
 
     def __init__(
@@ -71,6 +73,16 @@ class ProgressBoard:
             self._shown = now
             self._draw(self._status(stage)) if self._live else self._print(self._status(stage))
 
+    def work(self, done: int, total: int, text: str) -> None:
+        """At `done` of `total` of something that is no job; shown once it has taken `SOON` seconds."""
+        if done >= total:
+            self._stages.pop(_NO_WORKER, None)
+            self._draw("")
+            return
+        stage = self._stages.setdefault(_NO_WORKER, _Stage((), total, self._clock(), done))
+        if self._clock() - stage.began >= self.SOON:
+            self.stage(_NO_WORKER, (), done, total, text)
+
     def job_done(self, key: Key, status: str, reason: str | None = None) -> None:
         """The job ended as `status`; "kept": an earlier run had done it, which is counted but not printed."""
         began = self._started.pop(tuple(key), None)
@@ -95,6 +107,8 @@ class ProgressBoard:
         self._draw("")
 
     def _status(self, stage: _Stage) -> str:
+        if not stage.key:
+            return " | ".join(p for p in (stage.text, stage.pace()) if p)
         parts = [f"{self._count()} {_name(stage.key)}", stage.text, stage.pace()]
         if (left := self._left()) is not None:
             parts.append(f"in all about {_seconds(left)} left")

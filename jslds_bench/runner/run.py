@@ -13,11 +13,11 @@ from typing import Any
 
 from jslds_bench import settings
 from jslds_bench.errors import UsageError
+from jslds_bench.processes.cores import usable_cores
 from jslds_bench.records.record import Status
 from jslds_bench.records.sealed import read_json, sweep, write_json
 from jslds_bench.records.store import move_record, record_path, slug, write_record
 from jslds_bench.runner import accelerators, cache
-from jslds_bench.runner.cores import usable_cores
 from jslds_bench.runner.elsewhere import done_elsewhere
 from jslds_bench.runner.executors.shards import Executor
 from jslds_bench.runner.folder import asked_of, locked, standing, superseded_seeds

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jslds_bench.errors import UsageError
+from jslds_bench.processes.child import Garbled, shown
 from jslds_bench.records.record import Status
-from jslds_bench.runner.child import Garbled, shown
 from jslds_bench.runner.events import is_event
 from jslds_bench.runner.limits import Limits
 from jslds_bench.runner.pool import Pool, Worker

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jslds_bench.runner.channel import Channel, begin
+from jslds_bench.processes.channel import Channel, begin
 
 LATE = (
     *("flax.nnx", "optax", "scipy.cluster", "scipy.linalg", "scipy.ndimage", "scipy.optimize"),

@@ -23,7 +23,7 @@ from jslds_bench.report.figures.fit import Curve, Trace, k_curve, traces
 from jslds_bench.report.figures.flow import Field, Plane, _area, _arrows, flows
 from jslds_bench.report.figures.modes import Track, _pieces, tracks
 from jslds_bench.report.figures.picture import draw
-from jslds_bench.report.page import plans
+from jslds_bench.report.plans.every import plans
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.settings.networks import SETTING
 from jslds_bench.report.style import MODE_COLORS, MODE_THEME, MUTED, PAPER, Style, theme

@@ -12,7 +12,7 @@ from jslds_bench.records.sealed import write_json
 from jslds_bench.report import build_table, markdown_table, write_report
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.facts import key_lines
-from jslds_bench.report.page import plans
+from jslds_bench.report.plans.every import plans
 from jslds_bench.report.style import theme
 
 

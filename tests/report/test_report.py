@@ -23,7 +23,7 @@ from jslds_bench.records.store import read_arrays, read_record, record_path, wri
 from jslds_bench.report import write_report
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.facts import verdict
-from jslds_bench.report.page import plans
+from jslds_bench.report.plans.every import plans
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import theme
 

@@ -35,7 +35,8 @@ from jslds_bench.report.facts import key_lines
 from jslds_bench.report.figures.rotations import Rotations, angles, disc, matches, pairs, panels, strips
 from jslds_bench.report.figures.rotations import rotations as draw_rotations
 from jslds_bench.report.figures.spikes import Curve, Trial, jpc_planes, ramp, rates
-from jslds_bench.report.page import plans, render
+from jslds_bench.report.page import render
+from jslds_bench.report.plans.every import plans
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.settings.spikes import SHAPES
 from jslds_bench.report.style import CONDITION_COLORS, INK, THEME, Style, theme

@@ -192,6 +192,25 @@ def test_workers_are_counted(clock):
     assert stream.getvalue().splitlines()[-1] == f"[0] {NAME} | train | 0/10 | 2 at once"
 
 
+def test_work_that_is_no_job_is_shown_when_it_takes_long(clock):
+    stream = io.StringIO()
+    board = ProgressBoard(stream=stream, clock=clock)
+    for second in range(31):
+        clock.now = float(second)
+        board.work(second, 30, "drawing figures")
+    assert stream.getvalue().splitlines() == [
+        "drawing figures | 2/30, 1/s, 28.0 s left",
+        "drawing figures | 12/30, 1/s, 18.0 s left",
+        "drawing figures | 22/30, 1/s, 8.0 s left",
+    ]
+    terminal = Terminal()
+    board = ProgressBoard(stream=terminal, clock=clock)
+    for tenth in range(19):
+        clock.now = 31 + 0.1 * tenth
+        board.work(tenth, 19, "drawing figures")
+    assert terminal.getvalue() == ""
+
+
 def test_a_closed_stderr_silences_the_board_and_does_not_end_the_run(clock):
     stream = io.StringIO()
     board = ProgressBoard(1, stream=stream, clock=clock)

@@ -125,7 +125,7 @@ class Parent(Persistence):
 @dataclasses.dataclass(frozen=True)
 class StopsInSilence(Persistence):
     def fit(self, *args: Any, **kwargs: Any) -> Any:
-        from jslds_bench.runner.channel import Channel
+        from jslds_bench.processes.channel import Channel
 
         receive = Channel.receive
 

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jslds_bench
 from jslds_bench.errors import printable
 
 # With -P a html.py or numpy.py in the current folder is not run, as it would be by `python -m`; and the
@@ -31,6 +30,7 @@ sys.modules["jslds_bench"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 importlib.import_module(name).main(**json.loads(settings))
 """
+_PACKAGE = Path(__file__).resolve().parents[1] / "__init__.py"
 _MARK = "JSLDS_BENCH_CHILD"
 _LONGEST = 1 << 26  # bytes of one line
 _SHOWN = 60  # of one that is no event
@@ -55,7 +55,7 @@ class Child:
         self._mark = secrets.token_hex(12)
         told = json.dumps({"runner": os.getpid(), **settings})
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, jslds_bench.__file__, name, told],
+            [sys.executable, "-P", "-c", _START, str(_PACKAGE), name, told],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **environment, _MARK: self._mark},
