@@ -11,10 +11,12 @@ from jaxtyping import Array, Float
 
 from jslds_bench.dynamics.linearize import expansion_step
 from jslds_bench.dynamics.rollout import (
+    by_step,
     cell_biases,
     cell_weights,
     gain_of,
     network_step,
+    noisy,
     project,
     stage_blocks,
 )
@@ -196,16 +198,22 @@ def co_errors(
     readout: Readout,
     h0: Float[Array, "B N"],
     trials: Trials,
+    noise: Float[Array, "B T N"] | None = None,
 ) -> CoErrors:
-    """The squares of `co_rollout`'s states, summed where they arise: no state is kept for it."""
+    """The squares of `co_rollout`'s states, summed where they arise: no state is kept for it.
+
+    `noise` is added to the states of both after each step: so that a − h is what linearising costs.
+    """
     inner = _co_step(cell, _layers(phi))
     weights, consts = _co_arguments(cell, params, phi, trials.u_star)
 
     def step(matmul: MatMul, consts: Any, carry: Any, x: Any) -> tuple[Any, Any]:
-        carry, s = inner(matmul, consts[0], carry, x[0])
-        o_h, o_a = (matmul("readout", x) + consts[1] for x in (s.h, s.a))
-        gaps = (o_h - x[1], o_a - x[1], s.e - s.f_e, s.a - s.h)
-        return carry, CoErrors(*(jnp.sum(gap**2) for gap in gaps))
+        u, target, added = x
+        _, s = inner(matmul, consts[0], carry, u)
+        h, a = noisy(s.h, added), noisy(s.a, added)
+        o_h, o_a = (matmul("readout", state) + consts[1] for state in (h, a))
+        gaps = (o_h - target, o_a - target, s.e - s.f_e, a - h)
+        return (h, a), CoErrors(*(jnp.sum(gap**2) for gap in gaps))
 
-    xs = (jnp.swapaxes(trials.inputs, 0, 1), jnp.swapaxes(trials.targets, 0, 1))
+    xs = by_step(trials.inputs, trials.targets, noise)
     return tape_scan(step, weights | {"readout": readout.w}, (consts, readout.b), (h0, h0), xs)[1]

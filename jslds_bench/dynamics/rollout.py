@@ -69,17 +69,35 @@ def network_step(cell: Cell, matmul: MatMul, h: Float[Array, "B N"], from_u: dic
 
 
 def rollout(
-    cell: Cell, params: CellParams, h0: Float[Array, "B N"], inputs: Float[Array, "B T U"]
+    cell: Cell,
+    params: CellParams,
+    h0: Float[Array, "B N"],
+    inputs: Float[Array, "B T U"],
+    noise: Float[Array, "B T N"] | None = None,
 ) -> Float[Array, "B T N"]:
-    """h_t = F(h_{t−1}, u_t; θ) for t = 1 … T, a batch of trials at once (fast in value and gradient)."""
+    """h_t = F(h_{t−1}, u_t; θ) + ε_t for t = 1 … T, a batch of trials at once (fast in value and gradient).
 
-    def step(matmul: MatMul, biases: dict[str, jax.Array], h: Any, u: Any) -> tuple[Any, Any]:
-        h = network_step(cell, matmul, h, project(matmul, u, biases))
+    `noise` is ε, none if left out.
+    """
+
+    def step(matmul: MatMul, biases: dict[str, jax.Array], h: Any, x: Any) -> tuple[Any, Any]:
+        u, added = x
+        h = noisy(network_step(cell, matmul, h, project(matmul, u, biases)), added)
         return h, h
 
     biases = cell_biases(cell, params, h0.shape[0])
-    _, states = tape_scan(step, cell_weights(cell, params), biases, h0, jnp.swapaxes(inputs, 0, 1))
+    _, states = tape_scan(step, cell_weights(cell, params), biases, h0, by_step(inputs, noise))
     return jnp.swapaxes(states, 0, 1)
+
+
+def noisy(h: Float[Array, "B N"], noise: Float[Array, "B N"] | None) -> Float[Array, "B N"]:
+    """h + ε, where there is an ε."""
+    return h if noise is None else h + noise
+
+
+def by_step(*arrays: Float[Array, "B T X"] | None) -> Any:
+    """Each array [T, B, X], as a scan takes them; None stays."""
+    return tuple(None if x is None else jnp.swapaxes(x, 0, 1) for x in arrays)
 
 
 def trajectories(network: Network, inputs: Float[Any, "B T U"]) -> Float[np.ndarray, "B T1 N"]:

@@ -43,6 +43,31 @@ class Parameters(NamedTuple):
     phi: ExpansionParams | None
 
 
+class Noisy(NamedTuple):
+    """Trials, and what is added to the network's state after each of their steps."""
+
+    trials: Trials
+    noise: Float[Array, "B T N"]
+
+
+@dataclasses.dataclass(frozen=True)
+class NoisyTrials:
+    """The trials of `sample` with white noise of standard deviation `noise` for each of `n_state` units."""
+
+    sample: Callable[[PRNGKeyArray, int], Trials]
+    n_state: int
+    noise: float
+
+    def __call__(self, key: PRNGKeyArray, size: int) -> Noisy:
+        trials = self.sample(key, size)
+        shape = (*trials.inputs.shape[:2], self.n_state)
+        return Noisy(trials, self.noise * jax.random.normal(jax.random.fold_in(key, _NOISE), shape))
+
+
+Sampler = Callable[[PRNGKeyArray, int], Trials | Noisy]
+_NOISE = 0x0E95  # tasks split the key of their trials, and do not fold this in
+
+
 def task_error(readout: Readout, states: Float[Array, "B T N"], trials: Trials) -> Float[Array, ""]:
     """Mean squared error of the readout over trials, scored steps and outputs."""
     per_step = jnp.mean((readout(states) - trials.targets) ** 2, axis=(0, 2))
@@ -56,8 +81,9 @@ def network_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) -> L
     `l2_on_all`: the penalty is on h_0 and the readout too.
     """
 
-    def loss(p: Parameters, trials: Trials) -> tuple[jax.Array, Terms]:
-        states = rollout(cell, p.theta, _start(p.h0, trials), trials.inputs)
+    def loss(p: Parameters, data: Trials | Noisy) -> tuple[jax.Array, Terms]:
+        trials, noise = _of(data)
+        states = rollout(cell, p.theta, _start(p.h0, trials), trials.inputs, noise)
         terms = {"rnn": task_error(p.readout, states, trials)}
         return terms["rnn"] + weights.l2 * _squares(p if l2_on_all else p.theta), terms
 
@@ -75,10 +101,11 @@ def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) 
     Reference: Smith et al. (2021), eq. 9.
     """
 
-    def loss(p: Parameters, trials: Trials) -> tuple[jax.Array, Terms]:
+    def loss(p: Parameters, data: Trials | Noisy) -> tuple[jax.Array, Terms]:
         assert p.phi is not None
+        trials, noise = _of(data)
         h0 = _start(p.h0, trials)
-        errors = co_errors(cell, p.theta, p.phi, p.readout, h0, trials)
+        errors = co_errors(cell, p.theta, p.phi, p.readout, h0, trials, noise)
         (n_trials, n_steps, n_outputs), n_state = trials.targets.shape, len(p.h0)
         scored = trials.mask / (jnp.sum(trials.mask) * n_trials * n_outputs)
         each = 1 / (n_trials * n_steps * n_state)
@@ -103,6 +130,10 @@ def expansion_loss(cell: Cell, weights: LossWeights) -> Loss:
         return full(frozen._replace(phi=phi), trials)
 
     return loss
+
+
+def _of(data: Trials | Noisy) -> tuple[Trials, Float[Array, "B T N"] | None]:
+    return data if isinstance(data, Noisy) else (data, None)
 
 
 def _start(h0: Float[Array, " N"], trials: Trials) -> Float[Array, "B N"]:
@@ -170,7 +201,7 @@ def make_recipe(name: RecipeName, setup: Setup, n_steps: int | None = None, alon
 def train(
     loss: Loss,
     params: Any,
-    sample: Callable[[PRNGKeyArray, int], Trials],
+    sample: Sampler,
     recipe: Recipe,
     key: PRNGKeyArray,
     progress: Progress = silent,
@@ -184,10 +215,10 @@ def train(
 class Fresh:
     """Fresh trials, as `train_batches` asks for them. Equal where task and size are: compiled for once."""
 
-    sample: Callable[[PRNGKeyArray, int], Trials]
+    sample: Sampler
     size: int
 
-    def __call__(self, key: PRNGKeyArray, step: jax.Array) -> Trials:
+    def __call__(self, key: PRNGKeyArray, step: jax.Array) -> Trials | Noisy:
         return self.sample(key, self.size)
 
 
@@ -242,7 +273,7 @@ def train_batches(
 def train_many(
     loss: Loss,
     params: Sequence[Any],
-    sample: Callable[[PRNGKeyArray, int], Trials],
+    sample: Sampler,
     recipe: Recipe,
     keys: Sequence[PRNGKeyArray],
     progress: Progress = silent,

@@ -21,7 +21,7 @@ from jslds_bench.dynamics.training import (
 from jslds_bench.entries.registry import NETWORKS
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.trained import Trained
-from jslds_bench.networks.standard import Standard, check_size
+from jslds_bench.networks.standard import Standard, check_noise, check_size
 from jslds_bench.types.core import Cell, Network
 from jslds_bench.types.networks import Task
 
@@ -47,6 +47,9 @@ class CoTrained(Trained):
         weight_rnn, weight_jslds, weight_e, weight_a: the λ of eq. 9, in place of the task's. With
             weight_jslds = 0 the network alone learns the task, regularised; with weight_rnn = 0 its
             JSLDS alone does.
+        process_noise: standard deviation of white noise that training adds to every unit's state after each
+            step, the same to the network's and the JSLDS's, in place of the task's (none, for those of this
+            package). Both are run without.
     """
 
     recipe: RecipeName = "fast"
@@ -61,11 +64,13 @@ class CoTrained(Trained):
     weight_jslds: float | None = None
     weight_e: float | None = None
     weight_a: float | None = None
+    process_noise: float | None = None
 
     SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_state": 6, "n_steps": 3}
 
     def __post_init__(self) -> None:
         check_size(self.cell, self.n_state, self.n_steps)
+        check_noise(self.process_noise)
         check_refine(self.refine)
         if not 0 < self.relative_steps < math.inf:
             raise UsageError(f"cotrained needs relative_steps > 0, got {self.relative_steps}")
@@ -89,10 +94,12 @@ class CoTrained(Trained):
 
     def first(self, recipe: Recipe) -> Standard | None:
         if self.initial == "standard":
-            return Standard(self.recipe, self.cell, self.n_state, self.n_steps)
-        if self.initial == "recipe" and recipe.n_first and self.weight_rnn != 0:
-            return Standard(self.recipe, self.cell, self.n_state, recipe.n_first)
-        return None
+            n_steps = self.n_steps
+        elif self.initial == "recipe" and recipe.n_first and self.weight_rnn != 0:
+            n_steps = recipe.n_first
+        else:
+            return None
+        return Standard(self.recipe, self.cell, self.n_state, n_steps, process_noise=self.process_noise)
 
     def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> Parameters:
         # Flax takes half a second to import.

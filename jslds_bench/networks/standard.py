@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar, Literal
 
 from jaxtyping import PRNGKeyArray
@@ -36,6 +37,8 @@ class Standard(Trained):
         matched: whether to train with the start, optimiser, rates, batch and number of steps of co-training,
             so that the loss alone is different. Recipe "fast" has others for a network alone; "paper" not.
         initial: "random" leaves out what a matched one begins with, as in `cotrained`.
+        process_noise: standard deviation of white noise that training adds to every unit's state after each
+            step, in place of the task's (none, for those of this package). The network is run without.
     """
 
     recipe: RecipeName = "fast"
@@ -44,11 +47,13 @@ class Standard(Trained):
     n_steps: int | None = None
     matched: bool = False
     initial: Literal["recipe", "random"] = "recipe"
+    process_noise: float | None = None
 
     SMOKE: ClassVar[dict[str, Any]] = {"recipe": "paper", "n_state": 6, "n_steps": 3}
 
     def __post_init__(self) -> None:
         check_size(self.cell, self.n_state, self.n_steps)
+        check_noise(self.process_noise)
 
     def plan(self, task: Task) -> tuple[Cell, Loss, Recipe]:
         cell = get_cell(self.cell or task.setup.cell)
@@ -58,7 +63,8 @@ class Standard(Trained):
     def first(self, recipe: Recipe) -> Standard | None:
         if self.initial == "random" or not recipe.n_first:
             return None
-        return Standard(self.recipe, self.cell, self.n_state, recipe.n_first)
+        before = self.recipe, self.cell, self.n_state, recipe.n_first
+        return Standard(*before, process_noise=self.process_noise)
 
     def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> Parameters:
         from jslds_bench.networks._shared.modules import initial_parameters  # Flax: half a second
@@ -67,6 +73,12 @@ class Standard(Trained):
             return Parameters(first.params, first.h0, first.readout, None)
         cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state
         return initial_parameters(cell, task.n_inputs, n_state, task.n_outputs, key, expansion=False)
+
+
+def check_noise(process_noise: float | None) -> None:
+    """Raises UsageError for what is no standard deviation."""
+    if process_noise is not None and not 0 <= process_noise < math.inf:
+        raise UsageError(f"process_noise is {process_noise}, expected 0 or more")
 
 
 def check_size(cell: str | None, n_state: int | None, n_steps: int | None) -> None:

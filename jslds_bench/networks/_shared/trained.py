@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 import jax
 from jaxtyping import PRNGKeyArray
 
-from jslds_bench.dynamics.training import Loss, Parameters, Recipe, train, train_many
+from jslds_bench.dynamics.training import (
+    Loss,
+    NoisyTrials,
+    Parameters,
+    Recipe,
+    Sampler,
+    train,
+    train_many,
+)
 from jslds_bench.errors import Diverged
 from jslds_bench.types.core import Cell, Network, Progress, silent
 from jslds_bench.types.networks import Task
@@ -19,6 +27,7 @@ class Trained(ABC):
     """A source of networks that are trained by one loss and recipe, from the networks of another or anew."""
 
     name: ClassVar[str]
+    process_noise: float | None
 
     @abstractmethod
     def plan(self, task: Task) -> tuple[Cell, Loss, Recipe]:
@@ -32,13 +41,17 @@ class Trained(ABC):
     def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> Parameters:
         """Where training starts: at the network `first`, or at random weights."""
 
+    def noise(self, task: Task) -> float:
+        """The standard deviation of the process noise in training: the network's own, or the task's."""
+        return task.setup.process_noise if self.process_noise is None else self.process_noise
+
     def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
         cell, loss, recipe = self.plan(task)
         before, progress = _in_turn(progress, recipe.n_steps)
         source = self.first(recipe)
         first = None if source is None else source.build(task, key, before)
         start, key_train = self._begin(task, key, first)
-        trained, history = train(loss, start, task.sample, recipe, key_train, progress)
+        trained, history = train(loss, start, self._sampler(task, start), recipe, key_train, progress)
         return _frozen(cell, trained, history, self.name, first)
 
     def build_many(
@@ -52,7 +65,8 @@ class Trained(ABC):
         made: Iterator[Network | Diverged] = iter(())
         if going:
             starts, keys_train = zip(*(self._begin(task, *pair) for pair in going), strict=True)
-            trained = train_many(loss, starts, task.sample, recipe, keys_train, progress)
+            sampler = self._sampler(task, starts[0])
+            trained = train_many(loss, starts, sampler, recipe, keys_train, progress)
             made = (
                 t if isinstance(t, Diverged) else _frozen(cell, *t, self.name, f)
                 for t, (_, f) in zip(trained, going, strict=True)
@@ -63,6 +77,11 @@ class Trained(ABC):
         """Where training starts, and the key of its trials, which are not those that `first` has seen."""
         key_init, key_train = jax.random.split(key)
         return self.start(task, key_init, first), key_train if first is None else jax.random.fold_in(key, 2)
+
+    def _sampler(self, task: Task, start: Parameters) -> Sampler:
+        """What draws the trials of training."""
+        noise = self.noise(task)
+        return NoisyTrials(task.sample, len(start.h0), noise) if noise else task.sample
 
     def sources(self) -> dict[str, Any]:
         return {}
