@@ -59,6 +59,7 @@ LONG = (
     "reproduce/test_scorecard.py",
     "contract/test_given.py",
     "contract/test_one_file.py",
+    "dynamics/test_noisy_training.py",
     "models/test_low_rank.py",
     "test_golden.py",
     "test_quality.py",

@@ -80,6 +80,10 @@ def _told_plainly() -> Iterator[None]:
         raise UsageError(f"cannot write the output: {error.strerror}") from error
 
 
-def figures_shown(board: ProgressBoard) -> Callable[[int, int, str], None]:
-    """Progress of a report's figures, on `board`."""
-    return lambda done, total, name: board.work(done, total, "drawing figures")
+@contextmanager
+def figures_shown(board: ProgressBoard) -> Iterator[Callable[[int, int, str], None]]:
+    """Progress of a report's figures, on `board`, whose line is cleared however it ends."""
+    try:
+        yield lambda done, total, name: board.work(done, total, "drawing figures")
+    finally:
+        board.close()

@@ -60,7 +60,8 @@ def _run(suite: Suite, out: Path, arguments: Namespace) -> bool:
     finally:
         board.close()
     if result.n_kept < result.n_ok or not (out / "index.html").exists():
-        write_report(result.path, figures_shown(board))
+        with figures_shown(board) as progress:
+            write_report(result.path, progress, processes=arguments.workers)
     return not result.n_failed
 
 

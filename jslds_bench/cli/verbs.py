@@ -79,7 +79,8 @@ def run(arguments: Namespace) -> int:
     from jslds_bench.compare import too_few
     from jslds_bench.report import format_table, load_data, write_report
 
-    page = write_report(result.path, figures_shown(board))
+    with figures_shown(board) as progress:
+        page = write_report(result.path, progress, processes=arguments.workers)
     data = load_data(result.path)
     say(format_table(data))
     say("".join(f"\n{line}" for line in _failures(data.frame)))
@@ -225,7 +226,9 @@ def report(arguments: Namespace) -> int:
         raise UsageError("--out is for a leaderboard of several runs; a report lies beside its records")
     from jslds_bench.runner.progress import ProgressBoard
 
-    say(str(write_report(Path(arguments.run[0]), figures_shown(ProgressBoard()))))
+    with figures_shown(ProgressBoard()) as progress:
+        page = write_report(Path(arguments.run[0]), progress)
+    say(str(page))
     return OK
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -52,7 +53,7 @@ class Noisy(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class NoisyTrials:
-    """The trials of `sample` with white noise of standard deviation `noise` for each of `n_state` units."""
+    """The trials of `sample` with ε ~ N(0, `noise`²), [B, T, N], for each of `n_state` units N."""
 
     sample: Callable[[PRNGKeyArray, int], Trials]
     n_state: int
@@ -65,7 +66,7 @@ class NoisyTrials:
 
 
 Sampler = Callable[[PRNGKeyArray, int], Trials | Noisy]
-_NOISE = 0x0E95  # tasks split the key of their trials, and do not fold this in
+_NOISE = zlib.crc32(b"process noise")  # part k of a split key is fold_in(k): no task splits its key so far
 
 
 def task_error(readout: Readout, states: Float[Array, "B T N"], trials: Trials) -> Float[Array, ""]:
@@ -76,7 +77,8 @@ def task_error(readout: Readout, states: Float[Array, "B T N"], trials: Trials) 
 
 @lru_cache(maxsize=64)
 def network_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) -> Loss:
-    """L_RNN + l2·‖θ‖²: the task alone (eq. 9 with λ_JSLDS = λ_e = λ_a = 0).
+    """L_RNN + l2·‖θ‖²: the task alone (eq. 9 with λ_JSLDS = λ_e = λ_a = 0), of states with noise where the
+    trials are `Noisy`.
 
     `l2_on_all`: the penalty is on h_0 and the readout too.
     """
@@ -96,7 +98,7 @@ def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) 
     (`task_error`), R_e (eq. 7) and R_a (eq. 8).
 
     R_e and R_a are means over trials, steps and units, not the paper's sums: the published λ go with means.
-    `l2_on_all`: the penalty is on h_0 and the readout too.
+    `l2_on_all`: the penalty is on h_0 and the readout too. Of `Noisy` trials both systems have the noise.
 
     Reference: Smith et al. (2021), eq. 9.
     """
@@ -213,7 +215,10 @@ def train(
 
 @dataclasses.dataclass(frozen=True)
 class Fresh:
-    """Fresh trials, as `train_batches` asks for them. Equal where task and size are: compiled for once."""
+    """Fresh trials, as `train_batches` asks for them.
+
+    Equal, and compiled for once, where size and `sample` are: a bound method equals that of the same object.
+    """
 
     sample: Sampler
     size: int

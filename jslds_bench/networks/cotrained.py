@@ -20,8 +20,8 @@ from jslds_bench.dynamics.training import (
 )
 from jslds_bench.entries.registry import NETWORKS
 from jslds_bench.errors import UsageError
-from jslds_bench.networks._shared.trained import Trained
-from jslds_bench.networks.standard import Standard, check_noise, check_size
+from jslds_bench.networks._shared.trained import Trained, check_noise
+from jslds_bench.networks.standard import Standard, check_size
 from jslds_bench.types.core import Cell, Network
 from jslds_bench.types.networks import Task
 

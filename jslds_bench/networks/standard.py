@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, ClassVar, Literal
 
 from jaxtyping import PRNGKeyArray
@@ -19,7 +18,7 @@ from jslds_bench.dynamics.training import (
 )
 from jslds_bench.entries.registry import NETWORKS
 from jslds_bench.errors import UsageError
-from jslds_bench.networks._shared.trained import Trained
+from jslds_bench.networks._shared.trained import Trained, check_noise
 from jslds_bench.types.core import Cell, Network
 from jslds_bench.types.networks import Task
 
@@ -73,12 +72,6 @@ class Standard(Trained):
             return Parameters(first.params, first.h0, first.readout, None)
         cell, n_state = self.cell or task.setup.cell, self.n_state or task.setup.n_state
         return initial_parameters(cell, task.n_inputs, n_state, task.n_outputs, key, expansion=False)
-
-
-def check_noise(process_noise: float | None) -> None:
-    """Raises UsageError for what is no standard deviation."""
-    if process_noise is not None and not 0 <= process_noise < math.inf:
-        raise UsageError(f"process_noise is {process_noise}, expected 0 or more")
 
 
 def check_size(cell: str | None, n_state: int | None, n_steps: int | None) -> None:

@@ -30,7 +30,7 @@ sys.modules["jslds_bench"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 importlib.import_module(name).main(**json.loads(settings))
 """
-_PACKAGE = Path(__file__).resolve().parents[1] / "__init__.py"
+_PACKAGE = Path(__file__).absolute().parents[1] / "__init__.py"
 _MARK = "JSLDS_BENCH_CHILD"
 _LONGEST = 1 << 26  # bytes of one line
 _SHOWN = 60  # of one that is no event

@@ -5,8 +5,10 @@ Above is the half of who writes the report, below that of the processes.
 
 from __future__ import annotations
 
+import hashlib
 import selectors
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from markupsafe import Markup
@@ -15,6 +17,7 @@ from jslds_bench.errors import UsageError
 from jslds_bench.processes.channel import begin
 from jslds_bench.processes.child import Child
 from jslds_bench.processes.cores import usable_cores
+from jslds_bench.records.store import record_paths
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.html import write_figure
 from jslds_bench.report.plans.every import plans
@@ -22,28 +25,39 @@ from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import theme
 
 Progress = Callable[[int, int, str], None]
+"""(figures drawn, figures in all, the name of one)."""
 MANY = 40
-"""Figures from which several processes draw: to begin takes each as long as ten figures."""
+"""Figures from which several processes draw: each begins by reading all records."""
 MOST = 8  # processes
 
 
+def stamp(run: Path) -> str:
+    """Changes when a record of `run` does: a hash of when they were written, and how long they are."""
+    found = hashlib.sha256()
+    for path in record_paths(run):
+        about = path.stat()
+        found.update(f"{path.relative_to(run)} {about.st_mtime_ns} {about.st_size}\n".encode())
+    return found.hexdigest()
+
+
 def drawn(
-    run: Path, figures: Sequence[Plan], progress: Progress, processes: int | None = None
+    run: Path, figures: Sequence[Plan], read: str, progress: Progress, processes: int | None = None
 ) -> list[Markup | None]:
     """Writes the `figures` of `run` to its folder of them; what the page holds of each (`html.write_figure`).
 
     Args:
-        processes: by default one for each core that there is, if there are `MANY` figures.
+        read: the `stamp` of the run from before its records were read.
+        processes: at most; by default one for each core that there is, of eight. Fewer than `MANY` figures
+            are drawn by this one.
 
     Raises:
         UsageError: the folder cannot be written.
     """
     todo = {i: plan for i, plan in enumerate(figures) if plan.build}
-    if processes is None:
-        processes = min(len(usable_cores()), MOST) if len(todo) >= MANY else 1
+    n = min(len(usable_cores()) if processes is None else processes, MOST)
     found: dict[int, Markup] = {}
-    if processes > 1:
-        _have_drawn(run, todo, processes, found, progress)
+    if n > 1 and len(todo) >= MANY:
+        _have_drawn(run, todo, n, read, found, progress)
     with theme():
         for i, plan in todo.items():
             if i not in found:
@@ -58,12 +72,15 @@ def _written(run: Path, plan: Plan) -> Markup:
 
 
 def _have_drawn(
-    run: Path, todo: dict[int, Plan], n: int, found: dict[int, Markup], progress: Progress
+    run: Path, todo: Mapping[int, Plan], n: int, read: str, found: dict[int, Markup], progress: Progress
 ) -> None:
     """Adds to `found` what `n` processes draw: all of it, unless one is lost or meets an error."""
     progress(0, len(todo), "figures")
-    children = [Child(__name__, {"run": str(run), "first": k, "every": n}, {}) for k in range(n)]
+    children: list[Child] = []
     try:
+        with suppress(OSError):  # the system allows no more processes: those that there are do it
+            for k in range(n):
+                children.append(Child(__name__, {"run": str(run), "read": read, "part": k, "of": n}, {}))
         with selectors.DefaultSelector() as selector:
             for child in children:
                 selector.register(child.output, selectors.EVENT_READ, child)
@@ -73,14 +90,9 @@ def _have_drawn(
                         selector.unregister(key.fileobj)
                     for event in events or []:
                         match event:
-                            case {
-                                "event": "drawn",
-                                "number": int(i),
-                                "name": str(name),
-                                "html": str(html),
-                            } if i in todo and todo[i].name == name:
+                            case {"event": "drawn", "number": int(i), "html": str(html)} if i in todo:
                                 found[i] = Markup(html)
-                                progress(len(found), len(todo), name)
+                                progress(len(found), len(todo), todo[i].name)
                             case {"event": "wrong", "message": str(message)}:
                                 raise UsageError(message)
     finally:
@@ -88,16 +100,22 @@ def _have_drawn(
             child.kill()
 
 
-def main(runner: int, run: str, first: int, every: int) -> None:
-    """Draws each `every`-th figure of `run` for process `runner`, beginning with the one numbered `first`."""
+def main(runner: int, run: str, read: str, part: int, of: int) -> None:
+    """Draws a part of `of` of the figures of `run` for process `runner`, if it reads the same records."""
     channel = begin(runner)
     folder = Path(run)
     try:
-        todo = [(i, plan) for i, plan in enumerate(plans(load_data(folder))) if plan.build]
+        data = load_data(folder)
+        same = stamp(folder) == read
+    except (UsageError, OSError):  # a record is being written
+        return
+    if not same:
+        return
+    todo = [(i, plan) for i, plan in enumerate(plans(data)) if plan.build]
+    try:
         with theme():
-            for i, plan in todo[first::every]:
-                channel.send("drawn", number=i, name=plan.name, html=str(_written(folder, plan)))
+            # Neighbours show the same network: its arrays are read by one process.
+            for i, plan in todo[part * len(todo) // of : (part + 1) * len(todo) // of]:
+                channel.send("drawn", number=i, html=str(_written(folder, plan)))
     except UsageError as error:
         channel.send("wrong", message=str(error))
-    except Exception:
-        return  # what is not drawn here is drawn by the runner, which has the error then

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from jslds_bench.records.sealed import write_atomic
+from jslds_bench.records.sealed import sweep, write_atomic
 from jslds_bench.report.data.run import RunData, load_data
-from jslds_bench.report.drawing import Progress, drawn
+from jslds_bench.report.drawing import Progress, drawn, stamp
 from jslds_bench.report.facts import facts, failures, key_lines, verdict
 from jslds_bench.report.html import chip, fill, remove_others
 from jslds_bench.report.plans import headline, over_tasks
@@ -49,18 +49,21 @@ def write_report(run: Path, progress: Progress = silent, *, processes: int | Non
     Equal records give equal bytes. Figures of an earlier report that this one lacks are removed.
 
     Args:
-        progress: is told of (figures done, figures in all, what is done next).
+        progress: is told of (figures drawn, figures in all, the name of one).
         processes: as of `drawing.drawn`.
 
     Raises:
         UsageError: no run at `run`, another schema, a damaged record, or a folder that cannot be written.
     """
     run = Path(run)
+    read = stamp(run)
     data = load_data(run)
+    sweep(run / "figures")
     todo = list(plans(data))
-    pictures = drawn(run, todo, progress, processes)
-    remove_others(run / "figures", {plan.name for plan in todo if plan.build})
-    progress(len(todo), len(todo), "page")
+    pictures = drawn(run, todo, read, progress, processes)
+    names = {plan.name for plan in todo if plan.build}
+    remove_others(run / "figures", names)
+    progress(len(names), len(names), "page")
     shown = [Shown(plan, svg) for plan, svg in zip(todo, pictures, strict=True)]
     table = build_table(data)
     write_atomic(run / "values.csv", data.frame.to_csv(index=False).encode())

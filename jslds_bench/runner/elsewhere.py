@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jslds_bench.errors import UsageError
@@ -44,17 +45,22 @@ def done_elsewhere(
     options += [] if limits.memory is None else [f"--memory={limits.memory}"]
     jobs = {job.key: job for group in groups for job in group}
     shards = shards_of(groups, folder, folder / "suite.toml", options)
-    for last in (False, True):
-        lost = []
-        for shard, ended in executor.run(shards) if shards else ():
-            if ended.whole or last:
-                yield from ((jobs[key], _taken_over(jobs[key], shard, ended, out)) for key in shard.keys)
-                shutil.rmtree(shard.folder, ignore_errors=True)
-            else:
-                note(f"a part {ended}; tried once more")
-                lost.append(shard)
-        shards = lost
+    # Disks take milliseconds to remove a folder, longer than to take its record over.
+    with ThreadPoolExecutor(_REMOVERS) as removers:
+        for last in (False, True):
+            lost = []
+            for shard, ended in executor.run(shards) if shards else ():
+                if ended.whole or last:
+                    yield from ((jobs[key], _taken_over(jobs[key], shard, ended, out)) for key in shard.keys)
+                    removers.submit(shutil.rmtree, shard.folder, ignore_errors=True)
+                else:
+                    note(f"a part {ended}; tried once more")
+                    lost.append(shard)
+            shards = lost
     shutil.rmtree(folder, ignore_errors=True)
+
+
+_REMOVERS = 4
 
 
 def _taken_over(job: Job, shard: Shard, ended: Ended, out: Path) -> Record | str:

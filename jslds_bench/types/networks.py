@@ -36,8 +36,8 @@ class Setup(NamedTuple):
 
     `fast_steps` are for co-training, `fast_steps_alone` for a network by itself, whose steps cost less.
     `fast_steps_first` are of the second kind, and come before the `fast_steps` (`training.make_recipe`).
-    `process_noise` is the standard deviation of what training adds to each unit after each step; the network
-    that comes of it is run without.
+    `process_noise` is the standard deviation of what training (of `standard` and `cotrained`) adds to each
+    unit after each step; the network that comes of it is run without.
     """
 
     cell: str

@@ -9,9 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jslds_bench.dynamics import optimizers, training
 from jslds_bench.dynamics.jslds import expansion_point, jslds_step
-from jslds_bench.dynamics.rollout import rollout
-from jslds_bench.dynamics.training import Noisy, NoisyTrials, co_training_loss, network_loss, task_error
+from jslds_bench.dynamics.training import (
+    Noisy,
+    NoisyTrials,
+    Recipe,
+    co_training_loss,
+    network_loss,
+    task_error,
+)
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.modules import initial_parameters
 from jslds_bench.networks.cotrained import CoTrained
@@ -104,7 +111,7 @@ def test_noise_is_white_of_the_size_asked_and_leaves_the_trials_as_they_are():
     assert isinstance(NoisyTrials(TASK.sample, 3, 0.2)(key, 2), Noisy)
 
 
-@pytest.mark.parametrize("source", [Standard(), CoTrained(), Standard(matched=True)])
+@pytest.mark.parametrize("source", [Standard(), CoTrained()])
 def test_the_task_asks_and_the_network_may_have_its_own(source):
     few = dataclasses.replace(source, recipe="paper", n_state=N, n_steps=4)
     key = jax.random.key(3)
@@ -125,10 +132,33 @@ def test_several_at_once_have_the_noise_that_each_has_alone():
         assert_same(network.params, source.build(TASK, key).params)
 
 
-def test_what_comes_before_co_training_has_the_noise_too():
-    first = CoTrained(process_noise=0.3, initial="standard").first(None)
-    assert first == Standard(process_noise=0.3)
-    assert Standard(matched=True, process_noise=0.3).process_noise == 0.3
+@pytest.mark.parametrize("source", [CoTrained(), CoTrained(initial="standard"), Standard(matched=True)])
+def test_what_comes_before_has_the_noise_too(source):
+    recipe = Recipe("fast", 40, 16, optimizers.fast, n_first=20)
+    for noise in (None, 0.0, 0.3):
+        first = dataclasses.replace(source, process_noise=noise).first(recipe)
+        assert isinstance(first, Standard)
+        assert first.process_noise == noise
+
+
+def test_no_part_of_a_split_key_is_the_noise_s():
+    """Folding k in gives what splitting has for its part k: tasks split the keys of their trials."""
+    key = jax.random.key(2)
+    own = jax.random.key_data(jax.random.fold_in(key, training._NOISE))
+    parts = jax.random.key_data(jax.random.split(key, 2**16))
+    assert not np.asarray(parts == own).all(axis=1).any()
+
+
+@pytest.mark.parametrize("noise", [-0.1, float("nan")])
+def test_a_task_that_asks_for_what_is_no_standard_deviation_is_refused(noise):
+    @dataclasses.dataclass(frozen=True)
+    class Asks(NBitMemory):
+        @property
+        def setup(self):
+            return super().setup._replace(process_noise=noise)
+
+    with pytest.raises(UsageError, match="process_noise is"):
+        Standard("paper", n_state=N, n_steps=2).build(Asks(n_bits=1), jax.random.key(0))
 
 
 @pytest.mark.parametrize("source", [Standard, CoTrained])
@@ -136,22 +166,3 @@ def test_what_comes_before_co_training_has_the_noise_too():
 def test_what_is_no_standard_deviation_is_refused(source, noise):
     with pytest.raises(UsageError, match="process_noise is"):
         source(process_noise=noise)
-
-
-@pytest.mark.long
-def test_a_network_trained_with_noise_does_its_task_under_noise():
-    """What it is for: networks of animals do theirs so."""
-
-    def error(network, noise):
-        trials, added = NoisyTrials(task.sample, 32, noise)(jax.random.key(9), 200)
-        h0 = jnp.broadcast_to(network.h0, (200, 32))
-        states = rollout(network.cell, network.params, h0, trials.inputs, added)
-        return float(task_error(network.readout, states, trials))
-
-    task = NBitMemory(n_bits=2)
-    made = {
-        noise: Standard(n_state=32, n_steps=1500, process_noise=noise).build(task, jax.random.key(5))
-        for noise in (0.0, 0.2)
-    }
-    assert error(made[0.2], 0.2) < 0.5 * error(made[0.0], 0.2)
-    assert error(made[0.2], 0.0) < 0.05

@@ -16,7 +16,8 @@ from jslds_bench.records.store import write_record
 from jslds_bench.report import settings, write_leaderboard, write_report
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.facts import facts, key_lines
-from jslds_bench.report.page import plans, sections
+from jslds_bench.report.page import sections
+from jslds_bench.report.plans.every import plans
 from jslds_bench.report.settings.base import SETTING
 
 FILMS = """

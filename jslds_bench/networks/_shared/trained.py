@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -18,7 +19,7 @@ from jslds_bench.dynamics.training import (
     train,
     train_many,
 )
-from jslds_bench.errors import Diverged
+from jslds_bench.errors import Diverged, UsageError
 from jslds_bench.types.core import Cell, Network, Progress, silent
 from jslds_bench.types.networks import Task
 
@@ -40,10 +41,6 @@ class Trained(ABC):
     @abstractmethod
     def start(self, task: Task, key: PRNGKeyArray, first: Network | None) -> Parameters:
         """Where training starts: at the network `first`, or at random weights."""
-
-    def noise(self, task: Task) -> float:
-        """The standard deviation of the process noise in training: the network's own, or the task's."""
-        return task.setup.process_noise if self.process_noise is None else self.process_noise
 
     def build(self, task: Task, key: PRNGKeyArray, progress: Progress = silent) -> Network:
         cell, loss, recipe = self.plan(task)
@@ -79,12 +76,19 @@ class Trained(ABC):
         return self.start(task, key_init, first), key_train if first is None else jax.random.fold_in(key, 2)
 
     def _sampler(self, task: Task, start: Parameters) -> Sampler:
-        """What draws the trials of training."""
-        noise = self.noise(task)
+        """What draws the trials of training: with noise where the network or its task asks for it."""
+        noise = task.setup.process_noise if self.process_noise is None else self.process_noise
+        check_noise(noise)
         return NoisyTrials(task.sample, len(start.h0), noise) if noise else task.sample
 
     def sources(self) -> dict[str, Any]:
         return {}
+
+
+def check_noise(process_noise: float | None) -> None:
+    """Raises UsageError for what is no standard deviation."""
+    if process_noise is not None and not 0 <= process_noise < math.inf:
+        raise UsageError(f"process_noise is {process_noise}, expected 0 or more")
 
 
 def _frozen(cell: Cell, p: Parameters, history: dict, kind: str, first: Network | None) -> Network:

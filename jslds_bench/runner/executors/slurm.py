@@ -1,19 +1,20 @@
 """Shards as the tasks of Slurm job arrays, on nodes that see the run's folder.
 
 The scripts lie in the folder of the shards. That of the array whose first shard has the number 1000 is
-`array-1000.sh`: its task k picks line k of `commands-1000` and writes the exit code to `code-(1000 + k)`, by
-which its end is noticed. A task that a node failure put back into the queue resumes.
+`array-1000.sh`: its task k does line k, from 0, of `commands-1000`, and writes the exit code to a file that
+bears Slurm's own numbers, by which its end is noticed. All arrays of a run have one name, which no other
+run's have. A task that a node failure put back into the queue resumes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shlex
 import subprocess
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jslds_bench.errors import UsageError, said
@@ -23,21 +24,25 @@ from jslds_bench.runner.executors.shards import Ended, Shard, last_line
 
 MOST = 1000
 """Tasks in one array: indices are below Slurm's MaxArraySize, 1001 unless its owner says otherwise."""
+AGAIN = 60.0
+"""Seconds after which what Slurm did not take is submitted again, and that a look is waited for at most."""
 SCRIPT = """\
 #!/bin/sh
-#SBATCH --job-name=jslds-bench
+#SBATCH --job-name={name}
 #SBATCH --array=0-{last}
 #SBATCH --requeue
 #SBATCH --open-mode=append
-#SBATCH --output={folder}/log-{first}-%a
-#SBATCH --error={folder}/log-{first}-%a
+#SBATCH --output={folder}/log-%A-%a
+#SBATCH --error={folder}/log-%A-%a
 eval "$(sed -n "$((SLURM_ARRAY_TASK_ID + 1)){{p;q;}}" {quoted}/commands-{first})"
 code=$?
-to={quoted}/"code-$(({first} + SLURM_ARRAY_TASK_ID))"
+to={quoted}/"code-$SLURM_ARRAY_JOB_ID-$SLURM_ARRAY_TASK_ID"
 echo "$code" > "$to.part"
 mv "$to.part" "$to"
 exit "$code"
 """
+Task = tuple[str, int]
+"""Slurm's number of the array, and the task's index."""
 
 
 class Slurm:
@@ -45,7 +50,7 @@ class Slurm:
 
     Args:
         options: of ``sbatch``, as in ``--partition=cpu --time=2:00:00 --cpus-per-task=1``.
-        every: seconds between two looks at what has ended. Looks take a tenth of the time at most.
+        every: seconds between two looks at what has ended, ten times as long as a look takes at least.
     """
 
     def __init__(self, options: str = "", exclusive: bool = False, every: float = 2.0) -> None:
@@ -57,95 +62,106 @@ class Slurm:
         folder = shards[0].folder.parent
         if any(c in str(folder) for c in "%\n"):
             raise UsageError(f"Slurm would not write to {folder}: choose an --out without % and line breaks")
-        self._cancel_earlier(folder)
-        for old in folder.glob("code-*"):
-            old.unlink()
-        firsts = deque(range(0, len(shards), MOST))
-        for first in firsts:
-            self._write(folder, first, shards[first : first + MOST])
-        arrays: dict[str, int] = {}
-        try:
-            yield from self._ends(shards, folder, firsts, arrays)
-        finally:
-            if arrays:
-                with contextlib.suppress(UsageError):
-                    _called("scancel", *arrays)
-            with contextlib.suppress(OSError):
-                (folder / "arrays").unlink()
-
-    def _write(self, folder: Path, first: int, shards: Sequence[Shard]) -> None:
-        """The script of an array, and the commands of its tasks: no task reads those of all arrays."""
-        lines = [shlex.join(shard.command) for shard in shards]
-        if any("\n" in line for line in lines):
+        if any("\n" in word for shard in shards for word in shard.command):
             raise UsageError("a label has a line break: give it another")
-        write_atomic(folder / f"commands-{first}", ("\n".join(lines) + "\n").encode())
-        where = {"folder": folder, "quoted": shlex.quote(str(folder))}
-        text = SCRIPT.format(first=first, last=len(shards) - 1, **where)
-        write_atomic(folder / f"array-{first}.sh", text.encode())
+        with contextlib.suppress(OSError, UsageError):  # of a runner that was killed
+            _cancel(read_text(folder / "name"))
+        for old in (*folder.glob("code-*"), *folder.glob("log-*")):
+            old.unlink()
+        name = f"jslds-bench-{secrets.token_hex(8)}"
+        write_atomic(folder / "name", name.encode())
+        try:
+            yield from self._ends(shards, folder, name)
+        finally:
+            with contextlib.suppress(UsageError):
+                _cancel(name)
+            with contextlib.suppress(OSError):
+                (folder / "name").unlink()
 
-    def _submit(self, folder: Path, firsts: deque[int], arrays: dict[str, int]) -> list[int]:
-        """Moves arrays from `firsts` to `arrays`, by their numbers in Slurm, for as long as it takes some.
-
-        It may bound how many tasks of a user wait (MaxSubmitJobs): the rest is tried again at the next look.
-
-        Raises:
-            UsageError: it takes none, and none is there already.
-        """
-        taken: list[int] = []
-        while firsts:
-            words = "--parsable", *self._options, str(folder / f"array-{firsts[0]}.sh")
-            try:
-                number = _called("sbatch", *words).strip().partition(";")[0]
-            except UsageError:
-                if not arrays:
-                    raise
-                break
-            arrays[number] = firsts.popleft()
-            taken.append(arrays[number])
-            write_atomic(folder / "arrays", " ".join(arrays).encode())
-        return taken
-
-    def _ends(
-        self, shards: Sequence[Shard], folder: Path, firsts: deque[int], arrays: dict[str, int]
-    ) -> Iterator[tuple[Shard, Ended]]:
-        left: set[int] = set()  # of those that Slurm was given
-        missed: set[int] = set()  # neither queued nor ended when last looked at
-        while left or firsts:
-            for first in self._submit(folder, firsts, arrays):
-                left.update(range(first, min(first + MOST, len(shards))))
+    def _ends(self, shards: Sequence[Shard], folder: Path, name: str) -> Iterator[tuple[Shard, Ended]]:
+        given = 0  # shards that Slurm has been given
+        left: dict[Task, Shard] = {}  # of these
+        missed: set[Task] = set()  # neither queued nor ended when last looked at
+        again = 0.0  # when more may be given
+        while left or given < len(shards):
+            if given < len(shards) and time.monotonic() >= again:
+                for number, part in self._submitted(shards[given:], given, folder, name):
+                    left |= {(number, k): shard for k, shard in enumerate(part)}
+                    given += len(part)
+                again = time.monotonic() + AGAIN
             began = time.monotonic()
             try:
-                queued, there = _queued(arrays), set(os.listdir(folder))
+                queued, there = _queued(name), set(os.listdir(folder))
             except OSError as error:
                 raise UsageError(f"the parts of the run are gone: {said(error)}") from error
-            ended = {k for k in left if f"code-{k}" in there}
-            gone = set() if queued is None else left - queued - ended
+            ended = {task for task in left if "code-{}-{}".format(*task) in there}
+            gone = set() if queued is None else left.keys() - queued - ended
             lost, missed = gone & missed, gone  # a file may be seen later than its task's end
             looked = time.monotonic() - began
-            left -= ended | lost
-            for k in sorted(ended | lost):
-                log = folder / f"log-{k - k % MOST}-{k % MOST}"
-                yield shards[k], Ended(_code(folder / f"code-{k}") if k in ended else None, _last(log))
-            for number, first in list(arrays.items()):
-                if left.isdisjoint(range(first, first + MOST)):
-                    del arrays[number]
-            if left or firsts:
-                time.sleep(max(self._every, 9 * looked))
+            for task in sorted(ended | lost):
+                code = _code(folder / "code-{}-{}".format(*task)) if task in ended else None
+                yield left.pop(task), Ended(code, _last(folder / "log-{}-{}".format(*task)))
+            if not left:
+                again = 0.0
+            time.sleep(max(self._every, min(9 * looked, AGAIN)) if left or given < len(shards) else 0.0)
 
-    def _cancel_earlier(self, folder: Path) -> None:
-        """Ends the arrays of a runner that was killed."""
-        with contextlib.suppress(OSError, UsageError):
-            _called("scancel", *read_text(folder / "arrays").split())
+    def _submitted(
+        self, shards: Sequence[Shard], first: int, folder: Path, name: str
+    ) -> Iterator[tuple[str, Sequence[Shard]]]:
+        """Arrays of `shards`, the first of which has the number `first`, as far as Slurm takes them: each
+        with its number there.
+
+        It may bound how many tasks of a user wait (MaxSubmitJobs): what is refused for that is halved until
+        it is taken, and the rest left for another time.
+
+        Raises:
+            UsageError: it takes none of a run's, or refuses one for another reason.
+        """
+        size, taken = MOST, 0
+        while taken < len(shards):
+            part = shards[taken : taken + size]
+            script = self._written(part, first + taken, folder, name)
+            try:
+                told = _called("sbatch", "--parsable", *self._options, str(script))
+            except UsageError as error:
+                if not any(word in str(error) for word in _LATER):
+                    raise
+                if len(part) > 1:
+                    size = len(part) // 2
+                    continue
+                if first + taken == 0:
+                    raise
+                return
+            yield told.strip().partition(";")[0], part
+            taken += len(part)
+
+    def _written(self, shards: Sequence[Shard], first: int, folder: Path, name: str) -> Path:
+        """The script of an array, beside the commands of its tasks: none reads those of other arrays."""
+        lines = [shlex.join(shard.command) for shard in shards]
+        write_atomic(folder / f"commands-{first}", ("\n".join(lines) + "\n").encode())
+        where = {"folder": folder, "quoted": shlex.quote(str(folder))}
+        text = SCRIPT.format(name=name, first=first, last=len(shards) - 1, **where)
+        write_atomic(folder / f"array-{first}.sh", text.encode())
+        return folder / f"array-{first}.sh"
 
 
-def _queued(arrays: Mapping[str, int]) -> set[int] | None:
-    """The numbers of the shards that wait or run; None where Slurm does not say."""
+_LATER = ("limit", "temporarily", "queue full")
+"""What sbatch says where it may take the same another time."""
+
+
+def _cancel(name: str) -> None:
+    """Ends the arrays of that name; raises UsageError where Slurm does not."""
+    _called("scancel", f"--name={name}")
+
+
+def _queued(name: str) -> set[Task] | None:
+    """The tasks of that name that wait or run; None where Slurm does not say."""
     try:
-        told = _called("squeue", "--noheader", "--array", "--jobs", ",".join(arrays), "--format=%F_%K")
-    except UsageError as error:
-        return set() if "Invalid job id" in str(error) else None
-    tasks = (word.partition("_") for word in told.split())
-    return {arrays[number] + int(k) for number, _, k in tasks if number in arrays and k.isdigit()}
+        told = _called("squeue", "--noheader", "--array", f"--name={name}", "--format=%F %K")
+    except UsageError:
+        return None
+    pairs = (line.split() for line in told.splitlines())
+    return {(pair[0], int(pair[1])) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
 
 
 def _code(file: Path) -> int | None:
@@ -170,7 +186,8 @@ def _called(*command: str) -> str:
         UsageError: there is none, or it fails.
     """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        # By itself sbatch tries for two minutes.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UsageError(f"the executor slurm needs {command[0]}: {said(error)}") from error
     if done.returncode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import jax
@@ -82,6 +83,8 @@ def setup_faults(task: Task) -> Iterator[str]:
             yield f"its set-up needs 0 < {steps} ≤ paper_steps"
     if not 0 <= setup.fast_steps_first <= setup.paper_steps:
         yield "its set-up needs 0 ≤ fast_steps_first ≤ paper_steps"
+    if not 0 <= setup.process_noise < math.inf:
+        yield "its set-up needs process_noise ≥ 0"
     if task.n_steps > whole.n_steps:
         yield "its SMOKE has longer trials than its defaults"
 
