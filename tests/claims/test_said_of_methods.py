@@ -34,11 +34,11 @@ def test_few_systems_are_below(run):
 
 @says(
     "methods_quick",
-    "the easier one to eight of the thirteen methods",
+    "the easier one to seven of the thirteen methods",
 )
 def test_alone_is_easier(run):
     errors = run.of("ready_set_go"), run.of("ready_set_go", network="cotrained")
-    return ((errors[0] < errors[1]).sum(), len(errors[0])) == (8, 13)
+    return ((errors[0] < errors[1]).sum(), len(errors[0])) == (7, 13)
 
 
 @says(
@@ -94,13 +94,12 @@ def test_spread_moves_sides(run):
 
 @says(
     "methods_quick",
-    "by a sixth or more on all but the co-trained one of 3-bit memory, where it is 4 %",
+    "by a seventh or more on all but the co-trained one of 3-bit memory, where it is 6 %",
 )
-def test_smooth_switching_is_a_sixth_below(run):
+def test_smooth_switching_is_a_seventh_below(run):
     ratios = {
         (task, n): run.of(task, network=n)["smooth_switching"] / run.of(task, network=n)["jslds"]
         for task, n in QUICK
     }
-    memory, seed = ratios.pop((MEMORY, "cotrained")), Run("synthetic").seeds
-    now = seed.loc[(MEMORY, "cotrained", "jslds", "relative_error"), 0]
-    return max(ratios.values()) < 5 / 6 and round(memory, 2) == 0.96 and round(now, 4) == 0.0051
+    memory = ratios.pop((MEMORY, "cotrained"))
+    return max(ratios.values()) < 6 / 7 and round(memory, 2) == 0.94
