@@ -53,6 +53,8 @@ LONG = (
     "report/test_settings.py",
     "runner/test_broken_plugins.py",
     "runner/test_changed_plugins.py",
+    "runner/test_late_imports.py",
+    "report/test_drawing.py",
     "test_mutated.py",
     "reproduce/test_command.py",
     "networks/test_foreign.py",

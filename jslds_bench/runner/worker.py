@@ -30,17 +30,19 @@ from jslds_bench.processes.channel import Channel, begin
 
 LATE = (
     *("flax.nnx", "optax", "scipy.cluster", "scipy.linalg", "scipy.ndimage", "scipy.optimize"),
-    *("scipy.spatial", "scipy.special"),
+    *("scipy.spatial", "scipy.special", "jslds_bench.dynamics.optimizers", "jslds_bench.lfads.modules"),
+    *("jslds_bench.networks._shared.format", "jslds_bench.networks._shared.modules"),
+    *("jslds_bench.runner.job", "jslds_bench.runner.together"),
 )
-"""What the package imports when it is used, so that plans need not: before any clock runs."""
+"""What the package imports when it is used, so that plans need not: before any clock runs, and while it is
+what digests were made of."""
 _SLACK = 1 << 31  # bytes that what is loaded, and threads that do nothing, may take besides
 
 
 def run_group(command: dict[str, Any], environment: dict[str, Any], channel: Channel) -> None:
     """Works through the jobs of one command, all of one (task, network) and, unless "batched", seed."""
-    from jslds_bench.suite import Job, load_plugins, registries
+    from jslds_bench.suite import Job, load_plugins
 
-    registries()
     for failure in load_plugins(command["plugins"]):  # here, though it imported when the run was planned
         channel.send("note", text=failure)
     environment = {**environment, "batched": command["batched"]}
@@ -170,10 +172,14 @@ def main(runner: int, cores: list[int], programs: str, memory: int | None) -> No
 
     from jslds_bench.runner.machine import environment
     from jslds_bench.runner.programs import share
+    from jslds_bench.settings import every
+    from jslds_bench.suite import registries
 
     share(programs)
     for name in LATE:
         importlib.import_module(name)
+    registries()
+    every()
     about = environment()
     channel.send("ready", environment=about)
     while (command := channel.receive()) is not None:

@@ -47,7 +47,7 @@ def own_cache(tmp_path, monkeypatch, unoptimised):
 @pytest.fixture
 def suite(tmp_path) -> str:
     path = tmp_path / "tiny.toml"
-    path.write_text(SUITE.replace("taylor_at_state", "taylor_at_state"))
+    path.write_text(SUITE)
     return str(path)
 
 
@@ -62,7 +62,7 @@ def values(run: Path) -> dict:
 def finished(tmp_path_factory, unoptimised):
     folder = tmp_path_factory.mktemp("finished")
     path = folder / "tiny.toml"
-    path.write_text(SUITE.replace("taylor_at_state", "taylor_at_state"))
+    path.write_text(SUITE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JSLDS_BENCH_CACHE", str(folder / "cache"))
         patch.setenv("XLA_FLAGS", unoptimised["XLA_FLAGS"])
