@@ -41,7 +41,7 @@ if name == "sbatch":
         sys.exit("sbatch: error: Job violates accounting/QOS policy (job submit limit)")
     known["n"] += 1
     log.append(["taken", last + 1])
-    called = re.search("--job-name=(.+)", text)[1]
+    called = [word.removeprefix("--job-name=") for word in sys.argv if word.startswith("--job-name=")][-1]
     queue += [[known["n"], k, str(script), called] for k in range(first, last + 1)]
     print(f"{{known['n']}};alone")
 elif name == "squeue":
@@ -167,6 +167,12 @@ def test_a_slurm_that_does_not_answer_loses_nothing(fake, tmp_path):
         later = pool.submit(answers)
         assert [shard.number for shard, ended in run if ended.code == 0] == [0, 1]
         later.result()
+
+
+def test_another_name_among_the_options_changes_nothing(fake, tmp_path):
+    fake(size=3, most=100)
+    run = Slurm("--job-name=mine --partition=cpu", every=0.0).run(shards(tmp_path, 2))
+    assert [ended for _, ended in run] == [Ended(0, "part 0"), Ended(0, "part 1")]
 
 
 def test_all_arrays_of_a_run_are_cancelled_and_those_of_one_that_was_killed(fake, tmp_path):

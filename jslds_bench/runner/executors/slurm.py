@@ -28,7 +28,6 @@ AGAIN = 60.0
 """Seconds after which what Slurm did not take is submitted again, and that a look is waited for at most."""
 SCRIPT = """\
 #!/bin/sh
-#SBATCH --job-name={name}
 #SBATCH --array=0-{last}
 #SBATCH --requeue
 #SBATCH --open-mode=append
@@ -120,9 +119,9 @@ class Slurm:
         size, taken = MOST, 0
         while taken < len(shards):
             part = shards[taken : taken + size]
-            script = self._written(part, first + taken, folder, name)
+            script = self._written(part, first + taken, folder)
             try:
-                told = _called("sbatch", "--parsable", *self._options, str(script))
+                told = _called("sbatch", "--parsable", *self._options, f"--job-name={name}", str(script))
             except UsageError as error:
                 if not any(word in str(error) for word in _LATER):
                     raise
@@ -135,12 +134,12 @@ class Slurm:
             yield told.strip().partition(";")[0], part
             taken += len(part)
 
-    def _written(self, shards: Sequence[Shard], first: int, folder: Path, name: str) -> Path:
+    def _written(self, shards: Sequence[Shard], first: int, folder: Path) -> Path:
         """The script of an array, beside the commands of its tasks: none reads those of other arrays."""
         lines = [shlex.join(shard.command) for shard in shards]
         write_atomic(folder / f"commands-{first}", ("\n".join(lines) + "\n").encode())
         where = {"folder": folder, "quoted": shlex.quote(str(folder))}
-        text = SCRIPT.format(name=name, first=first, last=len(shards) - 1, **where)
+        text = SCRIPT.format(first=first, last=len(shards) - 1, **where)
         write_atomic(folder / f"array-{first}.sh", text.encode())
         return folder / f"array-{first}.sh"
 
