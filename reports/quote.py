@@ -29,6 +29,7 @@ FILES = (
     "docs/variants.md",
     "docs/reproduce.md",
     "docs/method.md",
+    "docs/clusters.md",
 )
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -256,6 +257,17 @@ def quality() -> str:
     return _markdown(lines)
 
 
+def scale() -> str:
+    """The table in Markdown of what `reports/scale.py` has measured, by number of jobs."""
+    values = pd.read_csv(ROOT / "reports" / "reference" / "scale" / "values.csv")
+    sizes = sorted(set(values.jobs))
+    lines = [["", *(f"{n:,} jobs" for n in sizes)], ["---"] * (len(sizes) + 1)]
+    for what, of in values.groupby("what", sort=False):
+        found = {row.jobs: f"{number(row.value, 2)} {row.unit}" for row in of.itertuples()}
+        lines.append([str(what), *(found.get(n, "") for n in sizes)])
+    return _markdown(lines)
+
+
 CLAIMS = {"claims": False, "instead": True}
 """Table → whether it has what was found instead, or the paper's claims."""
 
@@ -314,7 +326,7 @@ def block(name: str) -> str:
     """The table of that name."""
     if name in VERDICTS:
         return verdicts(name)
-    if name in (others := {"by_spread": by_spread, "quality": quality}):
+    if name in (others := {"by_spread": by_spread, "quality": quality, "scale": scale}):
         return others[name]()
     if name in CLAIMS:
         return claims(CLAIMS[name])
