@@ -128,7 +128,7 @@ def pretended_run(write_run, monkeypatch):
             return RunResult(path, len(records), n_failed, 0, 0)
 
         monkeypatch.setattr(runner, "run_suite", run_suite)
-        monkeypatch.setattr(report, "write_report", lambda run: run / "index.html")
+        monkeypatch.setattr(report, "write_report", lambda run, progress, processes: run / "index.html")
 
     return pretend
 
