@@ -83,7 +83,7 @@ reproduce: env
 level: env
 	$(BIN)/python reports/level.py
 
-# What a run of up to 10⁶ jobs costs its runner, where others do them: six minutes, 2 GB of disk.
+# What a run of up to 10⁶ jobs costs its runner, where others do them: seven minutes, 2 GB of disk.
 scale: env
 	$(BIN)/python reports/scale.py reports/scale && rm -r reports/scale
 

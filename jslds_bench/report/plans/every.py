@@ -11,7 +11,7 @@ from jslds_bench.report.plans.time import time_plans
 
 
 def plans(data: RunData) -> Iterator[Plan]:
-    """They, in the same order for the same records."""
+    """The figures of `data`, in the same order for the same records: processes share them by number."""
     yield from headline.headline_plan(data)
     yield from over_tasks.over_tasks_plans(data)
     for task in data.tasks:

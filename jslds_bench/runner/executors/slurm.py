@@ -102,7 +102,8 @@ class Slurm:
                 yield left.pop(task), Ended(code, _last(folder / "log-{}-{}".format(*task)))
             if not left:
                 again = 0.0
-            time.sleep(max(self._every, min(9 * looked, AGAIN)) if left or given < len(shards) else 0.0)
+            if left or given < len(shards):
+                time.sleep(max(self._every, min(9 * looked, AGAIN)))
 
     def _submitted(
         self, shards: Sequence[Shard], first: int, folder: Path, name: str
