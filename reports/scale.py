@@ -2,14 +2,15 @@
 
 ``python reports/scale.py FOLDER`` takes seven minutes and 2 GB there, and writes
 ``reports/reference/scale/values.csv``; ``python reports/quote.py`` puts it into the page. The cluster is
-simulated: its records are written by this process, outside of the clock, without waiting for the disk. Slurm's
-answers are texts of as many lines.
+simulated: its records are written by this process, outside of the clock, without waiting for the disk.
+Slurm's answers are texts of as many lines.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import heapq
 import os
 import resource
@@ -39,8 +40,10 @@ RUN = (10_000, 100_000)
 TABLE = {
     "tasks": ("nbit_memory", "context_integration"),
     "networks": ("standard", "cotrained"),
-    "models": ("fixed_points", "jslds", "codebook", "taylor_at_state", "persistence")
-    + ("dmdc", "edmd", "lds", "clds", "low_rank"),
+    "models": (
+        *("fixed_points", "jslds", "codebook", "taylor_at_state", "persistence"),
+        *("dmdc", "edmd", "lds", "clds", "low_rank"),
+    ),
 }
 """Forty cells: a shard, the jobs of one network, has ten."""
 WORKERS, SECONDS = 10_000, (10.0, 30.0, 100.0, 300.0)
@@ -76,20 +79,21 @@ def plan_of(n_jobs: int) -> Resolved:
     """A plan of so many jobs."""
     n_cells = int(np.prod([len(entries) for entries in TABLE.values()]))
     tables = {kind: [{"name": name} for name in names] for kind, names in TABLE.items()}
-    suite = {"schema": 1, "name": "scale", "recipe": "fast", "seeds": list(range(n_jobs // n_cells)), **tables}
+    seeds = list(range(n_jobs // n_cells))
+    suite = {"schema": 1, "name": "scale", "recipe": "fast", "seeds": seeds, **tables}
     return resolve(parse(suite, Path("scale.toml")))
 
 
 def planned() -> Iterator[tuple[str, int, str, float]]:
     """Plans, and the commands of their shards."""
     for n in PLANNED:
-        plan, seconds = _timed(lambda n=n: plan_of(n))
+        plan, seconds = _timed(plan_of, n)
         yield "plan", n, "s", seconds
         groups: dict[Any, list[Job]] = {}
         for job in plan.jobs:
             groups.setdefault((job.task.label, job.network.label, job.seed), []).append(job)
         folder = Path("/shared/run/shards")
-        shards, seconds = _timed(lambda: shards_of(list(groups.values()), folder, folder / "suite.toml", []))
+        shards, seconds = _timed(shards_of, list(groups.values()), folder, folder / "suite.toml", [])
         yield "commands of its parts", n, "s", seconds
         if n == PLANNED[-1]:  # the most so far
             yield "memory by then", n, "GB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -101,7 +105,7 @@ def _look(n_tasks: int) -> float:
     text = "\n".join(f"{k // slurm.MOST} {k % slurm.MOST}" for k in range(n_tasks))
     asked, slurm._called = slurm._called, lambda *words: text
     try:
-        left, seconds = _timed(lambda: slurm._queued("scale"))
+        left, seconds = _timed(slurm._queued, "scale")
     finally:
         slurm._called = asked
     assert left is not None
@@ -114,9 +118,7 @@ def taken_over(folder: Path) -> Iterator[tuple[str, int, str, float]]:
     for n in RUN:
         plan, out = plan_of(n), folder / f"run-{n}"
         cluster = Simulated({job.key: job for job in plan.jobs})
-        go: Callable[[], Any] = lambda plan=plan, out=out, cluster=cluster: run_suite(
-            plan, out, executor=cluster, progress=ProgressBoard(quiet=True)
-        )
+        go = functools.partial(run_suite, plan, out, executor=cluster, progress=ProgressBoard(quiet=True))
         with _without_waiting_for_the_disk():
             result, seconds = _timed(go)
             assert result.n_ok == n
@@ -158,9 +160,9 @@ def kept_busy(per_shard: float) -> Iterator[tuple[str, int, str, float]]:
         yield f"parts of {mean:g} s: as long", PLANNED[-1], "times", runner / last
 
 
-def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+def _timed(call: Callable[..., Any], *args: Any) -> tuple[Any, float]:
     start = time.perf_counter()
-    return call(), time.perf_counter() - start
+    return call(*args), time.perf_counter() - start
 
 
 def main() -> None:
@@ -172,7 +174,7 @@ def main() -> None:
     def found(more: Iterator[tuple[str, int, str, float]]) -> None:
         for row in more:
             rows.append(row)
-            sys.stdout.write("{}, {:,} jobs: {:.3g} {}\n".format(row[0], row[1], row[3], row[2]))
+            sys.stdout.write(f"{row[0]}, {row[1]:,} jobs: {row[3]:.3g} {row[2]}\n")
             sys.stdout.flush()
 
     found(taken_over(Path(sys.argv[1])))
