@@ -16,9 +16,9 @@ from jslds_bench.dynamics.rollout import (
     cell_weights,
     gain_of,
     network_step,
-    noisy,
     project,
     stage_blocks,
+    with_noise,
 )
 from jslds_bench.dynamics.tape import MatMul, tape_scan
 from jslds_bench.errors import UsageError
@@ -210,7 +210,7 @@ def co_errors(
     def step(matmul: MatMul, consts: Any, carry: Any, x: Any) -> tuple[Any, Any]:
         u, target, added = x
         _, s = inner(matmul, consts[0], carry, u)
-        h, a = noisy(s.h, added), noisy(s.a, added)
+        h, a = with_noise(s.h, added), with_noise(s.a, added)
         o_h, o_a = (matmul("readout", state) + consts[1] for state in (h, a))
         gaps = (o_h - target, o_a - target, s.e - s.f_e, a - h)
         return (h, a), CoErrors(*(jnp.sum(gap**2) for gap in gaps))

@@ -82,7 +82,7 @@ def rollout(
 
     def step(matmul: MatMul, biases: dict[str, jax.Array], h: Any, x: Any) -> tuple[Any, Any]:
         u, added = x
-        h = noisy(network_step(cell, matmul, h, project(matmul, u, biases)), added)
+        h = with_noise(network_step(cell, matmul, h, project(matmul, u, biases)), added)
         return h, h
 
     biases = cell_biases(cell, params, h0.shape[0])
@@ -90,7 +90,7 @@ def rollout(
     return jnp.swapaxes(states, 0, 1)
 
 
-def noisy(h: Float[Array, "B N"], noise: Float[Array, "B N"] | None) -> Float[Array, "B N"]:
+def with_noise(h: Float[Array, "B N"], noise: Float[Array, "B N"] | None) -> Float[Array, "B N"]:
     """h + ε, where there is an ε."""
     return h if noise is None else h + noise
 

@@ -29,6 +29,8 @@ Progress = Callable[[int, int, str], None]
 MANY = 40
 """Figures from which several processes draw: each begins by reading all records."""
 MOST = 8  # processes
+SILENCE = 120.0
+"""Seconds without a figure after which the rest is drawn here: a process was stopped, or the disk hangs."""
 
 
 def stamp(run: Path) -> str:
@@ -74,7 +76,7 @@ def _written(run: Path, plan: Plan) -> Markup:
 def _have_drawn(
     run: Path, todo: Mapping[int, Plan], n: int, read: str, found: dict[int, Markup], progress: Progress
 ) -> None:
-    """Adds to `found` what `n` processes draw: all of it, unless one is lost or meets an error."""
+    """Adds to `found` what `n` processes draw: all of it, unless one is lost or stopped or meets an error."""
     progress(0, len(todo), "figures")
     children: list[Child] = []
     try:
@@ -84,8 +86,8 @@ def _have_drawn(
         with selectors.DefaultSelector() as selector:
             for child in children:
                 selector.register(child.output, selectors.EVENT_READ, child)
-            while selector.get_map():
-                for key, _ in selector.select():
+            while selector.get_map() and (ready := selector.select(SILENCE)):
+                for key, _ in ready:
                     if (events := key.data.read()) is None:
                         selector.unregister(key.fileobj)
                     for event in events or []:

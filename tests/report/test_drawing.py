@@ -60,6 +60,24 @@ def test_what_a_lost_process_has_not_drawn_is_drawn_all_the_same(run, monkeypatc
     assert files(run) == alone
 
 
+def test_what_a_stopped_process_does_not_draw_is_drawn_all_the_same(run, monkeypatch):
+    write_report(run, processes=1)
+    alone, stopped = files(run), []
+
+    class Stopping(Child):
+        def __init__(self, *of: object) -> None:
+            super().__init__(*of)
+            if not stopped:
+                self.halt()
+                stopped.append(self)
+
+    monkeypatch.setattr(drawing, "Child", Stopping)
+    monkeypatch.setattr(drawing, "SILENCE", 5.0)
+    write_report(run, processes=2)
+    assert files(run) == alone
+    assert stopped[0].ended()
+
+
 def test_processes_that_read_other_records_draw_nothing(run, make, example):
     todo = {i: plan for i, plan in enumerate(plans(load_data(run))) if plan.build}
     read, found = drawing.stamp(run), {}
