@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jslds_bench.compare import Side
     from jslds_bench.runner.executors.shards import Executor
     from jslds_bench.runner.planning import Wanted
+    from jslds_bench.runner.progress import ProgressBoard
     from jslds_bench.suite import Job, Resolved, Suite
 
 OK, FINDING, SOME_FAILED, USAGE = 0, 1, 2, 3
@@ -55,7 +56,7 @@ def run(arguments: Namespace) -> int:
         return _dry_run(plan, out, resume=not arguments.no_resume, batched=arguments.batch_seeds)
     from jslds_bench.runner import run_suite
 
-    baseline = _baseline_for(arguments.check, suite)
+    baseline = _baseline_for(arguments, suite)
     board = ProgressBoard(len(plan.jobs), title=f"{suite.name}, to {out}", quiet=arguments.quiet)
     try:
         result = run_suite(
@@ -74,22 +75,26 @@ def run(arguments: Namespace) -> int:
         )
     finally:
         board.close()
-    if arguments.no_report:
-        return SOME_FAILED if result.n_failed else OK
+    if not arguments.no_report:
+        _reported(result.path, suite, board, arguments.workers)
+    if baseline is not None and _regressed(baseline, result.path):
+        return REGRESSION
+    return SOME_FAILED if result.n_failed else OK
+
+
+def _reported(run: Path, suite: Suite, board: ProgressBoard, processes: int | None) -> None:
+    """Writes the report of a run, and prints its table."""
     from jslds_bench.compare import too_few
     from jslds_bench.report import format_table, load_data, write_report
 
     with figures_shown(board) as progress:
-        page = write_report(result.path, progress, processes=arguments.workers)
-    data = load_data(result.path)
+        page = write_report(run, progress, processes=processes)
+    data = load_data(run)
     say(format_table(data))
     say("".join(f"\n{line}" for line in _failures(data.frame)))
     if lack := too_few(len(suite.seeds)):
         say(lack)
     say(f"report: {page}")
-    if baseline is not None and _is_worse(baseline, result.path):
-        return REGRESSION
-    return SOME_FAILED if result.n_failed else OK
 
 
 def reproduce(arguments: Namespace) -> int:
@@ -99,24 +104,27 @@ def reproduce(arguments: Namespace) -> int:
     return OK if reproduce(arguments) else SOME_FAILED
 
 
-def _baseline_for(check: str | None, suite: Suite) -> Side | None:
-    """The baseline of ``--check``, read before anything runs."""
+def _baseline_for(arguments: Namespace, suite: Suite) -> Side | None:
+    """The baseline of ``--check``, read before anything runs: of it what the arguments leave of the suite."""
+    check = arguments.check
     if check is None:
         return None
     from jslds_bench.compare import read_side
+    from jslds_bench.suite import parse_seeds
 
     baseline = read_side(check)
     if baseline.kind == "baseline" and baseline.suite != suite.name:
         raise UsageError(f"--check {check} is of suite {baseline.suite!r}, this is suite {suite.name!r}")
-    return baseline
+    seeds = None if arguments.seeds is None else parse_seeds(arguments.seeds)
+    return baseline.narrowed(arguments.task, arguments.network, arguments.model, seeds)
 
 
-def _is_worse(baseline: Side, run: Path) -> bool:
+def _regressed(baseline: Side, run: Path) -> bool:
     from jslds_bench.compare import as_text, compare, read_side
 
     comparison = compare(baseline, read_side(run))
     say("\n" + as_text(comparison, ["worse"]))
-    return comparison.count("worse") > 0
+    return comparison.regressed
 
 
 def _failures(values: pd.DataFrame, most: int = 10) -> list[str]:
@@ -272,7 +280,7 @@ def compare(arguments: Namespace) -> int:
         write_atomic(Path(arguments.output), (text + "\n").encode())
     else:
         say(text)
-    return REGRESSION if arguments.fail_on and comparison.count("worse") else OK
+    return REGRESSION if arguments.fail_on and comparison.regressed else OK
 
 
 def baseline(arguments: Namespace) -> int:

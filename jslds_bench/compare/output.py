@@ -59,7 +59,14 @@ def closing_lines(comparison: Comparison) -> list[str]:
         )
     signs = "% and × are the ratio B/A, one per pair of seeds and then averaged; other changes are B − A."
     ratios = [signs] if any(row.ratio for row in c.rows) else []
-    return [f"{counted(len(c.rows), 'row')}: {counts}", how, *filter(None, [c.power]), *ratios, *c.notes]
+    lost = [f"B lacks what A has: {_few(c.lost)}"] if c.lost else []
+    first = [f"{counted(len(c.rows), 'row')}: {counts}", how, *filter(None, [c.power])]
+    return [*first, *ratios, *lost, *c.notes]
+
+
+def _few(lines: Sequence[str], most: int = 5) -> str:
+    more = f"; and {len(lines) - most} more" if len(lines) > most else ""
+    return "; ".join(lines[:most]) + more
 
 
 def _cells(comparison: Comparison, verdicts: Sequence[str]) -> list[list[str]]:

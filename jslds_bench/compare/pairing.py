@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from jslds_bench.compare.sides import Key, Metric, Results, Side, known
 from jslds_bench.entries.registry import nearest
 from jslds_bench.errors import UsageError
-from jslds_bench.records.numbers import counted
+from jslds_bench.records.numbers import counted, ranges
 
 Seed = int | None
 
@@ -21,6 +21,7 @@ class Pairing:
         seeds: that both have a value for.
         pairs: (a, b) of each of them.
         gap: why the pairs are not all that were asked for on both sides, or nothing.
+        lost: whether it is `b` that lacks a value.
         notes: which seeds of either were not asked for on the other, and what a source says.
     """
 
@@ -30,6 +31,7 @@ class Pairing:
     seeds: tuple[Seed, ...]
     pairs: tuple[tuple[float, float], ...]
     gap: str
+    lost: bool
     notes: tuple[str, ...]
 
 
@@ -77,16 +79,31 @@ def of_networks(a: Side, b: Side, networks: tuple[str, str]) -> tuple[Side, Side
 
 
 def missing(a: Side, b: Side, models: tuple[str, str] | None) -> list[str]:
-    """A line for each side on what only it has."""
+    """A line for each side on what only it has, where `lacking` does not tell."""
     if models is not None:
         return []
     lines = []
     for one, other in ((a, b), (b, a)):
         only = [key for key in one.results if key[2] and key not in other.results]
-        if only and other.kind != "published":
+        if only and other.kind != "published" and (one is b or one.kind == "published"):
             first = ", ".join(" · ".join(key) for key in only[:3])
             more = f" and {len(only) - 3} more" if len(only) > 3 else ""
             lines.append(f"only in {one.name}: {first}{more}")
+    return lines
+
+
+def lacking(a: Side, b: Side, models: tuple[str, str] | None) -> list[str]:
+    """What was asked of `a` and not of `b`, a line for each (task, network, model), or for all its seeds."""
+    if models is not None or "published" in (a.kind, b.kind):
+        return []
+    lines = []
+    for key, left in a.results.items():
+        right = b.results.get(key)
+        seeds = sorted(left.endings.keys() - (right.endings.keys() if right else ()))
+        if right is None:
+            lines.append(" · ".join(key))
+        elif seeds:
+            lines.append(f"{' · '.join(key)}, {'seed' if len(seeds) == 1 else 'seeds'} {ranges(seeds)}")
     return lines
 
 
@@ -147,9 +164,9 @@ def _pair(key: Key, name: str, metric: Metric, left: Results, right: Results) ->
             f"over {counted(len(shared), 'seed')} that both have, of {len(asked[0])} and {len(asked[1])}"
         )
     have = [{s for s in shared if known(values.get(s))} for values in (ours, theirs)]
-    gap = ""
+    gap, lost = "", bool(have[0] - have[1])
     if have[0] != have[1] and have[0] | have[1]:
-        which = 1 if have[0] - have[1] else 0
+        which = 1 if lost else 0
         seed = min(have[1 - which] - have[which], key=str)
         gap = f"no value of seed {seed} in {'ab'[which]}{_why(seed, name, (left, right)[which])}"
     elif have[0] != shared and have[0]:
@@ -158,7 +175,7 @@ def _pair(key: Key, name: str, metric: Metric, left: Results, right: Results) ->
         )
     seeds = tuple(sorted(have[0] & have[1], key=str))
     numbers = tuple((float(ours[s].value), float(theirs[s].value)) for s in seeds)  # type: ignore[arg-type]
-    return Pairing(key, name, metric, seeds, numbers, gap, tuple(notes))
+    return Pairing(key, name, metric, seeds, numbers, gap, lost, tuple(notes))
 
 
 def _why(seed: Seed, name: str, results: Results) -> str:

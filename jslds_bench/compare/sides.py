@@ -7,7 +7,7 @@ import math
 import os
 import statistics
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,30 @@ class Side:
     gemm: float | None = None
     rule: str | None = None
     origin: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def narrowed(
+        self,
+        tasks: Collection[str] | None,
+        networks: Collection[str] | None,
+        models: Collection[str] | None,
+        seeds: Collection[int] | None,
+    ) -> Side:
+        """This side as if nothing but these had been asked for; None: all."""
+        wanted = (tasks, networks, models)
+
+        def asked(seed: int | None) -> bool:
+            return seeds is None or seed is None or seed in seeds
+
+        results = {
+            key: Results(
+                {s: ending for s, ending in found.endings.items() if asked(s)},
+                {name: {s: v for s, v in of.items() if asked(s)} for name, of in found.values.items()},
+                found.notes,
+            )
+            for key, found in self.results.items()
+            if all(names is None or label in names for label, names in zip(key, wanted, strict=True))
+        }
+        return dataclasses.replace(self, results=results)
 
 
 def headline_metrics(a: Side, b: Side) -> list[str]:

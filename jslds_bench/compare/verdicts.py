@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from jslds_bench.analysis import stats
-from jslds_bench.compare.pairing import Pairing, Seed, missing, of_networks, pairings
+from jslds_bench.compare.pairing import Pairing, Seed, lacking, missing, of_networks, pairings
 from jslds_bench.compare.sides import Key, Side, oriented
 from jslds_bench.compare.speeds import speeds_refused
 from jslds_bench.compare.tolerance import QUALITY, SPEED, Tolerance
@@ -21,6 +21,7 @@ from jslds_bench.records.numbers import counted
 
 VERDICTS = ("worse", "better", "cannot tell", "same")
 ALPHA = 0.05
+_ENDINGS = "jobs that end well"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Comparison:
 
     Attributes:
         notes: what holds for the whole: jobs that only one side has, speeds that were refused.
+        lost: what `a` has and `b` lacks, where it was measured on both or should have been: jobs that `b` was
+            not asked for, and values.
         n_tests: rows in the family over which the test holds `alpha`, repeated ones counted once.
         test: "sign flips", or tolerance where nothing is tested.
         n_needed: pairs of seeds below which no row can be tested.
@@ -74,6 +77,7 @@ class Comparison:
     b: str
     rows: list[Row]
     notes: list[str]
+    lost: list[str]
     alpha: float
     n_tests: int
     test: str
@@ -82,6 +86,11 @@ class Comparison:
 
     def count(self, verdict: str) -> int:
         return sum(row.verdict == verdict for row in self.rows)
+
+    @property
+    def regressed(self) -> bool:
+        """Whether a gate should stop `b`: something is worse, or is not there to be judged any more."""
+        return self.count("worse") > 0 or bool(self.lost)
 
 
 @dataclasses.dataclass
@@ -139,6 +148,7 @@ def compare(
     if rule == "interval":
         # Which rows are tested may depend on nothing that swapping the sides of a seed would alter.
         n_tests = _test([c for c in open_ if np.count_nonzero(c.worse) >= needed], alpha)
+        _bound([c for c in open_ if len(c.worse) >= needed], alpha)
         if open_ and not n_tests:
             power = too_few(max(int(np.count_nonzero(c.worse)) for c in open_), alpha)
     for case in open_:
@@ -149,7 +159,8 @@ def compare(
         notes.append(f"speeds are not compared: {refusal}")
     test = "sign flips" if rule == "interval" else rule
     left, right = _named(a, models, 0), _named(b, models, 1)
-    return Comparison(left, right, rows, notes, alpha, n_tests, test, needed, power)
+    lost = [*lacking(a, b, models), *_lost(cases, rows)]
+    return Comparison(left, right, rows, notes, lost, alpha, n_tests, test, needed, power)
 
 
 def too_few(n: int, alpha: float = ALPHA) -> str:
@@ -161,6 +172,18 @@ def too_few(n: int, alpha: float = ALPHA) -> str:
         f"No test can tell a change from chance with {counted(n, 'seed')} (the least p is "
         f"{stats.least_p(n):.2g}): it takes {needed}, or compare --rule tolerance, which has no level."
     )
+
+
+def _lost(cases: Sequence[_Case], rows: Sequence[Row]) -> Iterator[str]:
+    """The values that only `a` has, speeds apart, which a busy machine does not take.
+
+    Of a job that does not end well any more there is a row, which says so.
+    """
+    told = {(row.task, row.network, row.model) for row in rows if row.metric == _ENDINGS}
+    for case in cases:
+        p = case.pairing
+        if p.lost and not p.metric.speed and p.key not in told:
+            yield f"{' · '.join(p.key)}, {p.name}: {p.gap}"
 
 
 def _named(side: Side, models: tuple[str, str] | None, which: int) -> str:
@@ -215,7 +238,7 @@ def _settle_without_test(case: _Case, refusal: str) -> None:
 
 
 def _test(cases: list[_Case], alpha: float) -> int:
-    """Give each case its adjusted p and its interval; returns the size of the family.
+    """Give each case its adjusted p; returns the size of the family.
 
     A metric of the network alone is the same for all its models: that is one test, not one per model.
     """
@@ -227,12 +250,16 @@ def _test(cases: list[_Case], alpha: float) -> int:
     margins = [math.inf if _within_floor(case) else _margin(case) for case in cases]
     for case, p in zip(cases, stats.flip_p(table, margins), strict=True):
         case.p = float(p)
+    return len({(case.pairing.key[:2], case.pairing.name, case.pairing.pairs) for case in cases})
+
+
+def _bound(cases: list[_Case], alpha: float) -> None:
+    """Give each case the interval of its change."""
     for n in {len(case.worse) for case in cases}:
         alike = [case for case in cases if len(case.worse) == n]
         ends = stats.flip_interval(np.stack([case.worse for case in alike]), 1 - alpha)
         for case, low, high in zip(alike, *ends, strict=True):
             case.interval = (float(low), float(high))
-    return len({(case.pairing.key[:2], case.pairing.name, case.pairing.pairs) for case in cases})
 
 
 def _judge(case: _Case, rule: str, alpha: float, needed: int) -> None:
@@ -240,7 +267,8 @@ def _judge(case: _Case, rule: str, alpha: float, needed: int) -> None:
     mean = float(case.worse.mean())
     margin = _margin(case)
     within_floor = _within_floor(case)
-    beyond = abs(mean) > margin and not within_floor
+    raw = float(np.mean([y - x for x, y in filter(_finite, case.pairing.pairs)]))
+    beyond = abs(mean) > margin and not within_floor and abs(raw) > case.tolerance.absolute
     differing = np.count_nonzero(case.worse)
     if rule == "tolerance":
         if case.pairing.metric.speed:
@@ -266,7 +294,9 @@ def _judge(case: _Case, rule: str, alpha: float, needed: int) -> None:
 
 
 def _within_floor(case: _Case) -> bool:
-    return all(abs(y - x) <= case.tolerance.absolute for x, y in filter(_finite, case.pairing.pairs))
+    """Whether seeds moved by at most the absolute tolerance in the mean, which no swap of sides alters."""
+    moved = [abs(y - x) for x, y in filter(_finite, case.pairing.pairs)]
+    return float(np.mean(moved)) <= case.tolerance.absolute
 
 
 def _margin(case: _Case) -> float:
@@ -287,7 +317,10 @@ def _row(case: _Case) -> Row:
     a, b = (float(np.mean(side)) if side else math.nan for side in sides)
     if not (math.isfinite(a) and math.isfinite(b)):
         mean = low = high = math.nan  # what is left of the seeds is no measure of the whole
-    reason = "; ".join(filter(None, [case.reason, *p.notes]))
+    # A ratio is the seeds' alike, a mean that of the largest.
+    apart = case.ratio and (b - a) * mean < 0 and case.verdict in ("worse", "better")
+    few = "the means, of A and of B, moved the other way: seeds of large values carry them" if apart else ""
+    reason = "; ".join(filter(None, [case.reason, few, *p.notes]))
     return Row(
         *p.key, p.name, p.metric.unit, p.metric.better, p.metric.speed, a, b, len(p.pairs),
         mean, low, high, case.ratio, case.p, case.tolerance, case.verdict, reason,
@@ -314,7 +347,7 @@ def _endings(a: Side, b: Side, models: tuple[str, str] | None) -> Iterator[Row]:
         reason = f"{'now' if lost else 'before'} {': '.join(filter(None, ended))}"
         model = key[2] if models is None else f"{models[0]} → {models[1]}"
         yield Row(
-            *key[:2], model, "jobs that end well", "jobs", "higher", False, float(ok[0]), float(ok[1]),
+            *key[:2], model, _ENDINGS, "jobs", "higher", False, float(ok[0]), float(ok[1]),
             len(shared), float(ok[1] - ok[0]), math.nan, math.nan, False, math.nan, Tolerance(0), verdict,
             reason,
         )  # fmt: skip

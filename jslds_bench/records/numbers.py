@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 ARROWS = {"lower": "↓", "higher": "↑"}
@@ -29,6 +30,17 @@ def counted(n: Any, noun: str) -> str:
     What a record holds in place of a number is written as it is.
     """
     return f"{n} {noun}" + ("" if n == 1 else "s")
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """[0, 1, 2, 5] → ``0–2, 5``."""
+    parts: list[list[int]] = []
+    for n in sorted(numbers):
+        if parts and n == parts[-1][-1] + 1:
+            parts[-1].append(n)
+        else:
+            parts.append([n])
+    return ", ".join(f"{p[0]}–{p[-1]}" if len(p) > 2 else ", ".join(map(str, p)) for p in parts)
 
 
 def legible(label: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from jslds_bench.records.numbers import counted, number
+from jslds_bench.records.numbers import counted, number, ranges
 from jslds_bench.records.record import ORIGINS, Record
 from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.data.summary import Column
@@ -226,17 +226,6 @@ def failures(data: RunData) -> list[Failure]:
         Failure(task, network, model, ranges(seeds), status, reason)
         for (task, network, model, status, reason), seeds in groups.items()
     ]
-
-
-def ranges(numbers: list[int]) -> str:
-    """[0, 1, 2, 5] → ``0–2, 5``."""
-    parts: list[list[int]] = []
-    for n in sorted(numbers):
-        if parts and n == parts[-1][-1] + 1:
-            parts[-1].append(n)
-        else:
-            parts.append([n])
-    return ", ".join(f"{p[0]}–{p[-1]}" if len(p) > 2 else ", ".join(map(str, p)) for p in parts)
 
 
 def _origins(data: RunData) -> str:

@@ -124,7 +124,8 @@ def pretended_run(write_run, monkeypatch):
 
     def pretend(records, n_failed=0):
         def run_suite(suite, out, **options):
-            path = write_run("run", [dataclasses.replace(r, suite="smoke") for r in records], suite="smoke")
+            made = [dataclasses.replace(r, suite="smoke") for r in records]
+            path = write_run(f"run-{len(records)}", made, suite="smoke")
             return RunResult(path, len(records), n_failed, 0, 0)
 
         monkeypatch.setattr(runner, "run_suite", run_suite)
@@ -147,8 +148,15 @@ def test_run_check_gates(write_run, make_grid, tmp_path, monkeypatch, capsys, pr
     out = capsys.readouterr().out
     assert out.count("\nworse ") == 4
     assert "\nsame " not in out
+    assert cli.main([*command, "--no-report"]) == 1
+    assert capsys.readouterr().out.count("\nworse ") == 4
     pretended_run(make_grid(6, n_models=1), n_failed=1)
     assert cli.main(command) == 2
+    assert cli.main([*command, "--no-report"]) == 2
+    pretended_run(make_grid(5, n_models=1))
+    assert cli.main(command) == 1
+    assert "B lacks what A has: context · cotrained · model_0, seed 5; " in capsys.readouterr().out
+    assert cli.main([*command, "--seeds", "0-4"]) == 0  # a part of it, as it was asked for
 
 
 def test_run_check_is_refused_before_anything_runs(write_run, make_grid, tmp_path, monkeypatch, capsys):

@@ -165,6 +165,62 @@ def test_a_value_that_only_one_side_has_is_said_and_not_averaged_away(make_side)
     assert (row.verdict, row.reason) == ("cannot tell", "no value of seed 2 in b: no reason")
 
 
+def test_what_is_not_there_any_more_is_lost_and_a_gate_stops_it(make_side):
+    before = make_side({"skill": [0.9, 0.9, 0.2]})
+    same = compare(before, make_side({"skill": [0.9, 0.9, 0.2]}))
+    assert (same.lost, same.regressed) == ([], False)
+    for after, lost in [
+        (
+            make_side({"skill": [0.99, 0.99, None]}),
+            ["t · n · jslds, skill: no value of seed 2 in b: no reason"],
+        ),
+        (make_side({"skill": [0.99]}), ["t · n · jslds, seeds 1, 2"]),
+    ]:
+        found = compare(before, after)
+        assert (found.lost, found.regressed) == (lost, True)
+        assert f"B lacks what A has: {lost[0]}" in closing_lines(found)
+        assert not compare(after, before).lost  # more is none the less
+    both = make_side({"skill": [0.9, 0.9, 0.2]})
+    both.results["t", "n", "slds"] = both.results["t", "n", "jslds"]
+    found = compare(both, before)
+    assert (found.lost, found.regressed) == (["t · n · slds"], True)
+    assert not compare(both, before, models=("slds", "jslds")).regressed
+    asked = both.narrowed(["t"], None, ["jslds"], [0, 1])
+    assert not compare(asked, make_side({"skill": [0.9, 0.9]})).regressed
+    timed = make_side({"skill": [0.9], "fit_seconds": [3.0]})
+    assert not compare(timed, make_side({"skill": [0.9], "fit_seconds": [None]})).regressed
+
+
+def test_the_absolute_tolerance_is_of_the_mean_change(make_side):
+    """One seed beyond it does not make a change of the others, which are all rounding."""
+    before, after = [1e-7] * 6, [2e-7] * 5 + [1.1e-6]
+    row = only(compare(make_side({"relative_error": before}), make_side({"relative_error": after})))
+    assert row.verdict == "same"
+    after = [2.1e-6] * 6
+    row = only(compare(make_side({"relative_error": before}), make_side({"relative_error": after})))
+    assert (row.verdict, row.p) == ("worse", 2 / 64)
+    after = [1e-5] * 5 + [1e-7]  # by a factor of 100 each way but the last; the sum is what A had
+    before = [1e-7] * 5 + [4.96e-5]
+    row = only(compare(make_side({"relative_error": before}), make_side({"relative_error": after})))
+    assert row.verdict == "cannot tell"
+
+
+def test_fewer_seeds_that_moved_are_no_less_certain(make_side):
+    before = np.full(10, 0.2)
+    for n_moved in range(11):
+        after = before * np.where(np.arange(10) < n_moved, 1.0001, 1.0)
+        row = only(compare(make_side({"relative_error": before}), make_side({"relative_error": after})))
+        assert row.verdict == "same"
+
+
+def test_means_that_move_the_other_way_than_the_seeds_are_said_to(make_side):
+    before, after = [0.1] * 19 + [1.0], [0.085] * 19 + [2.0]
+    row = only(compare(make_side({"relative_error": before}), make_side({"relative_error": after})))
+    assert row.verdict == "better"
+    assert row.b > row.a
+    assert row.reason == "the means, of A and of B, moved the other way: seeds of large values carry them"
+
+
 def test_jobs_that_no_longer_end_well_are_a_row_of_their_own(make_side):
     before, after = make_side({"skill": [0.9, 0.8, 0.7]}), make_side({"skill": [0.9, 0.8, None]})
     results = after.results["t", "n", "jslds"]
