@@ -193,7 +193,10 @@ class CriticalDifference:
 
 
 def critical_difference(
-    scores: Float[Any, "blocks methods"], alpha: float = 0.05, units: Sequence[str] | None = None
+    scores: Float[Any, "blocks methods"],
+    alpha: float = 0.05,
+    units: Sequence[str] | None = None,
+    p: Float[Any, "methods methods"] | None = None,
 ) -> CriticalDifference:
     """Mean ranks of `scores` (lower is better) and what exact Wilcoxon tests, after Holm, cannot part.
 
@@ -204,19 +207,17 @@ def critical_difference(
         units: the task of each block. Blocks that share a task are not independent, so there is one number
             of each task to test two methods on: how much more often one has the lower score than the other.
             None: every block stands for itself, and the difference of scores is tested.
+        p: of the pairs, as `pairs_p` has them, where they were tested on more blocks than these.
 
     Reference: Demšar (2006); Benavoli, Corani and Mangili (2016).
     """
     scores = _whole(np.asarray(scores, dtype=float))
     k = scores.shape[1]
-    left, right = np.triu_indices(k, 1)
-    places, gaps, unit = ranks(scores), _gaps(scores[:, left], scores[:, right]), "pairs"
+    places, unit = ranks(scores), "pairs"
     if units is not None:
-        places, gaps, unit = mean_by(places, units), mean_by(np.sign(gaps), units), "tasks"
+        places, unit = mean_by(places, units), "tasks"
     n = len(places)
-    p = np.ones((k, k))
-    if len(left) and n:
-        p[left, right] = p[right, left] = holm(wilcoxon_p(gaps.T))
+    p = pairs_p(scores, units) if p is None else p
     mean_ranks = places.mean(axis=0) if n else np.full(k, math.nan)
     order = np.argsort(mean_ranks, kind="stable")
     cliques: list[tuple[int, ...]] = []
@@ -228,8 +229,33 @@ def critical_difference(
         if stop > end and stop - start > 1:
             cliques.append(tuple(int(i) for i in order[start:stop]))
         end = max(end, stop)
-    note = power_note(n, alpha, max(len(left), 1), unit)
+    note = power_note(n, alpha, max(k * (k - 1) // 2, 1), unit)
     return CriticalDifference(mean_ranks, p, tuple(cliques), alpha, note)
+
+
+def pairs_p(
+    scores: Float[Any, "blocks methods"], units: Sequence[str] | None = None
+) -> Float[Any, "methods methods"]:
+    """Exact Wilcoxon p of each pair of methods, after Holm over all pairs; 1 on the diagonal.
+
+    A pair is tested on all blocks that both have (NaN: it has none): which others were entered, and what they
+    lack, alters no pair but by how many pairs Holm counts. `units` as in `critical_difference`.
+    """
+    scores = np.asarray(scores, dtype=float)
+    k = scores.shape[1]
+    left, right = np.triu_indices(k, 1)
+    raw = np.ones(len(left))
+    for at, (i, j) in enumerate(zip(left, right, strict=True)):
+        both = ~np.isnan(scores[:, [i, j]]).any(axis=1)
+        if both.any():
+            gaps = _gaps(scores[both, i], scores[both, j])[:, None]
+            if units is not None:
+                gaps = mean_by(np.sign(gaps), [unit for unit, kept in zip(units, both, strict=True) if kept])
+            raw[at] = wilcoxon_p(gaps.T)[0]
+    p = np.ones((k, k))
+    if len(left):
+        p[left, right] = p[right, left] = holm(raw)
+    return p
 
 
 def mean_by(table: Float[Any, "blocks columns"], labels: Sequence[str]) -> Float[Any, "units columns"]:

@@ -12,7 +12,7 @@ from places import measured
 from jslds_bench.report import write_report
 from jslds_bench.report.data.blocks import FLOOR, field_of
 from jslds_bench.report.data.run import run_data
-from jslds_bench.report.plans.over_tasks import over_tasks_plans, too_few
+from jslds_bench.report.plans.over_tasks import _all_judged, _pairs_of, over_tasks_plans, too_few
 from jslds_bench.report.style import INK, theme
 
 LINEAR = {"state, input": (1.0, 1.0), "state": (1.0, 0.0), "input": (0.0, 1.0), "neither": (0.0, 0.0)}
@@ -187,3 +187,61 @@ def test_hostile_labels_stay_text(grid, write_run):
         "over_tasks_ranks", "over_tasks_pairs", "over_tasks_shares"
     }  # fmt: skip
     assert text.index('id="over-tasks"') < text.index('id="complexity"')
+
+
+def pair_of(records, a="lds", b="dmdc"):
+    """What the figure of pairs, and the tests, say of two models."""
+    data = run_data(records)
+    field = field_of(data)
+    (judged,) = _all_judged(data, field)
+    first, second = (judged.models.index(m) for m in (a, b))
+    found = {e.label: e for e in _pairs_of(data, judged)}
+    estimate = found.get(f"{a} vs {b}") or found[f"{b} vs {a}"]
+    chance = estimate.value if f"{a} vs {b}" in found else 1 - estimate.value
+    return judged.found.p[first, second], chance
+
+
+def test_what_a_third_model_lacks_alters_nothing_between_two(grid, scored):
+    """A weak entrant that ran on the tasks of one alone must not delete those on which the other wins."""
+    errors = [(0.1, 0.2) if i < 5 else (0.2, 0.1) for i in range(8)]
+    two = [
+        scored(f"task {i}", model, error, seed)
+        for i, pair in enumerate(errors)
+        for model, error in zip(("lds", "dmdc"), pair, strict=True)
+        for seed in range(2)
+    ]
+    p, chance = pair_of(two)
+    assert chance == 5 / 8
+    third = [scored(f"task {i}", "third", 0.9, seed) for i in (0, 5, 6, 7) for seed in range(2)]
+    with_third = pair_of(two + third)
+    assert with_third[1] == chance
+    assert p <= with_third[0] <= min(3 * p, 1)  # Holm counts three pairs
+    one_seed = [scored(f"task {i}", "third", 0.9, 0) for i in range(8)]
+    assert pair_of(two + one_seed)[1] == chance
+    assert field_of(run_data(two + third)).groups[0].n_tasks == 4  # ranks are of what all have
+
+
+def test_what_lacks_most_is_counted_in_runs(grid, scored):
+    records = grid({"lds": 0.1, "dmdc": 0.2}, n_tasks=4, n_seeds=3, networks=("standard",))
+    records += [scored(f"task {i}", "seldom", 0.1, 0) for i in range(4)]  # 4 of 12, on every task
+    (group,) = field_of(run_data(records)).groups
+    assert group.left_out == ["seldom"]
+
+
+def test_a_model_of_unknown_class_may_be_last_and_no_more(grid, scored):
+    """One of which nothing is measured where it wins is linear in nobody knows what there."""
+    records = grid({"lds": 0.1, "dmdc": 0.2}, n_tasks=10, networks=("standard",))
+    records += [scored(f"task {i}", "odd", 0.3, seed) for i in range(6) for seed in range(2)]
+    nothing = {"relative_error": measured("relative_error", 1e-3, "", "lower")}
+    won = [
+        dataclasses.replace(scored(f"task {i}", "odd", 0, s), values=nothing)
+        for i in range(6, 10)
+        for s in (0, 1)
+    ]
+    (group,) = field_of(run_data(records + won)).groups
+    assert {b.task for b in group.blocks} == {f"task {i}" for i in range(6)}
+    lost = [
+        scored(f"task {i}", "odd", 0, s, status="timeout", reason="x") for i in range(6, 10) for s in (0, 1)
+    ]
+    (group,) = field_of(run_data(records + lost)).groups
+    assert len({b.task for b in group.blocks}) == 10

@@ -1,11 +1,11 @@
-"""Models of one class over the blocks, (task, network, seed), in which all of them have a result."""
+"""Models of one class over blocks, (task, network, seed)."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,8 +42,9 @@ class Group:
         blocks: at which all of `models` have a result.
         losses: [blocks, models], lower is better; infinite where the model diverged, failed or ran out of
             time.
-        left_out: models that lack more than half of the class's (task, network), and therefore are not here.
-        dropped: blocks where some model has no result, or is linear in less, and therefore not here.
+        every: all blocks of the class.
+        found: [every, models], the losses there; NaN where there is none, or the model is linear in less.
+        left_out: models that lack more than half of the class's blocks, and therefore are not here.
         stricter: model → in how many (task, network) it is linear in more than the class, of how many.
     """
 
@@ -51,14 +52,28 @@ class Group:
     models: list[str]
     blocks: list[Block]
     losses: np.ndarray
+    every: list[Block]
+    found: np.ndarray
     left_out: list[str]
-    dropped: list[Block]
     stricter: dict[str, tuple[int, int]]
 
     @property
     def tasks(self) -> list[str]:
         """The task of each block."""
         return [b.task for b in self.blocks]
+
+    @property
+    def dropped(self) -> list[Block]:
+        """Blocks where some model has no result, or is linear in less."""
+        whole = set(self.blocks)
+        return [b for b in self.every if b not in whole]
+
+    def ordered(self, order: Sequence[int]) -> Group:
+        """The models in that order."""
+        models, columns = [self.models[i] for i in order], list(order)
+        return dataclasses.replace(
+            self, models=models, losses=self.losses[:, columns], found=self.found[:, columns]
+        )
 
     @property
     def n_tasks(self) -> int:
@@ -139,13 +154,16 @@ def _groups(data: RunData, losses: dict[Key, dict[int, float]]) -> Iterator[Grou
             del of[model]
     for rivals in dict.fromkeys(of[m] for m in data.models if m in of):
         own = [m for m in data.models if of.get(m) == rivals]
-        cells = {key[:2] for m in own for key in keys[m]}
-        here = [m for m in own if 2 * len(keys[m]) >= len(cells)]
-        fair = {m: [key for key in keys[m] if _linear_in_enough(kinds[key], rivals)] for m in here}
+        asked = {m: [Block(*key[:2], s) for key in keys[m] for s in losses[key]] for m in own}
+        n_all = len({b for m in own for b in asked[m]})
+        here = [m for m in own if 2 * len(asked[m]) >= n_all]
+        fair = {m: [key for key in keys[m] if _fair(kinds[key], rivals, losses[key])] for m in here}
         blocks = {m: {Block(*k[:2], s): x for k in fair[m] for s, x in losses[k].items()} for m in here}
-        every = dict.fromkeys(Block(*k[:2], s) for m in here for k in keys[m] for s in losses[k])
-        shared = set(every).intersection(*blocks.values())
-        whole = [b for b in every if b in shared]
+        every = list(dict.fromkeys(b for m in here for b in asked[m]))
+        table = np.array([[blocks[m].get(b, math.nan) for m in here] for b in every])
+        table = table.reshape(len(every), len(here))
+        full = ~np.isnan(table).any(axis=1)
+        whole = [b for b, kept in zip(every, full, strict=True) if kept]
         where = {b[:2] for b in whole}
         stricter = {
             m: sum(k[:2] in where and kinds[k] not in (rivals, UNKNOWN) for k in fair[m]) for m in here
@@ -154,9 +172,10 @@ def _groups(data: RunData, losses: dict[Key, dict[int, float]]) -> Iterator[Grou
             rivals,
             here,
             whole,
-            np.array([[blocks[m][b] for m in here] for b in whole]).reshape(len(whole), len(here)),
+            table[full],
+            every,
+            table,
             [m for m in own if m not in here],
-            [b for b in every if b not in shared],
             {m: (n, len(where)) for m, n in stricter.items() if n},
         )
 
@@ -167,12 +186,14 @@ def _usual(kinds: Sequence[str]) -> str:
     return max(counts, key=lambda kind: (counts[kind], -len(_things(kind)), kind))
 
 
-def _linear_in_enough(kind: str, rivals: str) -> bool:
+def _fair(kind: str, rivals: str, losses: Mapping[int, float]) -> bool:
     """Whether a model of `kind` is linear in all that `rivals` are: to be linear in less is an advantage.
 
-    Where nothing was measured the model has no result either, and is last.
+    Where nothing was measured it may be last, and no more than that.
     """
-    return kind == UNKNOWN or _things(kind) >= _things(rivals)
+    if kind == UNKNOWN:
+        return all(x == math.inf for x in losses.values())
+    return _things(kind) >= _things(rivals)
 
 
 def _things(kind: str) -> set[str]:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from jslds_bench.analysis import stats, tasks
 from jslds_bench.records.numbers import counted, number
-from jslds_bench.report.data.blocks import LEAST_TASKS, Field, Group, field_of
+from jslds_bench.report.data.blocks import LEAST_TASKS, Block, Field, Group, field_of
 from jslds_bench.report.data.run import RunData
 from jslds_bench.report.figures.intervals import Estimate, Line, Scale, intervals, shares
 from jslds_bench.report.figures.ranks import Ranks, mean_ranks
@@ -52,12 +52,16 @@ class Judged:
 
     @functools.cached_property
     def draws(self) -> dict[str, np.ndarray]:
+        """`draws_of` the blocks that all models have."""
+        return self.draws_of(self.group.blocks)
+
+    def draws_of(self, blocks: Sequence[Block]) -> dict[str, np.ndarray]:
         """Weights of blocks in samples of seeds, and in samples of tasks, where there are enough."""
-        group, made = self.group, {}
+        made, of = {}, [b.task for b in blocks]
         if not self.one_seed:
-            made["seeds"] = tasks.draw_seeds(group.tasks, [b.seed for b in group.blocks])
-        if group.n_tasks >= stats.pairs_needed(self.found.alpha):
-            made["tasks"] = tasks.draw_tasks(group.tasks)
+            made["seeds"] = tasks.draw_seeds(of, [b.seed for b in blocks])
+        if len(set(of)) >= stats.pairs_needed(self.found.alpha):
+            made["tasks"] = tasks.draw_tasks(of)
         return made
 
 
@@ -102,11 +106,10 @@ def _plan(name: str, caption: str, build: Callable[[], Figure] | None, note: str
 def _judged(data: RunData, field: Field, group: Group) -> Judged:
     """The models by rising mean rank; nothing is tested with one seed, or fewer tasks than a test needs."""
     unsorted = stats.critical_difference(group.losses, units=group.tasks)
-    order = np.argsort(unsorted.mean_ranks, kind="stable")
-    models, losses = [group.models[i] for i in order], group.losses[:, order]
-    group = dataclasses.replace(group, models=models, losses=losses)
-    found = stats.critical_difference(losses, units=group.tasks)
-    k, n = len(order), group.n_tasks
+    group = group.ordered(np.argsort(unsorted.mean_ranks, kind="stable").tolist())
+    p = stats.pairs_p(group.found, [b.task for b in group.every])
+    found = stats.critical_difference(group.losses, units=group.tasks, p=p)
+    k, n = len(group.models), group.n_tasks
     needed = stats.pairs_needed(found.alpha, max(k * (k - 1) // 2, 1))
     rivalry = data.setting(field.tasks[0]).rivalry
     name = f"{rivalry} {group.rivals}" if group.rivals else "all models"
@@ -135,8 +138,7 @@ def _overall(one: Judged) -> str:
         return ""
     places = stats.mean_by(stats.ranks(one.group.losses), one.group.tasks)
     p = one.found.p[0, 1] if len(one.models) == 2 else tasks.friedman(places).p
-    # Further out the tail of F says little of that of χ².
-    return f"p = {number(p, 2)}" if p >= 1e-4 else "p < 1e-4"
+    return f"p = {number(p, 2)}" if p > 1 / tasks.ORDERS else f"p ≤ {1 / tasks.ORDERS:.0e}"
 
 
 def _ranks_caption(rivals: Sequence[Judged]) -> str:
@@ -151,9 +153,9 @@ def _ranks_caption(rivals: Sequence[Judged]) -> str:
     return (
         f"{'; '.join(lines)}. Dots are mean ranks over networks and seeds, then over {n}; short strokes "
         "those on each network alone. A bar joins models that no test parts (exact Wilcoxon tests over tasks "
-        "of how much more often one is ahead, after Holm, 5 %); hollow dots are of classes without tests, by "
-        "one seed or too few tasks. p is that of no difference at all: Friedman's test in Iman and "
-        "Davenport's form, or the one pair's."
+        "of how much more often one is ahead, where both ran, after Holm, 5 %); hollow dots are of classes "
+        "without tests, by one seed or too few tasks. p is that of no difference at all: Friedman's test by "
+        "orders of ranks, or the one pair's."
     )
 
 
@@ -165,22 +167,28 @@ def _pairs(data: RunData, field: Field, rivals: Sequence[Judged]) -> Figure:
 
 
 def _pairs_of(data: RunData, one: Judged) -> Iterator[Estimate]:
-    few = one.group.losses[:, :MOST_PAIRED]
-    mean = tasks.improvement(few, tasks.task_weights(one.group.tasks))[0]
-    ends = {what: tasks.interval(tasks.improvement(few, weights)) for what, weights in one.draws.items()}
+    """On all blocks that both have."""
+    few = one.group.found[:, :MOST_PAIRED]
     for i, j in zip(*np.triu_indices(few.shape[1], 1), strict=True):
-        of = {what: (float(low[i, j]), float(high[i, j])) for what, (low, high) in ends.items()}
+        rows = np.flatnonzero(~np.isnan(few[:, [i, j]]).any(axis=1))
+        losses, blocks = few[rows][:, [i, j]], [one.group.every[row] for row in rows]
+        mean = tasks.improvement(losses, tasks.task_weights([b.task for b in blocks]))[0, 0, 1]
+        of: dict[str, tuple[float, float]] = {}
+        for what, weights in one.draws_of(blocks).items():
+            low, high = tasks.interval(tasks.improvement(losses, weights)[:, 0, 1])
+            of[what] = (float(low), float(high))
         first, second = (plain(one.models[at], 19) for at in (i, j))
         label, color = f"{first} vs {second}", data.styles[one.models[i]].color
-        yield Estimate(label, color, not one.why, float(mean[i, j]), of.get("seeds"), of.get("tasks"))
+        yield Estimate(label, color, not one.why, float(mean), of.get("seeds"), of.get("tasks"))
 
 
 def _pairs_caption(rivals: Sequence[Judged]) -> str:
     more = max(len(one.models) for one in rivals) > MOST_PAIRED
     few = f" Of larger classes the {MOST_PAIRED} models of least mean rank." if more else ""
     return (
-        "How often the first model does better than the second with the same network and seed, equals "
-        f"counting half, tasks weighing alike: at ½ neither is better.{few} {_legend(rivals)} An interval "
+        "How often the first model does better than the second with the same network and seed, where both "
+        "ran, equals counting half, tasks weighing alike: at ½ neither is better."
+        f"{few} {_legend(rivals)} An interval "
         "of no width says that all of these agree, not that others would."
     )
 
