@@ -57,7 +57,7 @@ def test_rank_is_the_mean_place_over_seeds(write_named, make):
 
 
 def test_other_seeds_and_missing_values_have_no_rank(write_named, make):
-    torn = make("nbit_memory", "standard", "persistence", 2, status="failed", reason="no luck")
+    torn = make("nbit_memory", "standard", "persistence", 2, values={})
     first = [*records(make, tasks=("nbit_memory",)), torn]
     first += [make("nbit_memory", "standard", "persistence", s) for s in range(2)]
     board = board_of(write_named("a", first), write_named("b", [make("nbit_memory", "standard", "jslds", 7)]))
@@ -69,6 +69,16 @@ def test_other_seeds_and_missing_values_have_no_rank(write_named, make):
     assert whole == [("a", "jslds"), ("a", "fixed_points")]
     assert errors.shape == (3, 2)
     assert tasks == ["nbit_memory"] * 3
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged", "timeout"])
+def test_what_came_to_nothing_is_last_as_in_the_report(write_named, make, status):
+    torn = make("nbit_memory", "standard", "jslds", 2, status=status, reason="no luck", values={})
+    rest = [r for r in records(make, tasks=("nbit_memory",)) if r.key != torn.key]
+    board = board_of(write_named("a", [*rest, torn]))
+    (entry,) = (e for e in board.entries if (e.model, e.network) == ("jslds", "standard"))
+    assert (entry.losses[2], entry.complete, entry.counts) == (math.inf, True, (2, 3))
+    assert ("a", "jslds") in methods(board, "standard", "")[0]
 
 
 def test_seeds_that_were_asked_for_and_not_run_leave_no_rank(write_named, make):
@@ -248,6 +258,23 @@ def test_the_page_sorts_and_filters_in_a_browser(write_named, make, tmp_path):
         costs = [float(v) for v, m in zip(found["cost"], found["machine"], strict=True) if m == machine]
         assert costs == sorted(costs)
     assert (found["count"], set(found["runs"])) == ("8 of 16", {"two"})
+
+
+def test_pairs_of_task_and_seed_are_no_units_of_tests(write_named, make):
+    """Nor is one seed of many tasks: what differs between two networks is not what differs between models."""
+    many = [f"task {i}" for i in range(8)]
+    for tasks, n_seeds, why in [
+        (("memory", "clicks"), 10, "underpowered: the least p of 2 tasks is 0.5"),
+        (many, 1, "one seed: no test"),
+        (many, 2, ""),
+    ]:
+        made = records(make, n_seeds, tasks=tasks)
+        board = board_of(write_named(f"{len(tasks)}-{n_seeds}", made, suite_text=""))
+        with theme():
+            (_, figure, caption), _ = _compared(board, "cotrained", "")[0]
+        assert (f"Hollow, and without bars: {why}" in caption) == bool(why)
+        dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+        assert ({line.get_markerfacecolor() for line in dots} == {PAPER}) == bool(why)
 
 
 def test_of_three_tasks_these_are_the_units_of_tests(write_named, make):

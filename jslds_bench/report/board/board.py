@@ -14,6 +14,7 @@ from jslds_bench.analysis import stats
 from jslds_bench.records.numbers import counted
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.records.record import Record
+from jslds_bench.report.data.blocks import NO_RESULT
 from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.data.summary import Column, Summary, summarise
 from jslds_bench.report.style import Style, model_styles
@@ -29,7 +30,8 @@ class Entry:
         counts: jobs that ended well, of those asked for.
         cells: metric → Summary over seeds.
         cost: what the model took to make, processor seconds.
-        losses: seed → what the models of the task are ranked by, turned so that less is better.
+        losses: seed → what the models of the task are ranked by, turned so that less is better; infinite of
+            what diverged, failed or ran out of time.
         complete: whether every seed that was asked for has one.
         rank: mean over seeds of its place among its rivals on the network of the task; NaN where it has none.
     """
@@ -156,6 +158,8 @@ def _entry(
         if by is not None and by.metric in numbers:
             loss = by.sign * numbers[by.metric]
             losses[record.seed] = math.inf if math.isnan(loss) else loss
+        elif by is not None and record.status in NO_RESULT:
+            losses[record.seed] = math.inf
     return Entry(
         run,
         *key,

@@ -18,7 +18,6 @@ from jslds_bench.records.numbers import counted, number
 from jslds_bench.records.sealed import write_atomic
 from jslds_bench.records.store import slug
 from jslds_bench.report.board.board import Board, Entry, build_board, methods, names
-from jslds_bench.report.data.blocks import LEAST_TASKS
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.data.summary import Column, Summary
 from jslds_bench.report.figures.board import LEGEND_UP_TO, pareto, profiles
@@ -204,22 +203,23 @@ def _compared(board: Board, network: str, rivals: str) -> tuple[list[tuple[str, 
         few = f"No mean ranks{kind}: fewer than two methods have every seed of every task."
         return [], [f"{few} {gap}".strip()]
     order = stats.ranks(scores).mean(axis=0).argsort(kind="stable")[:MAX_METHODS]
-    # Blocks of a task are not independent: tasks are the units, where there are more than one or two.
-    units = tasks if len(set(tasks)) >= LEAST_TASKS else None
-    found = stats.critical_difference(scores[:, order], units=units)
+    # Blocks of a task are not independent: tasks are the units, also where they are too few to tell.
+    found = stats.critical_difference(scores[:, order], units=tasks)
+    seeds = {seed for e in board.entries if e.method in whole for seed in e.losses}
+    why = "one seed: no test" if len(seeds) == 1 else found.note
     several = len({run for run, _ in whole}) > 1
     labels = [" · ".join(whole[i][::-1]) if several else whole[i][1] for i in order]
     colors = [board.styles[whole[i][1]].color for i in order]
     words = [
         f"Mean rank over {counted(len(scores), 'pair')} of task and seed.",
-        f"A bar spans methods of which exact Wilcoxon tests over {'tasks' if units else 'these'}, after "
-        f"Holm, part no two at {found.alpha:.0%}.",
-        f"Hollow, and without bars: {found.note}." if found.note else "",
+        f"A bar spans methods of which exact Wilcoxon tests over tasks, after Holm, part no two at "
+        f"{found.alpha:.0%}.",
+        f"Hollow, and without bars: {why}." if why else "",
         f"Only the {MAX_METHODS} of least mean rank are here." if len(whole) > MAX_METHODS else "",
         gap,
     ]
     caption = " ".join(filter(None, words))
-    one = Ranks("", "", labels, colors, found, not found.note)
+    one = Ranks("", "", labels, colors, found, not why)
     diagram = mean_ranks(f"Mean ranks{kind}", [one], "mean rank over tasks and seeds")
     made = [(f"ranks{mark}", diagram, caption)]
     if any(c and c.sign < 0 for c in map(board.ranked_by.get, tasks)) or (scores < 0).any():

@@ -63,22 +63,26 @@ def complexity(heading: str, panels: Mapping[str, Sequence[Point]]) -> Figure:
         heading, len(panels), columns, 2.7, legend, gap=0.5, width=WIDTH if columns == 1 else WIDE
     )
     for ax, (network, points) in zip(axes, panels.items(), strict=True):
-        draw_points(ax, points, every=True)
+        draw_points(ax, [points], every=True)
         title(ax, plain(network))
     if axes:
         axes[0].set_ylabel("relative error, free-run")
     return figure
 
 
-def draw_points(ax: Axes, points: Sequence[Point], every: bool = False) -> None:
-    """The points of one panel and the line that joins what nothing beats, of which at most `FEW` are named.
+def draw_points(ax: Axes, networks: Sequence[Sequence[Point]], every: bool = False) -> None:
+    """The points of one panel, and for each network the line that joins what nothing on it beats.
 
-    `every`: all are named. Those without a name are pale.
+    Of what the lines join some `FEW` are named, as many of each network; `every`: all are. Those without a
+    name are pale.
     """
-    best = front(points)
-    edge = np.array([(p.cost, p.error) for p in best])
-    ax.plot(*edge.T, color=INK, linewidth=0.8, drawstyle="steps-post", zorder=1)
-    named = list(points) if every else sorted(best, key=lambda p: p.error)[:FEW]
+    fronts = [front(points) for points in networks]
+    points, best = [p for of in networks for p in of], [p for of in fronts for p in of]
+    edges = [np.array([(p.cost, p.error) for p in of]) for of in fronts]
+    for edge in edges:
+        ax.plot(*edge.T, color=INK, linewidth=0.8, drawstyle="steps-post", zorder=1)
+    each = max(FEW // len(fronts), 1)
+    named = points if every else [p for of in fronts for p in sorted(of, key=lambda p: p.error)[:each]]
     for p in points:
         mark, alpha = MARKS[p.linear_in], 1.0 if every or p in best else 0.35
         if p in named:
@@ -97,6 +101,7 @@ def draw_points(ax: Axes, points: Sequence[Point], every: bool = False) -> None:
     ax.set_ylim(ax.get_ylim())
     ax.set_xlabel("effective number of systems")
     others = [(p.cost, p.error) for p in points if p not in named]
-    for (x0, y0), (x1, y1) in itertools.pairwise(edge):  # names keep off the line, too
+    steps = itertools.chain.from_iterable(map(itertools.pairwise, edges))
+    for (x0, y0), (x1, y1) in steps:  # names keep off the lines, too
         others += [(x, y0) for x in np.geomspace(x0, x1, 12)] + [(x1, y) for y in np.geomspace(y0, y1, 8)]
     names_at(ax, [Name(p.cost, p.error, plain(p.name, 34), p.style.color) for p in named], others)

@@ -18,9 +18,9 @@ HEIGHT = 1.8
 
 
 class Against(NamedTuple):
-    """Error against complexity: the points of a task, each named by `Point.name`."""
+    """Error against complexity: the points of each network of a task, each named by `Point.name`."""
 
-    points: Sequence[Point]
+    networks: Sequence[Sequence[Point]]
 
 
 class Place(NamedTuple):
@@ -51,7 +51,7 @@ def headline(heading: str, panels: Mapping[str, Against | Order]) -> Figure:
     for ax, (name, panel) in zip(axes, panels.items(), strict=True):
         title(ax, plain(name, 40))
         if isinstance(panel, Against):
-            draw_points(ax, panel.points)
+            draw_points(ax, panel.networks)
             ax.set_ylabel("relative error, free-run")
         else:
             _order(ax, panel)

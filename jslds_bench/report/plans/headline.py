@@ -23,9 +23,9 @@ def headline_plan(data: RunData) -> Iterator[Plan]:
     """
     panels: dict[str, Against | Order] = {}
     for task in data.tasks:
-        points = [p for found in points_of(data, task)[0].values() for p in found]
-        if len(points) > 1:
-            panels[task] = Against(points)
+        networks = list(points_of(data, task)[0].values())
+        if sum(map(len, networks)) > 1:
+            panels[task] = Against(networks)
         elif (column := data.ranked_by(task)) is not None and len(places := _best(data, task)) > 1:
             panels[task] = Order(column.title, places)
     if not panels:
@@ -35,7 +35,7 @@ def headline_plan(data: RunData) -> Iterator[Plan]:
     heading = "Error against complexity" if against else "The best of each task"
     parts = [
         "Further down is closer to the network, further left is simpler. Each point is a model on a network, "
-        "its mean over seeds; nothing beats in both what the line joins."
+        "its mean over seeds; nothing on the same network beats in both what a line joins."
         if against
         else "",
         "The best models of a task by the metric that it is ranked by, means over seeds with standard "
