@@ -75,6 +75,14 @@ def test_a_benchmark_that_fails_says_why(tmp_path):
         compared(tmp_path, made(tmp_path / "a", 0.02), broken)
 
 
+def test_one_that_says_much_is_timed_all_the_same(tmp_path):
+    """More than a pipe holds, which nobody would read while it is timed."""
+    loud = made(tmp_path / "loud", 0.01)
+    init = loud.folder / "jslds_bench" / "__init__.py"
+    init.write_text(f"import sys\n{init.read_text()}sys.stderr.write('x' * 1_000_000)\n")
+    assert compared(tmp_path, loud, made(tmp_path / "b", 0.01), pairs=2).seconds >= 0.01
+
+
 def git(folder, *words):
     about = {"GIT_AUTHOR_NAME": "n", "GIT_AUTHOR_EMAIL": "e", "GIT_COMMITTER_NAME": "n"}
     about |= {"GIT_COMMITTER_EMAIL": "e", "GIT_CONFIG_GLOBAL": os.devnull}

@@ -159,6 +159,14 @@ def _wanted(arguments: Namespace) -> Wanted:
 def _executor(arguments: Namespace) -> Executor | None:
     """What the arguments have the jobs done by; None for workers of this process."""
     kind = "local" if arguments.executor is None else one_of(arguments.executor, EXECUTORS, "executor")
+    others = {
+        "--scheduler": arguments.scheduler is not None and kind != "dask",
+        "--sbatch": bool(arguments.sbatch) and kind != "slurm",
+        "--exclusive": arguments.exclusive and kind == "local",
+        "--batch-seeds": bool(arguments.batch_seeds) and kind != "local",
+    }
+    if idle := [option for option, is_idle in others.items() if is_idle]:
+        raise UsageError(f"{idle[0]} does nothing with --executor {kind}: leave out one of them")
     if kind == "dask":
         from jslds_bench.runner.executors.dask import Dask
 

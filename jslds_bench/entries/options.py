@@ -15,8 +15,9 @@ OPTIONS = {
     "jax_threefry_partitionable": "jax.threefry_partitionable(…)",
     "jax_numpy_dtype_promotion": "jax.numpy_dtype_promotion(…)",
     "jax_disable_jit": "jax.disable_jit()",
+    "jax_disable_most_optimizations": "",
 }
-"""Options that other models' numbers depend on, and what sets each for a while."""
+"""Options that other models' numbers depend on, and what sets each for a while, if anything does."""
 _SET_BY = "jslds_bench.types.core"  # the package's own: products of float32 are of float32
 
 
@@ -28,8 +29,12 @@ def options() -> dict[str, Any]:
     """The values of `OPTIONS`; none before JAX is imported, and set up by this package."""
     if _SET_BY not in sys.modules:
         return {}
+    return {name: _value(name) for name in OPTIONS}
+
+
+def _value(name: str) -> Any:
     config = sys.modules["jax"].config
-    return {name: getattr(config, name) for name in OPTIONS}
+    return getattr(config, name) if OPTIONS[name] else config.read(name)
 
 
 def of_the_shell() -> dict[str, str]:
@@ -50,10 +55,10 @@ def unswitched(error: type[Exception] = Switched) -> Iterator[None]:
         yield
     finally:
         for name, value in before.items():
-            config = sys.modules["jax"].config
-            if getattr(config, name) != value:
-                config.update(name, value)
+            if _value(name) != value:
+                sys.modules["jax"].config.update(name, value)
                 changed.append(name)
     if changed:
         name = changed[0]
-        raise error(f"it switched {name} for the whole process: use `with {OPTIONS[name]}:`")
+        instead = f"use `with {OPTIONS[name]}:`" if OPTIONS[name] else "leave it as it is"
+        raise error(f"it switched {name} for the whole process: {instead}")

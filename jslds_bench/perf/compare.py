@@ -7,6 +7,7 @@ import math
 import os
 import statistics
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -53,6 +54,7 @@ class _Child:
     def __init__(self, version: Version, benchmarks: Path, core: int | None) -> None:
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self.version = version
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # a pipe that nobody reads stops it once full
         self._process = subprocess.Popen(
             [
                 str(version.python),
@@ -64,7 +66,7 @@ class _Child:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
             env={**os.environ, **threads},
             text=True,
         )
@@ -80,14 +82,16 @@ class _Child:
         except BrokenPipeError:
             line = ""
         if not line:
-            assert self._process.stderr is not None
-            last = self._process.stderr.read().strip().splitlines()[-1:]
+            self._process.wait()
+            self._said.seek(0)
+            last = self._said.read().decode(errors="replace").strip().splitlines()[-1:]
             raise UsageError(f"benchmark {name!r} failed in {self.version.name}: {' '.join(last)}")
         return float(json.loads(line))
 
     def end(self) -> None:
         self._process.kill()
         self._process.communicate()
+        self._said.close()
 
 
 def compare_speeds(
@@ -114,8 +118,10 @@ def compare_speeds(
     of_a: dict[str, list[float]] = {name: [] for name in names}
     for pair in range(pairs):
         order = (0, 1) if pair % 2 == 0 else (1, 0)
-        children = {i: _Child((a, b)[i], benchmarks, cores[-1]) for i in order}
+        children: dict[int, _Child] = {}
         try:
+            for i in order:
+                children[i] = _Child((a, b)[i], benchmarks, cores[-1])
             for i, name in enumerate(names):
                 progress(pair * len(names) + i, pairs * len(names), name)
                 taken: tuple[list[float], list[float]] = ([], [])

@@ -65,7 +65,7 @@ class Child:
         assert self._process.stdin is not None
         self.output = self._process.stdout
         self._input = self._process.stdin
-        self._buffer = b""
+        self._pieces: list[bytes] = []  # of a line whose end has not come
 
     def send(self, content: Mapping[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):  # its death is noticed when its output ends
@@ -77,9 +77,15 @@ class Child:
         data = os.read(self.output.fileno(), 1 << 16)
         if not data:
             return None
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        if len(self._buffer) > _LONGEST:
-            lines, self._buffer = [*lines, self._buffer[:_SHOWN]], b""
+        first, *more = data.split(b"\n")
+        self._pieces.append(first)
+        if not more:
+            if sum(map(len, self._pieces)) <= _LONGEST:
+                return []
+            line, self._pieces = b"".join(self._pieces)[:_SHOWN], []
+            return [_event(line)]
+        *lines, rest = more
+        lines, self._pieces = [b"".join(self._pieces), *lines], [rest]
         return [_event(line) for line in lines]
 
     def ended(self) -> bool:

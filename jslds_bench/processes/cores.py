@@ -36,8 +36,12 @@ class Cores:
         for core in order:
             if len(locks) < n and (lock := self._lock(core)) is not None:
                 locks[core] = lock
+        if len(locks) < n:
+            for lock in locks.values():
+                os.close(lock)
+            locks = {}
         self._held[number] = list(locks.values())
-        return sorted(locks if len(locks) == n else order[:n])
+        return sorted(locks or order[:n])
 
     def give(self, number: int) -> None:
         """Takes back those of worker `number`."""

@@ -34,9 +34,10 @@ SILENCE = 120.0
 
 
 def stamp(run: Path) -> str:
-    """Changes when a record of `run` does: a hash of when they were written, and how long they are."""
+    """Changes when a record of `run` does, or what was asked of it: a hash of when they were written, and how
+    long they are."""
     found = hashlib.sha256()
-    for path in record_paths(run):
+    for path in (run / "run.json", *record_paths(run)):
         about = path.stat()
         found.update(f"{path.relative_to(run)} {about.st_mtime_ns} {about.st_size}\n".encode())
     return found.hexdigest()
@@ -92,7 +93,12 @@ def _have_drawn(
                         selector.unregister(key.fileobj)
                     for event in events or []:
                         match event:
-                            case {"event": "drawn", "number": int(i), "html": str(html)} if i in todo:
+                            case {
+                                "event": "drawn",
+                                "number": int(i),
+                                "name": str(name),
+                                "html": str(html),
+                            } if i in todo and todo[i].name == name:
                                 found[i] = Markup(html)
                                 progress(len(found), len(todo), todo[i].name)
                             case {"event": "wrong", "message": str(message)}:
@@ -118,6 +124,6 @@ def main(runner: int, run: str, read: str, part: int, of: int) -> None:
         with theme():
             # Neighbours show the same network: its arrays are read by one process.
             for i, plan in todo[part * len(todo) // of : (part + 1) * len(todo) // of]:
-                channel.send("drawn", number=i, html=str(_written(folder, plan)))
+                channel.send("drawn", number=i, name=plan.name, html=str(_written(folder, plan)))
     except UsageError as error:
         channel.send("wrong", message=str(error))

@@ -269,7 +269,8 @@ def _origins(data: RunData) -> str:
 
 
 def _diverged_trials(record: Record) -> str:
-    n, total = record.detail.get("n_diverged"), record.detail.get("n_trials")
+    n, detail = record.detail.get("n_diverged"), record.detail
+    total = detail.get("n_scored", detail.get("n_trials"))  # earlier records have only the latter
     return f"{n} of {counted(total, 'trial')} diverged when running freely" if n else ""
 
 

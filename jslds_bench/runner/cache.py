@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jslds_bench.types.core import Network
 
 MACHINE = (
-    *("jax", "jaxlib", "optax", "flax", "device", "threads", "cpu", "batched"),
+    *("jax", "jaxlib", "optax", "flax", "numpy", "scipy", "device", "threads", "cpu", "batched"),
     *("xla_flags", "options"),
 )
 """What decides a trained network to the last bit, besides what the job says of it.

@@ -85,7 +85,10 @@ def _has_foreign(suite: Suite) -> bool:
     named = {
         TASKS: {entry.name for entry in suite.tasks},
         NETWORKS: {entry.name for entry in suite.networks},
-        CELLS: {calls.name_in(str(entry.parameters.get("cell", ""))) for entry in suite.networks},
+        CELLS: {
+            calls.name_in(str(entry.parameters.get("cell", "")))
+            for entry in (*suite.tasks, *suite.networks, *suite.models)
+        },
         MODELS: {entry.name for entry in suite.models},
         METRICS: set(suite.metrics or ()),
     }
@@ -102,6 +105,7 @@ def _asked(
     """The plan as a new process makes it; None where it was lost, for a reason that `failed` now has."""
     child = Child(__name__, {"failed": failed}, {})
     step, since, told = None, time.monotonic(), False
+    jobs: list[Job] = []
     try:
         child.send(_as_json(wanted))
         with selectors.DefaultSelector() as selector:
@@ -118,8 +122,10 @@ def _asked(
                             step = None
                         case {"event": "wrong", "message": str(message)}:
                             raise UsageError(message)
+                        case {"event": "job", "job": dict(content)} if step is None:
+                            jobs.append(Job.of(content))
                         case {"event": "planned", "plan": dict(content)} if step is None:
-                            return _from_json(content, wanted.suite.path)
+                            return _from_json(content, jobs, wanted.suite.path)
                         case _:
                             _blame(
                                 failed, step, f"it wrote to the conversation of its process: {shown(event)}"
@@ -167,7 +173,6 @@ def _read(text: str, path: Path | None) -> Suite:
 def _plan_as_json(plan: Resolved) -> dict[str, Any]:
     return {
         "suite": dump(plan.suite),
-        "jobs": [job.content for job in plan.jobs],
         "modules": sorted(plan.modules),
         "code": plan.code,
         "files": dict(plan.files),
@@ -176,10 +181,10 @@ def _plan_as_json(plan: Resolved) -> dict[str, Any]:
     }
 
 
-def _from_json(plan: dict[str, Any], path: Path | None) -> Resolved:
+def _from_json(plan: dict[str, Any], jobs: list[Job], path: Path | None) -> Resolved:
     return Resolved(
         _read(plan["suite"], path),
-        [Job.of(job) for job in plan["jobs"]],
+        jobs,
         frozenset(plan["modules"]),
         plan["code"],
         plan["files"],
@@ -226,5 +231,7 @@ def main(runner: int, failed: dict[str, str]) -> None:
     except UsageError as error:
         channel.send("wrong", message=printable(str(error)))
     else:
+        for job in found.jobs:  # one by one: all at once are longer than a line may be
+            channel.send("job", job=job.content)
         channel.send("planned", plan=_plan_as_json(found))
     os._exit(0)  # threads that a plug-in started may not end by themselves

@@ -27,6 +27,12 @@ class Silence:
         """Whether `worker` is halted: what is written to it then may wait for ever to be read."""
         return bool(self._in_line) and worker is not self._in_line[0]
 
+    def out_of_turn(self, worker: Worker, event: str) -> bool:
+        """Whether a worker that says so may not: it asks for what it has, or ends what it has not."""
+        return (event == "quiet" and worker in self._in_line) or (
+            event == "loud" and worker not in self._in_line[:1]
+        )
+
     def ask(self, worker: Worker) -> None:
         self._in_line.append(worker)
         if len(self._in_line) == 1:

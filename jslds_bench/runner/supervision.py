@@ -116,7 +116,11 @@ class Supervisor:
         if event is None:
             ended = self.pool.bury(worker)
             self._lost(worker, "failed", f"its worker died: {ended}", again=True)
-        elif isinstance(event, Garbled) or not is_event(event, worker.group, bool(worker.environment)):
+        elif (
+            isinstance(event, Garbled)
+            or not is_event(event, worker.group, bool(worker.environment))
+            or self.silence.out_of_turn(worker, event["event"])
+        ):
             self.pool.remove(worker)
             reason = f"it wrote to the conversation of its worker: {shown(event)}"
             self._lost(worker, "failed", reason)
@@ -234,7 +238,8 @@ class Supervisor:
             for key in keys:
                 twice = again and self.attempts[key] > 1
                 why = f"{reason}, as did the one before it" if twice else reason
-                self.ledger.record(key, status, why, self.attempts.get(key, 0))
+                # Of those whose worker was ended here this one is not counted yet.
+                self.ledger.record(key, status, why, self.attempts.get(key, 0) + (not again))
             if rest := [key for key in worker.group if key not in keys]:
                 self.groups.put_back([rest])
         if self.groups:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from types import SimpleNamespace
@@ -9,6 +10,8 @@ from types import SimpleNamespace
 import pytest
 from boards import Board
 
+from jslds_bench.processes.child import Child, Garbled
+from jslds_bench.processes.cores import Cores
 from jslds_bench.runner.events import is_event
 from jslds_bench.runner.limits import Limits
 from jslds_bench.runner.pool import Pool
@@ -105,3 +108,67 @@ def test_one_that_is_ended_for_what_it_said_is_heard_no_further(monkeypatch):
 def test_memory_has_a_limit(memory):
     with pytest.raises(ValueError, match="memory is"):
         Limits(memory=memory)
+
+
+def test_a_worker_that_asks_for_the_machine_twice_is_ended_and_halts_nobody(tmp_path):
+    """It would hold the silence for ever, and past any time-out: it alone was not halted."""
+    suite = load_suite("smoke")
+    run = _Run(resolve(suite), tmp_path, Limits(), True, Board(), lambda: True)
+    one, other, halted = Told(0), Told(1), set()
+    for worker in (one, other):
+        worker.halt, worker.resume = (lambda w=worker: halted.add(w)), (lambda w=worker: halted.discard(w))
+        worker.environment = {"a": 1}
+    one.keys = one.group = list(run.jobs)[:1]
+    removed = []
+
+    class Pooled(SimpleNamespace):
+        def remove(self, worker) -> None:
+            self.workers.remove(worker)
+            removed.append(worker)
+
+    pool = Pooled(workers=[one, other], start=lambda number: None)
+    command = Command(tmp_path, (), False, False, False)
+    supervisor = Supervisor(pool, Queue([list(run.jobs)[1:2]], run.length), run, command, Limits(), Board())
+    supervisor.hear(one, {"event": "quiet"})
+    assert halted == {other}
+    supervisor.hear(one, {"event": "quiet"})
+    assert (removed, halted) == ([one], set())
+    assert run.statuses[one.keys[0]] == "failed"
+    supervisor.hear(other, {"event": "loud"})  # which it never asked for
+    assert removed == [one, other]
+
+
+def test_lines_of_any_length_arrive_whole_in_pieces_of_any_size(monkeypatch):
+    long = {"event": "note", "text": "x" * 300_000}
+    data = b"".join(
+        json.dumps(event).encode() + b"\n" for event in ({"event": "idle"}, long, {"event": "idle"})
+    )
+    for size in (1 << 16, 7_001, 300_060):
+        pieces = [data[i : i + size] for i in range(0, len(data), size)]
+        child = Child.__new__(Child)
+        child._pieces, child.output = [], SimpleNamespace(fileno=lambda: 0)
+        monkeypatch.setattr(os, "read", lambda *_, left=pieces: left.pop(0) if left else b"")
+        heard = []
+        while (events := child.read()) is not None:
+            heard += events
+        assert heard == [{"event": "idle"}, long, {"event": "idle"}]
+
+
+def test_a_line_without_an_end_is_no_event(monkeypatch):
+    monkeypatch.setattr("jslds_bench.processes.child._LONGEST", 100)
+    child = Child.__new__(Child)
+    child._pieces, child.output = [], SimpleNamespace(fileno=lambda: 0)
+    monkeypatch.setattr(os, "read", lambda *_: b"x" * 60)
+    assert child.read() == []
+    (garbled,) = child.read()
+    assert garbled == Garbled("x" * 60)
+
+
+def test_cores_that_do_not_suffice_are_not_held(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("jslds_bench.processes.cores.usable_cores", lambda: [0, 1, 2, 3])
+    others, ours, third = Cores(), Cores(), Cores()
+    assert others.take(0, 3) == [0, 1, 2]
+    assert ours.take(0, 2) == [0, 1]  # its own, for nobody has two more
+    assert third.take(0, 1) == [3]

@@ -51,6 +51,7 @@ OTHER = {
     "jax_threefry_partitionable": not jax.config.jax_threefry_partitionable,
     "jax_numpy_dtype_promotion": "strict",
     "jax_disable_jit": True,
+    "jax_disable_most_optimizations": not jax.config.read("jax_disable_most_optimizations"),
 }
 
 
@@ -63,7 +64,8 @@ def test_an_option_is_set_back_and_named(name):
                 raise then
 
     before = options()
-    with pytest.raises(ValueError, match=f"it switched {name} for the whole process: use `with"):
+    instead = "use `with" if OPTIONS[name] else "leave it as it is"
+    with pytest.raises(ValueError, match=f"it switched {name} for the whole process: {instead}"):
         switch()
     assert options() == before
     with pytest.raises(KeyError):
@@ -103,10 +105,15 @@ def test_options_of_the_shell_are_in_digests_and_those_of_this_process_are_not(m
     with jax.enable_x64(True):
         assert resolve(load_suite("smoke")).jobs[0].digest == plain
     monkeypatch.setenv("JAX_ENABLE_X64", "1")
-    assert resolve(load_suite("smoke")).jobs[0].digest != plain
+    other = resolve(load_suite("smoke")).jobs[0].digest
+    assert other != plain
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "false")  # which moves the last bits of a network
+    assert resolve(load_suite("smoke")).jobs[0].digest not in (plain, other)
 
 
 def test_options_of_a_worker_are_in_the_names_of_networks_that_it_keeps():
     about = worker_environment()
     other = {**about, "options": {**about["options"], "jax_default_prng_impl": "rbg"}}
-    assert len({cache.network_key("a network", one) for one in (about, other)}) == 2
+    older = {**about, "scipy": "1.0"}  # what makes networks of known dynamics solves with it
+    faster = {**about, "options": {**about["options"], "jax_disable_most_optimizations": "other"}}
+    assert len({cache.network_key("a network", one) for one in (about, other, older, faster)}) == 4

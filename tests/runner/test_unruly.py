@@ -117,6 +117,12 @@ def test_a_plan_is_the_same_wherever_it_is_made(tmp_path):
     assert plan(Wanted(suite)) == resolve(suite)
 
 
+def test_a_plan_of_any_length_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("jslds_bench.processes.child._LONGEST", 20_000)  # as 64 MB are to 42,000 jobs
+    suite = load_suite(suite_file(tmp_path, '"persistence"', '"slow"', seeds=str(list(range(200)))))
+    assert len(plan(Wanted(suite)).jobs) == 400
+
+
 def test_a_run_whose_plugin_ends_the_process_is_told_and_does_the_rest(tmp_path, monkeypatch):
     env = {**os.environ, "UNRULY_IMPORT": "exits"}
     words = ["-m", "jslds_bench", "run", "--suite", suite_file(tmp_path, '"when_made"', '"persistence"')]
