@@ -1,4 +1,6 @@
-"""How often `compare` tells equal sides apart, and sees what is 10 % worse: the tables of docs/statistics.md.
+"""How often `compare` calls equal sides, and what is 10 % worse, and what intervals over tasks hold.
+
+These are the tables of docs/statistics.md.
 
 ``python reports/level.py`` writes ``reports/reference/level/values.csv``, the same on every machine, and
 ``python reports/quote.py`` puts it into the page. A table of verdicts has 96 rows: 3 networks × 8 models × 4
@@ -16,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from jslds_bench.analysis.stats import flip_p
+from jslds_bench.analysis.tasks import draw_seeds, improvement, interval
 from jslds_bench.compare.tolerance import QUALITY
 from jslds_bench.compare.verdicts import ALPHA
 
@@ -83,6 +86,43 @@ def seen(kind: str, size: float, n: int, tables: int) -> float:
     return found / (tables * SHAPE[0] * SHAPE[1])
 
 
+def seen_among(n_rows: int, n: int, tables: int) -> float:
+    """The share with a verdict of one row, 10 % up, among `n_rows` that are not; normal noise of 5 %."""
+    rng, found = np.random.default_rng([n, n_rows]), 0
+    margins = np.full(n_rows, math.log1p(QUALITY.relative))
+    for _ in range(tables):
+        changes = 0.05 * math.sqrt(2) * rng.normal(size=(n_rows, n))
+        changes[0] += math.log(1.1)
+        found += int(flip_p(changes, margins)[0] <= ALPHA)
+    return found / tables
+
+
+AHEAD = ("0.95 on every task", "0.02 or 0.98 by task", "beta(4 1) by task")
+
+
+def ahead(kind: str, rng: np.random.Generator, n_tasks: int) -> np.ndarray:
+    """In each task the chance that one model is ahead of the other in a run."""
+    if kind == AHEAD[0]:
+        return np.full(n_tasks, 0.95)
+    if kind == AHEAD[1]:
+        return rng.choice([0.02, 0.98], size=n_tasks)
+    return rng.beta(4, 1, size=n_tasks)
+
+
+def held(kind: str, n_tasks: int, n_seeds: int, tables: int) -> float:
+    """How often the interval over seeds holds the chance of improvement on these very tasks."""
+    rng, found = np.random.default_rng([n_tasks, n_seeds]), 0
+    of, seeds = np.repeat([str(i) for i in range(n_tasks)], n_seeds), list(range(n_seeds)) * n_tasks
+    for draw in range(tables):
+        chances = ahead(kind, rng, n_tasks)
+        lost = rng.random(len(of)) >= np.repeat(chances, n_seeds)
+        scores = np.stack([lost, ~lost], axis=1).astype(float)
+        weights = draw_seeds(of.tolist(), seeds, 1000, draw)
+        low, high = interval(improvement(scores, weights)[:, 0, 1])
+        found += int(low - 1e-9 <= chances.mean() <= high + 1e-9)
+    return found / tables
+
+
 def measured(scale: float = 1.0) -> Iterator[tuple[str, int, str, float, int]]:
     """(table, seeds, kind, share, tables); `scale` of the full number of tables."""
     many, few = (max(round(scale * n), 2) for n in (TABLES, CHANGED_TABLES))
@@ -95,6 +135,18 @@ def measured(scale: float = 1.0) -> Iterator[tuple[str, int, str, float, int]]:
                 yield "10 % up", n, f"{kind}, {name}", seen(kind, size, n, few), few
         for kind in list(KINDS)[3:]:
             yield "10 % up", n, kind, seen(kind, 1.0, n, few), few
+    yield from measured_further(scale)
+
+
+def measured_further(scale: float = 1.0) -> Iterator[tuple[str, int, str, float, int]]:
+    """The rest of it: one row among many, and intervals of the chance of improvement."""
+    few = max(round(scale * 5 * CHANGED_TABLES), 2)
+    for n in (6, 10, 20):
+        for rows in (1, 4, 24, 96, 400):
+            yield "one row up", n, f"of {rows}", seen_among(rows, n, few), few
+    for n_tasks, n_seeds in ((7, 2), (7, 3), (10, 3), (10, 5)):
+        for kind in AHEAD:
+            yield f"held of {n_tasks} tasks", n_seeds, kind, held(kind, n_tasks, n_seeds, few), few
 
 
 def main() -> None:

@@ -169,7 +169,8 @@ TABLES = {
 }
 
 
-SHARES = {"level": "equal sides", "skewed": "skewed changes", "power": "10 % up"}
+SHARES = {"level": "equal sides", "skewed": "skewed changes", "power": "10 % up", "rows": "one row up"}
+SHARES |= {f"held_{n}": f"held of {n} tasks" for n in (7, 10)}
 """Of what `reports/level.py` has measured: seeds × kinds."""
 
 

@@ -11,12 +11,13 @@ from jslds_bench.dynamics.rollout import free_run, trajectories
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.models.persistence import Persistence
 from jslds_bench.settings.draws import purpose_key
-from jslds_bench.settings.networks import SETTING
+from jslds_bench.settings.networks import SETTING, Shared
 from jslds_bench.settings.networks import arrays as fa
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.settings.networks.calls import compile_anew, timed_call
 from jslds_bench.settings.networks.portrait import N_SYSTEMS, settled
 from jslds_bench.tasks.context_integration import ContextIntegration
+from jslds_bench.tasks.sine_generator import SineGenerator
 
 TASK = ContextIntegration(n_steps=6)
 
@@ -224,3 +225,16 @@ def test_first_steps_and_those_that_are_not_scored_are_left_out():
     np.testing.assert_array_equal(settled(np.ones(4), 2), [False, False, True, True] * 2)
     np.testing.assert_array_equal(settled(np.array([0, 0, 0, 1]), 1), [False, False, False, True])
     np.testing.assert_array_equal(settled(np.array([1, 1]), 1), [True, True])
+
+
+def test_trials_that_were_fitted_to_are_counted(evaluated, network, reference):
+    """Two draws of a task of two trials are the same ones; of one with noise none are."""
+    few = SineGenerator(n_frequencies=2, n_steps=4)
+    for task, count in ((few, 20), (TASK, 0)):
+        fit, scored = (ev.draw_trials(task, 0, purpose, 20) for purpose in ("fit", "evaluation"))
+        assert ev.seen_before(scored, fit) == count
+    assert ev.seen_before(ev.draw_trials(few, 0, "fit", 20), ev.draw_trials(few, 0, "fit", 1)) < 20
+    _, evaluation = evaluated["persistence"]
+    for trials, count in ((ev.draw_trials(TASK, 0, "fit", 24), 0), (evaluation.trials, 20)):
+        detail = SETTING.detail(Shared(TASK, network, trials, reference), evaluation)
+        assert detail["n_scored_seen"] == count

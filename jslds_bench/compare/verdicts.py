@@ -312,7 +312,7 @@ def _row(case: _Case) -> Row:
     mean = sign * float(case.worse.mean()) if len(case.worse) else math.nan
     low, high = sorted(sign * end for end in case.interval)
     if case.ratio:
-        mean, low, high = (math.expm1(x) if x < 700 else math.inf for x in (mean, low, high))
+        mean, low, high = (math.inf if x >= 700 else math.expm1(x) for x in (mean, low, high))
     sides = [[pair[i] for pair in p.pairs] for i in (0, 1)]
     a, b = (float(np.mean(side)) if side else math.nan for side in sides)
     if not (math.isfinite(a) and math.isfinite(b)):

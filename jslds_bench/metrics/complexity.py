@@ -56,6 +56,9 @@ class NSystems(Complexity):
 class NSystemsEffective(Complexity):
     """exp(−Σ p ln p), p the share of steps of each distinct system: rare ones count for little.
 
+    Of 2,048 sampled steps: of a thousand systems in equal use they show 750, of eight thousand 1,700. Beyond
+    some hundreds it is a lower bound, and says "many".
+
     Reference: Hill (1973), order 1.
     """
 

@@ -128,7 +128,8 @@ class EDMD:
                 progress(i, len(self.ridge), f"ridge {ridge:g}")
                 tried = _as_float32(blank, solved(ridge))
                 errors.append(free_run_error(tried, network, trials.part(slice(cut, None)), states[cut:]))
-            best = self.ridge[int(np.argmin(errors))]
+            # Where all diverge they tie, and the largest is the likeliest to do less harm.
+            best = -min(zip(errors, (-ridge for ridge in self.ridge), strict=True))[1]
             solved = _solver(blank, states, trials.inputs)
         return _as_float32(blank, solved(best))
 

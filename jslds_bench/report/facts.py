@@ -50,6 +50,7 @@ def facts(data: RunData) -> list[Fact]:
             f"{counted(len(data.models), 'model')}, seeds {ranges(data.seeds) or 'none'}",
         ),
         Fact("data", _origins(data)),
+        Fact("scored trials that fits saw", _seen(data)),
         Fact("records", f"{len(records)}, {ok} of them ok"),
         Fact("command", str(data.meta.get("command", ""))),
         Fact("started", _moment(data.meta.get("started"))),
@@ -256,6 +257,16 @@ def failures(data: RunData) -> list[Failure]:
         Failure(task, network, model, ranges(seeds), status, reason)
         for (task, network, model, status, reason), seeds in groups.items()
     ]
+
+
+def _seen(data: RunData) -> str:
+    """Tasks of so few different trials that some of those scored were fitted to: ``sines (100%)``."""
+    shares: dict[str, list[float]] = {}
+    for record in data.everything:
+        seen, n = record.detail.get("n_scored_seen"), record.detail.get("n_scored")
+        if seen and n:
+            shares.setdefault(record.task, []).append(seen / n)
+    return ", ".join(f"{task} ({statistics.fmean(found):.0%})" for task, found in shares.items())
 
 
 def _origins(data: RunData) -> str:

@@ -34,10 +34,14 @@ def test_what_is_said_of_ten_times_the_weights():
     systems = _became("heavier", "n_systems_effective")
     more = {task: round(ratio, 2) for task, (ratio, _) in systems.items() if ratio > 1}
     assert more == {MEMORY: 1.07, "poisson_clicks": 1.06}
-    assert len(_sorted("heavier", "n_systems_effective")["better"]) == 3
-    ratios = sorted(ratio for ratio, _ in _became("heavier", "task_error_network").values())
-    assert ratios[2] > 2.75
-    assert all(0.99 < ratio < 1.0101 for ratio in ratios[:2])
+    found = _sorted("heavier", "n_systems_effective")
+    assert (len(found["better"]), found["worse"]) == (3, {MEMORY})
+    prices = _became("heavier", "task_error_network")
+    found = _sorted("heavier", "task_error_network")
+    assert min(prices[task][0] for task in found["worse"]) > 2.75
+    assert (len(found["worse"]), found["cannot tell"]) == (4, {"poisson_clicks"})
+    assert found["same"] == {"delayed_match", "sine_generator"}
+    assert prices["delayed_match"][0] == pytest.approx(3.2, abs=0.1)
 
 
 def test_what_is_said_of_steps_of_the_network_in_the_expansion():
@@ -51,6 +55,13 @@ def test_what_is_said_of_steps_of_the_network_in_the_expansion():
     assert systems["better"] == {CONTEXT}
     assert systems["worse"] == set()
     assert _fewer("refined") & errors["better"] == {MEMORY, CONTEXT, "path_integration", "ready_set_go"}
+    ratios = {task: ratio for task, (ratio, _) in _became("refined", "n_systems_effective").items()}
+    assert {task for task in errors["better"] if ratios[task] < 0.95} == {
+        CONTEXT,
+        "path_integration",
+        "ready_set_go",
+    }
+    assert round(ratios[MEMORY], 2) == 0.98
     ratios = [ratio for ratio, _ in _became("refined", "n_systems_effective").values() if ratio > 1]
     assert sorted(round(ratio, 2) for ratio in ratios) == [1.01, 1.10, 1.38]
     ratio, verdict = _became("refined", "task_error_network")[CONTEXT]

@@ -23,7 +23,7 @@ from jslds_bench.errors import UsageError
 from jslds_bench.records.store import read_arrays, read_record, record_path, write_record
 from jslds_bench.report import write_report
 from jslds_bench.report.data.run import load_data, run_data
-from jslds_bench.report.facts import verdict
+from jslds_bench.report.facts import facts, verdict
 from jslds_bench.report.plans.every import plans
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import theme
@@ -423,6 +423,17 @@ def test_a_verdict_of_many_networks_counts_and_sets_no_error_beside_that_of_anot
     ]
     (only,) = verdict(run_data([r for r in records if r.model == "lds"]))
     assert only == "The least free-run error is that of lds in 5 of 5 (each a network on a task)."
+
+
+def test_the_description_says_which_tasks_score_what_was_fitted_to(make):
+    def seen(task, seed, n):
+        record = make(task, seed=seed)
+        return dataclasses.replace(record, detail={**record.detail, "n_scored": 40, "n_scored_seen": n})
+
+    records = [seen("sines", 0, 40), seen("sines", 1, 40), seen("clicks", 0, 0), seen("match", 0, 34)]
+    told = {fact.name: fact.text for fact in facts(run_data(records))}
+    assert told["scored trials that fits saw"] == "sines (100%), match (85%)"
+    assert "scored trials that fits saw" not in {fact.name for fact in facts(run_data(records[2:3]))}
 
 
 def test_a_verdict_of_nothing(write_run, make):

@@ -110,7 +110,8 @@ def chosen(
         made = make(size, slice(None, cut), None)
         tried = [made(ridge) for ridge in ridges]
         of_each = [free_run_error(model, network, unseen, states[cut:]) for model in tried]
-        least = int(np.argmin(of_each))
+        # Where all diverge they tie, and the largest ridge is the likeliest to do less harm.
+        _, _, least = min((of_each[k], -ridges[k], k) for k in range(len(ridges)))
         best.append((tried[least], ridges[least]))
         errors.append(of_each[least])
     at = least_adequate(errors)

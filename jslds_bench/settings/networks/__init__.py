@@ -88,6 +88,7 @@ class Networks(Setting[Shared, Evaluation]):
         return {
             "n_trials": len(evaluation.states),
             "n_fit_trials": len(shared.fit_trials.inputs),
+            "n_scored_seen": ev.seen_before(evaluation.trials, shared.fit_trials),
             "n_network_points": [len(r.points) for r in shared.reference],
             "reference_completeness": [r.completeness for r in shared.reference],
             "n_model_points": None if evaluation.found is None else [len(x) for x in evaluation.found],

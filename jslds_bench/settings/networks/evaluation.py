@@ -31,8 +31,17 @@ LEAST_STARTS = 32  # of each of the two searches for the reference, under each u
 
 
 def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:
-    """Trials for "evaluation", "fit" or "reference": disjoint draws, read-only."""
+    """Trials for "evaluation", "fit" or "reference", each drawn by itself, read-only.
+
+    Of a task of few different trials two draws may hold the same ones: `seen_before` counts them.
+    """
     return read_only(_sample(task, purpose_key(seed, purpose), n_trials))
+
+
+def seen_before(trials: Trials, others: Trials) -> int:
+    """How many of `trials` are among the `others`: they have the same inputs, and so the same states."""
+    known = {np.asarray(inputs).tobytes() for inputs in others.inputs}
+    return sum(np.asarray(inputs).tobytes() in known for inputs in trials.inputs)
 
 
 def context_of(u_stars: Any, u_star: Any) -> np.ndarray:
