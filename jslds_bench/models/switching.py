@@ -12,7 +12,9 @@ from jslds_bench.switching.parameters import TransitionKind
 _SIZES = """
         n_latent: principal components kept (of those that vary). What they leave out is the model's floor,
             the metric `projection_error`. Recordings and spikes bring their own.
-        max_iterations: EM iterations of each start."""
+        max_iterations: EM iterations of each start.
+        ridge: shrinkage of A, V and C to 0, in pseudo-observations; of several, that of least error is chosen
+            with K. One that is too small can let a free run diverge, of few modes above all."""
 _MODES = """
         n_modes: K; of several, the least whose free-run error on held-out trials is within 5 % of the best,
             then fitted to all. Recordings bring theirs; spikes take the best of those that are at most 4.
@@ -31,6 +33,7 @@ class LDS(SwitchingModel, explained=_SIZES):
 
     n_latent: int = 20
     max_iterations: int = 60
+    ridge: tuple[float, ...] = (1e-2,)
     n_modes: tuple[int, ...] = dataclasses.field(default=(1,), init=False)
     restarts: int = dataclasses.field(default=1, init=False)
 
@@ -52,6 +55,7 @@ class SLDS(SwitchingModel, explained=_MODES + _SIZES):
     n_latent: int = 20
     restarts: int = 1
     max_iterations: int = 60
+    ridge: tuple[float, ...] = (1e-2,)
 
     transitions: ClassVar[TransitionKind] = "sticky"
     SMOKE: ClassVar[dict[str, Any]] = {"n_modes": (2,), "n_latent": 3, "max_iterations": 3}

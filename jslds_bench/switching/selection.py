@@ -1,4 +1,4 @@
-"""How many modes: held-out error along a ladder of K, and the fit to all data that follows."""
+"""How many modes, with which ridge: held-out error along a ladder of K, and the fit to all that follows."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ class Curve(NamedTuple):
         n_modes: the K tried, rising, [C].
         error: what the choice goes by; inf where a prediction left the finite numbers, [C].
         chosen: index into the curve.
+        ridge: the ridge that has this error, of those that were tried at each K, [C].
     """
 
     n_modes: Int[Any, " C"]
     error: Float[Any, " C"]
     chosen: int
+    ridge: Float[Any, " C"]
 
     def series(self) -> dict[str, list[float]]:
         """As a record keeps it."""
@@ -41,6 +43,7 @@ class Curve(NamedTuple):
             "n_modes_tried": self.n_modes.tolist(),
             "n_modes_error": self.error.tolist(),
             "n_modes_chosen": [self.n_modes[self.chosen].item()],
+            "n_modes_ridge": self.ridge.tolist(),
         }
 
 
@@ -52,6 +55,7 @@ def select_modes(
     error: Callable[[Fit], float],
     *,
     key: PRNGKeyArray,
+    ridges: Sequence[float] | None = None,
     error_of_whole: Callable[[Fit], float] | None = None,
     within: float = WITHIN,
     settings: FitSettings = DEFAULT_SETTINGS,
@@ -59,11 +63,11 @@ def select_modes(
 ) -> tuple[Fit, Curve]:
     """Every K fitted to `part` and scored by `error`; the chosen fit goes on with `whole` from there.
 
-    K rises until `PATIENCE` of them in a row, no better, have followed the best. One that diverged, or all
-    but did (its error is above that of the mean), says nothing of larger ones and does not count. Chosen is
-    the least K whose error is within 5 % (`within`) of the best. More trials raise the likelihood of the next
-    step; where the free run is lost by that, as one mode that leads trials away can do, the fit to the part
-    stays.
+    With each K all `ridges` are tried (None: that of `spec`), and the fit of least error is the K's. K rises
+    until `PATIENCE` of them in a row, no better, have followed the best. One that diverged, or all but did
+    (its error is above that of the mean), says nothing of larger ones and does not count. Chosen is the least
+    K whose error is within 5 % (`within`) of the best. More trials raise the likelihood of the next step;
+    where the free run is lost by that, as one mode that leads trials away can do, the fit to the part stays.
 
     Args:
         part, whole: (observations, inputs or None); the part leaves out the trials that `error` is of.
@@ -72,32 +76,42 @@ def select_modes(
             same factor, that fit is not taken. None: it always is.
         within: as in `least_adequate`.
     """
-    if not n_modes:
-        raise UsageError("n_modes is empty, expected at least one K to try")
-    ladder = sorted(n_modes)
+    ladder, of_each = sorted(n_modes), [spec.ridge] if ridges is None else list(ridges)
+    if not ladder or not of_each:
+        raise UsageError(f"n_modes is {ladder} and ridge {of_each}, expected at least one of each to try")
     errors: list[float] = []
     fits: list[Fit] = []
+    n_parts = len(ladder) * len(of_each) + 1
     for i, k in enumerate(ladder):
+        tried: list[tuple[float, float, Fit]] = []
+        for ridge in of_each:
 
-        def report(done: int, total: int, text: str, i: int = i, k: int = k) -> None:
-            progress(i * total + done, (len(ladder) + 1) * total, f"K = {k}, {text}")
+            def report(done: int, total: int, text: str, k: int = k, at: int = i, of: float = ridge) -> None:
+                at = at * len(of_each) + of_each.index(of)
+                which = f"K = {k}" + (f", ridge {of:g}" if len(of_each) > 1 else "")
+                progress(at * total + done, n_parts * total, f"{which}, {text}")
 
-        one = dataclasses.replace(spec, n_modes=k)
-        fits.append(fit(one, *part, key=key, settings=settings, progress=report))
-        errors.append(error(fits[-1]))
+            one = dataclasses.replace(spec, n_modes=k, ridge=ridge)
+            fitted = fit(one, *part, key=key, settings=settings, progress=report)
+            tried.append((error(fitted), -ridge, fitted))
+        # Where all diverge they tie, and the largest ridge is the likeliest to do less harm.
+        least = min(tried, key=lambda of: of[:2])
+        errors.append(least[0])
+        fits.append(least[2])
         if _enough(errors):
             break
     chosen = least_adequate(errors, within)
 
     def last(done: int, total: int, text: str) -> None:
-        progress(len(ladder) * total + done, (len(ladder) + 1) * total, f"all trials, {text}")
+        progress((n_parts - 1) * total + done, n_parts * total, f"all trials, {text}")
 
     fitted = refine(fits[chosen], *whole, settings=settings, progress=last)
     kept = fits[chosen]
     if error_of_whole is not None and error_of_whole(fitted) > within * error_of_whole(kept) + ROUNDING:
         lost = "fitted to all trials its free run followed them worse: the fit to three quarters is kept"
         fitted = dataclasses.replace(kept, notes=(*kept.notes, lost))
-    return fitted, Curve(np.array(ladder[: len(errors)]), np.array(errors), chosen)
+    of_least = np.array([one.spec.ridge for one in fits])
+    return fitted, Curve(np.array(ladder[: len(errors)]), np.array(errors), chosen, of_least)
 
 
 def _enough(errors: Sequence[float]) -> bool:

@@ -160,8 +160,26 @@ def test_the_number_of_modes_is_chosen_on_held_out_trials():
     assert np.diff(series["objective"]).min() > -1e-9
 
 
+def test_the_ridge_is_chosen_on_held_out_trials_too():
+    told = []
+    trials = ev.draw_trials(TASK, 0, "fit", 40)
+    model = LDS(max_iterations=4, ridge=(0.01, 1e5))
+    fitted = model.fit(TASK, fold(), trials, jax.random.key(0), lambda *of: told.append(of))
+    series = fitted.fit_series()
+    assert (series["n_modes_tried"], series["n_modes_ridge"]) == ([1], [0.01])
+    assert fitted._fit.spec.ridge == 0.01
+    assert {text.split(",")[1] for *_, text in told if "K = 1" in text} == {" ridge 0.01", " ridge 100000"}
+    assert all(done <= total for done, total, _ in told)
+
+
+@pytest.mark.parametrize("wrong", [(), (-1.0,), (np.nan,)])
+def test_a_ridge_is_a_number_of_at_least_0(wrong):
+    with pytest.raises(UsageError, match="ridge must be numbers of at least 0"):
+        LDS(ridge=wrong)
+
+
 def test_records_hold_these_parameters_in_this_order():
-    sizes = {"n_latent": 20, "max_iterations": 60}
+    sizes = {"n_latent": 20, "max_iterations": 60, "ridge": (0.01,)}
     assert list(dataclasses.asdict(LDS()).items()) == [*sizes.items(), ("n_modes", (1,)), ("restarts", 1)]
     several = [("n_modes", (1, 2, 4, 8, 16, 32)), ("n_latent", 20), ("restarts", 1)]
     for entry in (SLDS(), RecurrentSLDS()):

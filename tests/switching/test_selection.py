@@ -85,8 +85,38 @@ def test_the_ladder_ends_where_finite_errors_no_longer_fall(known, errors, tried
     assert curve.n_modes.tolist() == ladder[:tried]
 
 
+def test_the_ridge_of_least_error_is_chosen_with_each_k(known, monkeypatch):
+    system, given = known
+    monkeypatch.setattr(selection, "fit", lambda spec, *_, **__: dataclasses.replace(given, spec=spec))
+    monkeypatch.setattr(selection, "refine", lambda fitted, *_, **__: fitted)
+    errors = {
+        (1, 0.01): 0.9,
+        (1, 1.0): 0.8,
+        (2, 0.01): np.inf,
+        (2, 1.0): 0.2,
+        (4, 0.01): np.inf,
+        (4, 1.0): np.inf,
+    }
+    data = system.observations, system.inputs
+    fitted, curve = selection.select_modes(
+        Spec(1),
+        [1, 2, 4],
+        data,
+        data,
+        lambda found: errors[found.spec.n_modes, found.spec.ridge],
+        ridges=(0.01, 1.0),
+        key=jax.random.key(0),
+    )
+    assert curve.error.tolist() == [0.8, 0.2, np.inf]
+    assert curve.ridge.tolist() == [1.0, 1.0, 1.0]  # where both diverge, the larger
+    assert (fitted.spec.n_modes, fitted.spec.ridge) == (2, 1.0)
+    assert curve.series()["n_modes_ridge"] == [1.0, 1.0, 1.0]
+
+
 def test_nothing_to_try_is_refused():
-    with pytest.raises(UsageError, match="n_modes is empty"):
+    with pytest.raises(
+        UsageError, match=r"n_modes is \[\] and ridge \[0.01\], expected at least one of each"
+    ):
         selection.select_modes(Spec(1), [], (None, None), (None, None), lambda _: 0.0, key=jax.random.key(0))
 
 

@@ -206,6 +206,7 @@ class SwitchingModel:
 
     transitions: ClassVar[TransitionKind]
     n_modes: Sequence[int]
+    ridge: Sequence[float]
     n_latent: int
     restarts: int
     max_iterations: int
@@ -220,6 +221,8 @@ class SwitchingModel:
                 "n_modes must be whole numbers of at least 1 and n_latent at least 1, "
                 f"got {list(self.n_modes)} and {self.n_latent}"
             )
+        if not self.ridge or not all(x >= 0 for x in self.ridge):
+            raise UsageError(f"ridge must be numbers of at least 0, got {list(self.ridge)}")
         self._settings()
 
     def _settings(self, **more: Any) -> switching.FitSettings:
@@ -230,8 +233,9 @@ class SwitchingModel:
     ) -> SwitchingSystem:
         """A switching system on the principal components of the network's states h_0 … h_T, and its inputs.
 
-        K is chosen on the last quarter of the trials (`selection.select_modes`), by the free run from h_0
-        that the model is scored by; the fit to all trials has to follow them as well as that to the others.
+        K and ridge are chosen on the last quarter of the trials (`selection.select_modes`), by the free run
+        from h_0 that the model is scored by; the fit to all trials has to follow them as well as that to the
+        others.
         """
         states = trajectories(network, trials.inputs).astype(np.float64)
         rows = states.reshape(-1, network.n_state)
@@ -240,7 +244,7 @@ class SwitchingModel:
         rank = int(np.sum(variances > _RANK * variances.max()))
         basis = pca(rows, min(self.n_latent, max(rank, 1)))
         x, u = (states - basis.mean) @ basis.loadings, _from_zero(trials.inputs)
-        spec = switching.Spec(self.n_modes[0], transitions=self.transitions)
+        spec = switching.Spec(self.n_modes[0], transitions=self.transitions, ridge=self.ridge[0])
         how: Any = {"key": key, "settings": self._settings(tolerance=_KNOWN), "progress": progress}
 
         def described(fitted: switching.Fit, curve: Curve | None = None) -> SwitchingSystem:
@@ -249,7 +253,7 @@ class SwitchingModel:
             )
             return SwitchingSystem(params, mean, loadings, fitted, curve)
 
-        if len(self.n_modes) == 1:
+        if len(self.n_modes) == len(self.ridge) == 1:
             return described(switching.fit(spec, x, u, **how))
         n_held_out = len(x) // 4
         seen, unseen = slice(None, -n_held_out), slice(-n_held_out, None)
@@ -257,19 +261,22 @@ class SwitchingModel:
         def error(fitted: switching.Fit, of: slice = unseen) -> float:
             return free_run_error(described(fitted), network, trials.part(of), states[of])
 
-        of_all = partial(error, of=slice(None))
-        part, whole = (x[seen], u[seen]), (x, u)
-        return described(*select_modes(spec, self.n_modes, part, whole, error, error_of_whole=of_all, **how))
+        how |= {"ridges": self.ridge, "error_of_whole": partial(error, of=slice(None))}
+        return described(*select_modes(spec, self.n_modes, (x[seen], u[seen]), (x, u), error, **how))
 
     def fit_recording(
         self, task: ObservedTask, recording: Recording, key: jax.Array, progress: Progress = silent
     ) -> RecordedSystem:
-        """A switching system behind emissions, of the D and (unless ours is 1) the K of the task's set-up."""
+        """A switching system behind emissions, of the D and (unless ours is 1) the K of the task's set-up.
+
+        Nothing is chosen: of several ridges it has the first.
+        """
         spec = switching.Spec(
             1 if self.n_modes == (1,) else task.setup.n_modes,
             None if recording.emissions == "identity" else task.setup.n_latent,
             self.transitions,
             recording.emissions,
+            ridge=self.ridge[0],
         )
         data = recording.observations, recording.inputs
         fitted = switching.fit(spec, *data, key=key, settings=self._settings(), progress=progress)
@@ -281,14 +288,14 @@ class SwitchingModel:
         """A switching system behind Poisson emissions of all units, without inputs, of the task's D.
 
         K is the one of `n_modes`, of those that are at most 4 if there are any, by which held-out units of
-        unseen trials are told best from the others; of many trials 400 are drawn for that choice. The fit is
-        to all of them.
+        unseen trials are told best from the others, with the ridge that does so; of many trials 400 are drawn
+        for that choice. The fit is to all of them.
         """
         few = [k for k in self.n_modes if k <= _SPIKE_MODES] or [min(self.n_modes)]
         draw, start = jax.random.split(key)
-        spec = switching.Spec(few[0], task.n_latent, self.transitions, "poisson")
+        spec = switching.Spec(few[0], task.n_latent, self.transitions, "poisson", ridge=self.ridge[0])
         how: Any = {"key": start, "settings": self._settings(tolerance=TOLERANCE), "progress": progress}
-        if len(few) == 1:
+        if len(few) == len(self.ridge) == 1:
             return SpikingSystem.of(switching.fit(spec, trials.counts, **how), trials)
         order = np.asarray(jax.random.permutation(draw, len(trials.counts)))[:_CHOICE_TRIALS]
         unseen, seen = np.split(trials.counts[order], [len(order) // 4])
@@ -298,5 +305,6 @@ class SwitchingModel:
             told = SpikingSystem.of(fitted, trials).infer(unseen[..., inside], None, start).rates
             return -float(rate_bits_per_spike(unseen[..., ~inside], told[..., ~inside]))
 
-        chosen = select_modes(spec, few, (seen, None), (trials.counts, None), error, within=1, **how)
+        how |= {"ridges": self.ridge, "within": 1}
+        chosen = select_modes(spec, few, (seen, None), (trials.counts, None), error, **how)
         return SpikingSystem.of(chosen[0], trials, chosen[1])

@@ -74,7 +74,7 @@ def k_plans(data: RunData, task: str, network: str) -> Iterator[Plan]:
     for style, record in _fits(data, task, network):
         tried, new, old = (np.asarray(record.series.get(name, ()), float) for name in TRIED[:3])
         error = new if new.size else old
-        if tried.size and error.size == tried.size:
+        if tried.size > 1 and error.size == tried.size:
             chosen = record.series.get("n_modes_chosen") or [np.nan]
             curves.append(Curve(style, tried, error, chosen[0]))
     if curves:
