@@ -328,9 +328,18 @@ def _place(ax: Axes, x: float, y: float) -> tuple[float, float]:
 
 
 def log_axis(axis: Any) -> None:
-    """Plain numbers on a logarithmic axis (matplotlib's own would need mathtext)."""
+    """Plain numbers on a logarithmic axis (matplotlib's own would need mathtext).
+
+    Of less than two decades 2 and 5 have theirs too, or there would be too few to read by.
+    """
+
+    def between(value: float, _: object) -> str:
+        low, high = axis.get_view_interval()
+        lead = round(value / 10 ** math.floor(math.log10(value)))
+        return number(value, 1) if lead in (2, 5) and high < 100 * low else ""
+
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 1)))
-    axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    axis.set_minor_formatter(FuncFormatter(between))
 
 
 def marker(symbol: str, color: str, label: str, filled: bool = False) -> Line2D:

@@ -30,7 +30,7 @@ def spectra(heading: str, panels: Sequence[Spectrum], names: Sequence[str]) -> F
     """One panel per Spectrum, in the complex plane; symbols tell the distinct u* apart: `names`."""
     n_inputs = max(len(p.model) for p in panels)
     kinds = [marker(SYMBOLS[k], MUTED, f"{names[k]}", True) for k in range(min(n_inputs, 6))]
-    legend = kinds if n_inputs > 1 else []
+    legend = kinds if n_inputs > 1 else [marker(SYMBOLS[0], MUTED, "model")]
     if any(p.network is not None for p in panels):
         legend = [*legend, marker("o", INK, "network, at a fixed point")]
     one = len(panels) == 1

@@ -20,7 +20,7 @@ PARTS = (
     "figures",
     "measuring speeds",
 )
-COLORS = dict(zip(PARTS, PALETTE, strict=False)) | {"other": MUTED, "halted": GRID, "idle": GRID}
+COLORS = dict(zip(PARTS, PALETTE, strict=False)) | {"other": MUTED, "halted": "#b9a9c9", "idle": GRID}
 
 
 def time_parts(heading: str, rows: Mapping[str, Mapping[str, float]]) -> Figure:

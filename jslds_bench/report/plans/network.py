@@ -78,7 +78,9 @@ def _trajectories(data: RunData, heading: str, usable: Examples) -> Figure:
     legend = [
         network_line("network"),
         stroke(MUTED, "model, free-run"),
+        marker("D", MUTED, "its end", filled=True),
         marker(".", MUTED, "model, one-step", filled=True),
+        marker("s", INK, "h_0", filled=True),
     ]
     return scenes(heading + "one trial", panels, PLANE, legend)
 
