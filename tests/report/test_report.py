@@ -432,7 +432,7 @@ def test_the_description_says_which_tasks_score_what_was_fitted_to(make):
 
     records = [seen("sines", 0, 40), seen("sines", 1, 40), seen("clicks", 0, 0), seen("match", 0, 34)]
     told = {fact.name: fact.text for fact in facts(run_data(records))}
-    assert told["scored trials that fits saw"] == "sines (100%), match (85%)"
+    assert told["scored trials that fits saw"] == "match (85%), sines (100%)"
     assert "scored trials that fits saw" not in {fact.name for fact in facts(run_data(records[2:3]))}
 
 
