@@ -94,7 +94,7 @@ def verdict(data: RunData) -> list[str]:
     limited = any(_systems(data, leader.best) is not None for leader in found)
     lead = f"Of descriptions by at most {FEW_SYSTEMS} local systems, " if limited else ""
     if len(found) <= MAX_NAMED:
-        lines = [lead + "; ".join(_leads(data, leaders) for leaders in _by_leader(found))]
+        lines = [lead + _leads(data, found)]
         lines.append("; ".join([*_behind(data, found), *_beyond(data, found)]))
     else:
         lines = [lead + _counts(data, found)]
@@ -156,9 +156,20 @@ def _lead(data: RunData, leader: Leader) -> str:
     return f"{said[0].lower()}{said[1:]}"
 
 
-def _leads(data: RunData, leaders: Sequence[Leader]) -> str:
-    where = " and ".join(f"{_place(data, one.best)} ({_number(data, one, one.best)})" for one in leaders)
-    return f"the {_lead(data, leaders[0])} in {where} is that of {leaders[0].best[2]}"
+def _leads(data: RunData, found: Sequence[Leader]) -> str:
+    """``the least free-run error in clicks on standard (0.01 with 9 systems) is that of jslds, in …``."""
+    parts, before = [], ""
+    for leaders in _by_leader(found):
+        where = " and ".join(f"{_place(data, one.best)} ({_number(data, one, one.best)})" for one in leaders)
+        lead = _lead(data, leaders[0])
+        said = (
+            f", in {where} that of"
+            if lead == before
+            else f"{'; ' if parts else ''}the {lead} in {where} is that of"
+        )
+        parts.append(f"{said} {leaders[0].best[2]}")
+        before = lead
+    return "".join(parts)
 
 
 def _counts(data: RunData, found: Sequence[Leader]) -> str:
