@@ -158,7 +158,8 @@ def _lead(data: RunData, leader: Leader) -> str:
 
 def _leads(data: RunData, found: Sequence[Leader]) -> str:
     """``the least free-run error in clicks on standard (0.01 with 9 systems) is that of jslds, in …``."""
-    parts, before = [], ""
+    parts: list[str] = []
+    before = ""
     for leaders in _by_leader(found):
         where = " and ".join(f"{_place(data, one.best)} ({_number(data, one, one.best)})" for one in leaders)
         lead = _lead(data, leaders[0])
