@@ -351,11 +351,18 @@ def check(arguments: Namespace) -> int:
 def import_(arguments: Namespace) -> int:
     """Write another library's recurrent layer as a checkpoint."""
     from jslds_bench.networks._shared.foreign import import_file
-    from jslds_bench.networks._shared.format import network_bytes
+    from jslds_bench.networks._shared.format import is_checkpoint, network_bytes
     from jslds_bench.records.sealed import write_atomic
 
-    network, checked = import_file(arguments.layer, Path(arguments.weights))
-    out = Path(arguments.out)
+    weights, out = Path(arguments.weights), Path(arguments.out)
+    if out.exists() and weights.exists() and out.samefile(weights):
+        raise UsageError(f"--out {out} is the file of the weights, which would be lost: choose another --out")
+    if out.exists() and not is_checkpoint(out):
+        raise UsageError(
+            f"--out {out} is there and is no checkpoint of this project, which alone is written over: "
+            "choose another --out, or move it away"
+        )
+    network, checked = import_file(arguments.layer, weights)
     write_atomic(out, network_bytes(network))
     size = f"{network.n_state} units, {network.n_inputs} inputs, {len(network.readout.b)} outputs"
     say(f"{out}: cell {network.cell.name}, {size}")

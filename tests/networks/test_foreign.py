@@ -12,6 +12,7 @@ import pytest
 from flax import nnx
 
 import jslds_bench
+from jslds_bench.cli import main
 from jslds_bench.dynamics.linearize import recurrent_jacobian
 from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.errors import UsageError
@@ -167,3 +168,29 @@ def test_the_verb_writes_a_checkpoint_that_runs(tmp_path):
         done = verb(*words)
         assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
         assert said in done.stderr
+
+
+def test_the_verb_writes_over_a_checkpoint_and_over_nothing_else(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.savez("weights.npz", **without_check(stored("torch.GRU")))
+    Path("link.npz").symlink_to("weights.npz")
+    Path("notes.npz").write_text("mine")
+    Path("network.npz").write_bytes(Path("weights.npz").read_bytes())
+    Path("folder").mkdir()
+    held = {path: path.read_bytes() for path in Path().glob("*.npz")}
+    for out, said in (
+        (["--out", "weights.npz"], "--out weights.npz is the file of the weights"),
+        (["--out", "link.npz"], "--out link.npz is the file of the weights"),
+        (["--out", "notes.npz"], "--out notes.npz is there and is no checkpoint"),
+        (["--out", "folder"], "--out folder is there and is no checkpoint"),
+        ([], "--out network.npz is there and is no checkpoint"),
+    ):
+        assert main(["import", "weights.npz", "--layer", "torch.GRU", *out]) == 3
+        assert said in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in held} == held
+    Path("network.npz").unlink()
+    for kind in ("torch.GRU", "torch.LSTM"):
+        assert main(["import", str(FOLDER / f"{kind}.npz"), "--layer", kind]) == 0
+    assert read_network(Path("network.npz")).cell.name == "lstm"
+    assert main(["import", "network.npz", "--layer", "torch.GRU"]) == 3  # a checkpoint is not weights either
+    assert read_network(Path("network.npz")).cell.name == "lstm"

@@ -20,6 +20,7 @@ from jslds_bench.files import DAMAGE, npz_arrays, read_file
 from jslds_bench.types.core import Affine, Cell, FixedPoints, Layer, Network, NetworkStep, Readout
 
 PLUGIN_NEEDED = "the cell of a plug-in needs its file: --plugin FILE, or `plugins` in the suite"
+FORMAT = "jslds-bench network"
 SCHEMAS = (1, 2)
 """Read are both. Written is 1, unless E sees the input or ends with steps of the network: a reader of 1 alone
 would leave these out."""
@@ -47,7 +48,7 @@ def network_bytes(network: Network) -> bytes:
     if can_be_read(network) and not is_built_in(network.cell):
         arrays["check.next_h"] = _next_states(network)
     about = {
-        "format": "jslds-bench network",
+        "format": FORMAT,
         "schema": 2 if n_steps or any(layer.v is not None for layer in layers) else 1,
         "cell": _cell_name(network.cell),
         "kind": network.kind,
@@ -180,11 +181,21 @@ def network_of(data: bytes, path: Path) -> Network:
 
 def cell_of_file(path: Path) -> str | None:
     """The name of the cell of the network stored at `path`; None where nothing can be read of it."""
+    return _about(path).get("cell")
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether the file at `path` says that it is one of these, whatever its schema and cell."""
+    return _about(path).get("format") == FORMAT
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """What the file at `path` says of itself; nothing where that cannot be read."""
     try:
         about = json.loads(str(npz_arrays(read_file(path))["about"]))
     except DAMAGE:
-        return None
-    return about.get("cell") if isinstance(about, dict) else None
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 def _truth(
@@ -217,10 +228,10 @@ def known_points(points: np.ndarray, eigenvalues: np.ndarray, u_star: Any) -> Fi
 def _description(about: Any, path: Path) -> tuple[Cell, str, int, int]:
     """Cell, kind, number of expansion layers, and of steps of the network after them."""
     about = about if isinstance(about, dict) else {}
-    if about.get("format") != "jslds-bench network" or about.get("schema") not in SCHEMAS:
+    if about.get("format") != FORMAT or about.get("schema") not in SCHEMAS:
         raise UsageError(
             f"{path} holds {about.get('format')!r} with schema {about.get('schema')!r}; this version reads "
-            f"'jslds-bench network' with schema {' or '.join(map(str, SCHEMAS))}"
+            f"{FORMAT!r} with schema {' or '.join(map(str, SCHEMAS))}"
         )
     cell, kind, n_expansion = (about.get(key) for key in ("cell", "kind", "n_expansion"))
     if not isinstance(cell, str) or not isinstance(kind, str):
