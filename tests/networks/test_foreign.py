@@ -132,12 +132,26 @@ def test_a_transposed_matrix_is_told_by_steps_alone():
         (
             "torch.LSTM",
             {"weight_hh_l0": np.zeros((12, 4))},
-            "recurrent matrix is [4, 12] with rows as inputs",
+            "weight_hh_l0 has shape (12, 4), torch.LSTM has (16, 4) for N=4",
         ),
         ("torch.RNN", {"weight_ih_l0": np.array([["x"]])}, "expected real numbers"),
-        ("torch.RNN", {"readout.bias": np.full(2, np.nan)}, "not finite"),
+        ("torch.RNN", {"readout.bias": np.full(2, np.nan)}, "readout.bias holds numbers that are not finite"),
+        ("torch.GRU", {"weight_hh_l0": np.full((12, 4), np.nan)}, "weight_hh_l0 holds numbers that are not"),
+        ("torch.RNN", {"check.next_h": np.full((1000, 4), 1e40)}, "check.next_h holds numbers that are not"),
         ("keras.GRU", {"bias": np.zeros(12)}, "reset_after=False: keras.GRU_before"),
-        ("torch.RNN", {"check.h": np.zeros((9, 4))}, "expected as many steps of 4 units and 3 inputs"),
+        ("torch.RNN", {"check.h": np.zeros((9, 4))}, "check.h has shape (9, 4), torch.RNN has (1000, 4) for"),
+        ("torch.GRU", {"weight_hh_l0": np.zeros(24)}, "weight_hh_l0 has shape (24,), torch.GRU has (3 N, N)"),
+        (
+            "torch.RNN",
+            {"weight_ih_l0": np.zeros(8)},
+            "weight_ih_l0 has shape (8,), torch.RNN has (4, U) for N=4",
+        ),
+        ("torch.RNN", {"readout.bais": np.zeros(2)}, "the array 'readout.bais'"),
+        (
+            "keras.GRU_before",
+            {"bias": np.zeros((2, 12))},
+            "two rows are those of reset_after=True: keras.GRU",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said(kind, change, words):
@@ -145,6 +159,52 @@ def test_what_does_not_fit_is_said(kind, change, words):
     with pytest.raises(UsageError) as error:
         import_network(kind, {k: a for k, a in arrays.items() if a is not None})
     assert words in str(error.value)
+
+
+TURNED = {
+    (
+        "torch.GRU",
+        "weight_hh_l0",
+    ): "weight_hh_l0 has shape (4, 12), torch.GRU has (12, 4) for N=4: transposed?",
+    (
+        "torch.GRU",
+        "weight_ih_l0",
+    ): "weight_ih_l0 has shape (3, 12), torch.GRU has (12, 3) for N=4, U=3: transposed?",
+    (
+        "torch.RNN",
+        "readout.weight",
+    ): "readout.weight has shape (4, 2), torch.RNN has (2, 4) for N=4, U=3, O=2: transposed?",
+    ("keras.GRU", "bias"): "bias has shape (12, 2), keras.GRU has (2, 12) for N=4, U=3: transposed?",
+    ("keras.LSTM", "kernel"): "kernel has shape (16, 3), keras.LSTM has (3, 16) for N=4, U=3: transposed?",
+    (
+        "flax.LSTMCell",
+        "ig.kernel",
+    ): "ig.kernel has shape (4, 3), flax.LSTMCell has (3, 4) for N=4, U=3: transposed?",
+    (
+        "flax.GRUCell",
+        "readout.kernel",
+    ): "readout.kernel has shape (2, 4), flax.GRUCell has (4, 2) for N=4, U=3, O=2: ",
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), TURNED)
+def test_a_transposed_array_is_named_in_the_shape_that_it_was_given_in(kind, name):
+    arrays = given(kind)
+    with pytest.raises(UsageError) as error:
+        import_network(kind, arrays | {name: arrays[name].T})
+    assert str(error.value).startswith(TURNED[kind, name])
+
+
+def test_an_array_of_another_length_is_the_one_that_is_named():
+    arrays = stored("torch.GRU")
+    with pytest.raises(
+        UsageError, match=r"readout.bias has shape \(5,\), torch.GRU has \(2,\) for N=4, U=3, O=2$"
+    ):
+        import_network("torch.GRU", arrays | {"readout.bias": np.zeros(5)})
+    with pytest.raises(UsageError, match=r"bias_hh_l0 has shape \(8,\), torch.GRU has \(12,\)"):
+        import_network("torch.GRU", arrays | {"bias_hh_l0": np.zeros(8)})
+    none = {name: array[:0] if name.startswith("check.") else array for name, array in arrays.items()}
+    assert import_network("torch.GRU", none).n_state == 4
 
 
 def test_the_verb_writes_a_checkpoint_that_runs(tmp_path):
@@ -163,7 +223,7 @@ def test_the_verb_writes_a_checkpoint_that_runs(tmp_path):
     for words, said in (
         (("none.npz", "--layer", "torch.GRU"), "no file at none.npz"),
         (("torn.npz", "--layer", "torch.GRU"), "no npz file of plain arrays, or is damaged"),
-        (("bare.npz", "--layer", "torch.LSTM"), "recurrent matrix"),
+        (("bare.npz", "--layer", "torch.LSTM"), "weight_hh_l0 has shape"),
     ):
         done = verb(*words)
         assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)

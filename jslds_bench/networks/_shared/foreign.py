@@ -41,12 +41,14 @@ class Kind(NamedTuple):
     Attributes:
         cell: of this package.
         order: where each gate of the cell stands among the layer's.
-        read: the library's arrays → `Gates`.
+        shapes: of the library's arrays by name, as it has them; the first is the recurrent matrix.
+        read: these arrays → `Gates`.
         about: in words.
     """
 
     cell: str
     order: tuple[int, ...]
+    shapes: Mapping[str, tuple[str, ...]]
     read: Callable[[Mapping[str, np.ndarray]], Gates]
     about: str
 
@@ -79,20 +81,10 @@ def import_network(kind: str, arrays: Mapping[str, Any]) -> Network:
     if kind not in KINDS:
         raise UsageError(f"unknown layer {kind!r}{nearest(kind, list(KINDS))} (known: {', '.join(KINDS)})")
     left = {name: np.asarray(real(np.asarray(a), name), np.float32) for name, a in arrays.items()}
-    given = _Taken(left, kind)
+    given = _Given(left, kind)
+    _check_given(given, kind)
     gates = KINDS[kind].read(given)
-    n, u = gates.w.shape[0], gates.v.shape[0]
-    n_gates = len(KINDS[kind].order)
-    for what, array, shape in (
-        ("recurrent matrix", gates.w, (n, n_gates * n)),
-        ("input matrix", gates.v, (u, n_gates * n)),
-        ("bias", gates.b, (n_gates * n,)),
-    ):
-        if array.shape != shape:
-            raise UsageError(
-                f"{kind}: its {what} is [{', '.join(map(str, array.shape))}] with rows as inputs, expected "
-                f"[{', '.join(map(str, shape))}] for N={n}, U={u} and {n_gates} gates"
-            )
+    n = gates.w.shape[0]
     w_out, b_out = _readout(given, kind)
     h0 = given.get("h0", np.zeros(n, np.float32))
     cell, network_of = get_cell(KINDS[kind].cell), _STAGES[KINDS[kind].cell.split("(")[0]]
@@ -110,7 +102,6 @@ def import_network(kind: str, arrays: Mapping[str, Any]) -> Network:
     )
     check_shapes(network, kind)
     _check(network, given, kind)
-    given.all_used()
     return network
 
 
@@ -129,39 +120,82 @@ def import_file(kind: str, path: Path) -> tuple[Network, int]:
     return import_network(kind, arrays), len(arrays.get("check.u", ()))
 
 
-class _Taken(dict[str, np.ndarray]):
-    """The given arrays; what is asked for is used up."""
+class _Given(dict[str, np.ndarray]):
+    """The given arrays; what is not among them is complained about."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray], kind: str) -> None:
         super().__init__(arrays)
-        self._kind, self._asked = kind, set[str]()
+        self._kind = kind
 
     def __missing__(self, name: str) -> np.ndarray:
         raise UsageError(
             f"{self._kind}: no array {name!r}{nearest(name, list(self))} among {', '.join(self)}"
         )
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        self._asked.add(name)
-        return super().__getitem__(name)
 
-    def get(self, name: str, default: Any = None) -> Any:
-        if name not in self:
-            return default
-        return self[name]
+def _check_given(given: _Given, kind: str) -> None:
+    """Raises UsageError for an array that the layer does not have, or has of another shape.
 
-    def all_used(self) -> None:
-        """Raises UsageError for arrays that nothing asked for: a second layer, another direction, a slip."""
-        if unknown := set(self) - self._asked:
-            raise UsageError(f"{self._kind}: nothing is known of the array {sorted(unknown)[0]!r}")
+    All is said of the arrays as they were given, for that is what a person can look at and change.
+    """
+    shapes, n_gates = _shapes(kind), len(KINDS[kind].order)
+    recurrent = given[next(iter(shapes))]
+    if unknown := sorted(set(given) - set(shapes)):  # a second layer, another direction, a slip
+        near = nearest(unknown[0], [name for name in shapes if name not in given])
+        raise UsageError(f"{kind}: nothing is known of the array {unknown[0]!r}{near}")
+    sizes = {"2": 2}
+    if recurrent.ndim == 2:  # the shorter side is N, transposed or not
+        sizes |= {"N": min(recurrent.shape), "G N": n_gates * min(recurrent.shape)}
+    for name, dims in shapes.items():
+        if name not in given:
+            continue
+        shape = given[name].shape
+        turned = not _fits(shape, dims, sizes) and _fits(shape[::-1], dims, sizes)
+        if len(shape) == len(dims):
+            sizes = dict(zip(dims, shape[::-1] if turned else shape, strict=True)) | sizes
+        if not _fits(shape, dims, sizes):
+            expected = [str(sizes.get(dim, dim.replace("G N", f"{n_gates} N"))) for dim in dims]
+            known = ", ".join(f"{dim}={sizes[dim]}" for dim in "NUOS" if dim in sizes)
+            hint = ": transposed?" if turned else _OTHER_BIAS.get(kind, "") if name == "bias" else ""
+            raise UsageError(
+                f"{name} has shape {shape}, {kind} has ({', '.join(expected)}{',' * (len(dims) == 1)})"
+                f"{known and f' for {known}'}{hint}"
+            )
+        if not np.isfinite(given[name]).all():
+            raise UsageError(f"{kind}: {name} holds numbers that are not finite in float32")
 
 
-def _readout(given: _Taken, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def _fits(shape: tuple[int, ...], dims: tuple[str, ...], sizes: Mapping[str, int]) -> bool:
+    """Whether `dims` can be `shape` where some of them are known to be `sizes`."""
+    return len(shape) == len(dims) and all(
+        sizes.get(dim, size) == size for dim, size in zip(dims, shape, strict=True)
+    )
+
+
+def _shapes(kind: str) -> dict[str, tuple[str, ...]]:
+    """Of all arrays that may be given."""
+    of_readout = (
+        {"readout.weight": ("O", "N")} if kind.startswith("torch") else {"readout.kernel": ("N", "O")}
+    )
+    parts = ("h", "c") if KINDS[kind].cell == "lstm" else ("h",)
+    shapes = {**KINDS[kind].shapes, **of_readout, "readout.bias": ("O",), "check.u": ("S", "U")}
+    for part in parts:
+        shapes |= {f"{part}0": ("N",), f"check.{part}": ("S", "N"), f"check.next_{part}": ("S", "N")}
+    return shapes
+
+
+_OTHER_BIAS = {
+    "keras.GRU": ": one row is that of reset_after=False: keras.GRU_before",
+    "keras.GRU_before": ": two rows are those of reset_after=True: keras.GRU",
+}
+
+
+def _readout(given: _Given, kind: str) -> tuple[np.ndarray, np.ndarray]:
     w = given["readout.weight"].T if kind.startswith("torch") else given["readout.kernel"]
     return w, given.get("readout.bias", np.zeros(w.shape[-1], np.float32))
 
 
-def _check(network: Network, given: _Taken, kind: str) -> None:
+def _check(network: Network, given: _Given, kind: str) -> None:
     """Raises UsageError unless the steps that came along are the network's."""
     if not any(name.startswith("check.") for name in given):
         return
@@ -171,12 +205,7 @@ def _check(network: Network, given: _Taken, kind: str) -> None:
             np.concatenate(pair, axis=-1) for pair in ((given["check.c"], h), (given["check.next_c"], ahead))
         )
     u = given["check.u"]
-    if h.shape != ahead.shape or h.shape[1:] != network.h0.shape or u.shape != (len(h), network.n_inputs):
-        raise UsageError(
-            f"{kind}: check.h, check.next_h and check.u are {h.shape}, {ahead.shape} and {u.shape}, expected "
-            f"as many steps of {network.n_state} units and {network.n_inputs} inputs"
-        )
-    gap = float(np.abs(np.asarray(network.step(jnp.asarray(h), jnp.asarray(u))) - ahead).max())
+    gap = float(np.abs(np.asarray(network.step(jnp.asarray(h), jnp.asarray(u))) - ahead).max(initial=0))
     if not gap <= AGREE:
         raise UsageError(
             f"{kind}: the imported network's next states are up to {gap:.3g} from those in check.next_h (at "
@@ -249,10 +278,6 @@ def _keras_after(given: Mapping[str, np.ndarray]) -> Gates:
     w, v = given["recurrent_kernel"], given["kernel"]
     if "bias" not in given:
         return _keras(given)
-    if given["bias"].ndim != 2:
-        raise UsageError(
-            "keras.GRU: its bias is one row, that of a GRU with reset_after=False: keras.GRU_before"
-        )
     return Gates(w, v, given["bias"][0], given["bias"][1])
 
 
@@ -274,20 +299,45 @@ def _flax_lstm(given: Mapping[str, np.ndarray]) -> Gates:
     return Gates(w, v, b, np.zeros_like(b))
 
 
+_OF_TORCH = {
+    "weight_hh_l0": ("G N", "N"),
+    "weight_ih_l0": ("G N", "U"),
+    "bias_ih_l0": ("G N",),
+    "bias_hh_l0": ("G N",),
+}
+_OF_KERAS = {"recurrent_kernel": ("N", "G N"), "kernel": ("U", "G N"), "bias": ("G N",)}
+_OF_FLAX = {
+    "dense_h.kernel": ("N", "G N"),
+    "dense_i.kernel": ("U", "G N"),
+    "dense_h.bias": ("G N",),
+    "dense_i.bias": ("G N",),
+}
+_OF_FLAX_LSTM = {
+    **{f"h{gate}.kernel": ("N", "N") for gate in "ifgo"},
+    **{f"{gate}.kernel": ("U", "N") for gate in ("ii", "if_", "ig", "io")},
+    **{f"h{gate}.bias": ("N",) for gate in "ifgo"},
+}
+
 KINDS: dict[str, Kind] = {
-    "torch.RNN": Kind("vanilla", (0,), _torch, "torch.nn.RNN, tanh"),
-    "torch.RNN_relu": Kind("leaky(alpha=1.0, f=relu)", (0,), _torch, 'torch.nn.RNN, nonlinearity="relu"'),
-    "torch.GRU": Kind("gru_after", (0, 1, 2), _torch, "torch.nn.GRU"),
-    "torch.LSTM": Kind("lstm", (0, 1, 3, 2), _torch, "torch.nn.LSTM without projection"),
-    "keras.SimpleRNN": Kind("vanilla", (0,), _keras, "keras.layers.SimpleRNN, tanh"),
-    "keras.GRU": Kind(
-        "gru_after", (1, 0, 2), _keras_after, "keras.layers.GRU, reset_after=True (the default)"
+    "torch.RNN": Kind("vanilla", (0,), _OF_TORCH, _torch, "torch.nn.RNN, tanh"),
+    "torch.RNN_relu": Kind(
+        "leaky(alpha=1.0, f=relu)", (0,), _OF_TORCH, _torch, 'torch.nn.RNN, nonlinearity="relu"'
     ),
-    "keras.GRU_before": Kind("gru", (1, 0, 2), _keras, "keras.layers.GRU, reset_after=False"),
-    "keras.LSTM": Kind("lstm", (0, 1, 3, 2), _keras, "keras.layers.LSTM"),
-    "flax.SimpleCell": Kind("vanilla", (0,), _flax, "flax.nnx.SimpleCell, tanh, not residual"),
-    "flax.GRUCell": Kind("gru_after", (0, 1, 2), _flax, "flax.nnx.GRUCell"),
-    "flax.LSTMCell": Kind("lstm", (0, 1, 3, 2), _flax_lstm, "flax.nnx.LSTMCell"),
-    "flax.OptimizedLSTMCell": Kind("lstm", (0, 1, 3, 2), _flax, "flax.nnx.OptimizedLSTMCell"),
+    "torch.GRU": Kind("gru_after", (0, 1, 2), _OF_TORCH, _torch, "torch.nn.GRU"),
+    "torch.LSTM": Kind("lstm", (0, 1, 3, 2), _OF_TORCH, _torch, "torch.nn.LSTM without projection"),
+    "keras.SimpleRNN": Kind("vanilla", (0,), _OF_KERAS, _keras, "keras.layers.SimpleRNN, tanh"),
+    "keras.GRU": Kind(
+        "gru_after",
+        (1, 0, 2),
+        _OF_KERAS | {"bias": ("2", "G N")},
+        _keras_after,
+        "keras.layers.GRU, reset_after=True (the default)",
+    ),
+    "keras.GRU_before": Kind("gru", (1, 0, 2), _OF_KERAS, _keras, "keras.layers.GRU, reset_after=False"),
+    "keras.LSTM": Kind("lstm", (0, 1, 3, 2), _OF_KERAS, _keras, "keras.layers.LSTM"),
+    "flax.SimpleCell": Kind("vanilla", (0,), _OF_FLAX, _flax, "flax.nnx.SimpleCell, tanh, not residual"),
+    "flax.GRUCell": Kind("gru_after", (0, 1, 2), _OF_FLAX, _flax, "flax.nnx.GRUCell"),
+    "flax.LSTMCell": Kind("lstm", (0, 1, 3, 2), _OF_FLAX_LSTM, _flax_lstm, "flax.nnx.LSTMCell"),
+    "flax.OptimizedLSTMCell": Kind("lstm", (0, 1, 3, 2), _OF_FLAX, _flax, "flax.nnx.OptimizedLSTMCell"),
 }
 """What `import_network` knows."""
