@@ -207,6 +207,28 @@ def test_an_array_of_another_length_is_the_one_that_is_named():
     assert import_network("torch.GRU", none).n_state == 4
 
 
+@pytest.mark.parametrize("shape", [(N,), (1, N), (1, 1, N)])
+def test_the_initial_state_may_be_of_the_library_s_own_shape(shape):
+    h0, c0 = np.arange(N, dtype=np.float32), np.full(N, 0.5, np.float32)
+    arrays = stored("torch.LSTM") | {"h0": h0.reshape(shape), "c0": c0.reshape(shape)}
+    np.testing.assert_array_equal(import_network("torch.LSTM", arrays).h0, [*c0, *h0])
+
+
+@pytest.mark.parametrize(
+    ("h0", "words"),
+    [
+        (np.zeros(16), "torch.GRU: h0 has 16 numbers, the recurrent matrix is of 4 units"),
+        (np.zeros((1, 1, 3)), "torch.GRU: h0 has 3 numbers, the recurrent matrix is of 4 units"),
+        (np.zeros((2, 1, 4)), "h0 has shape (2, 1, 4), torch.GRU has (4,) for N=4, U=3, O=2"),
+        (np.zeros(()), "h0 has shape (), torch.GRU has (4,) for N=4, U=3, O=2"),
+    ],
+)
+def test_an_initial_state_of_another_size_is_named_itself(h0, words):
+    with pytest.raises(UsageError) as error:
+        import_network("torch.GRU", without_check(stored("torch.GRU")) | {"h0": h0})
+    assert str(error.value) == words
+
+
 def test_the_verb_writes_a_checkpoint_that_runs(tmp_path):
     def verb(*words):
         command = [sys.executable, "-m", "jslds_bench", "import", *map(str, words)]

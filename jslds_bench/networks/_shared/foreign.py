@@ -68,9 +68,9 @@ def import_network(kind: str, arrays: Mapping[str, Any]) -> Network:
             after the product); readout.kernel [N, O].
             flax.*: dense_i.kernel [U, G N], dense_h.kernel [N, G N], dense_i.bias or dense_h.bias [G N]; of
             LSTMCell ii, if_, ig, io .kernel and hi, hf, hg, ho .kernel and .bias; readout.kernel [N, O].
-            All: readout.bias [O]; the initial state h0 [N] and, of an LSTM, c0 [N], zero if left out; and
-            steps that the library made, to be repeated here: check.u [S, U], check.h and check.next_h [S, N],
-            of an LSTM check.c and check.next_c too.
+            All: readout.bias [O]; the initial state h0 [N], [1, N] or [1, 1, N] and, of an LSTM, c0, zero if
+            left out; and steps that the library made, to be repeated here: check.u [S, U], check.h and
+            check.next_h [S, N], of an LSTM check.c and check.next_c too.
 
     A square matrix that was transposed on the way fits, and is another network: `check` tells.
 
@@ -81,6 +81,9 @@ def import_network(kind: str, arrays: Mapping[str, Any]) -> Network:
     if kind not in KINDS:
         raise UsageError(f"unknown layer {kind!r}{nearest(kind, list(KINDS))} (known: {', '.join(KINDS)})")
     left = {name: np.asarray(real(np.asarray(a), name), np.float32) for name, a in arrays.items()}
+    for name in {"h0", "c0"} & set(left):  # PyTorch has one of each layer and sequence: [1, 1, N]
+        shape = left[name].shape
+        left[name] = left[name].reshape(shape[-1:] if set(shape[:-1]) <= {1} else shape)
     given = _Given(left, kind)
     _check_given(given, kind)
     gates = KINDS[kind].read(given)
@@ -153,6 +156,10 @@ def _check_given(given: _Given, kind: str) -> None:
         turned = not _fits(shape, dims, sizes) and _fits(shape[::-1], dims, sizes)
         if len(shape) == len(dims):
             sizes = dict(zip(dims, shape[::-1] if turned else shape, strict=True)) | sizes
+        if name in ("h0", "c0") and len(shape) == 1 and not _fits(shape, dims, sizes):
+            raise UsageError(
+                f"{kind}: {name} has {shape[0]} numbers, the recurrent matrix is of {sizes['N']} units"
+            )
         if not _fits(shape, dims, sizes):
             expected = [str(sizes.get(dim, dim.replace("G N", f"{n_gates} N"))) for dim in dims]
             known = ", ".join(f"{dim}={sizes[dim]}" for dim in "NUOS" if dim in sizes)
