@@ -18,6 +18,8 @@ from jslds_bench.dynamics.rollout import rollout
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.foreign import KINDS, import_network
 from jslds_bench.networks._shared.format import network_bytes, read_network
+from jslds_bench.networks.checkpoint import Checkpoint
+from jslds_bench.tasks.nbit_memory import NBitMemory
 from jslds_bench.types import CELLS
 
 FOLDER = Path(__file__).parent / "foreign"
@@ -227,6 +229,19 @@ def test_an_initial_state_of_another_size_is_named_itself(h0, words):
     with pytest.raises(UsageError) as error:
         import_network("torch.GRU", without_check(stored("torch.GRU")) | {"h0": h0})
     assert str(error.value) == words
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checkpoint_that_is_a_layer_s_arrays_is_told_with_the_command_that_imports_it(kind, tmp_path):
+    path = tmp_path / "my weights.npz"
+    np.savez(path, **without_check(given(kind)))
+    with pytest.raises(UsageError) as error:
+        Checkpoint(str(path)).build(NBitMemory(n_bits=2), None)
+    words, first = str(error.value), next(iter(given(kind)))
+    assert words.startswith(f"{path} holds {first}, ")
+    likely = "torch.RNN" if kind == "torch.RNN_relu" else kind  # whose arrays are the same
+    assert f" …: `jslds-bench import '{path}' --layer {likely}`" in words
+    assert ("(or torch.RNN_relu)" in words) == kind.startswith("torch.RNN")
 
 
 def test_the_verb_writes_a_checkpoint_that_runs(tmp_path):

@@ -144,7 +144,7 @@ def test_descriptions_of_other_kinds_are_refused(about, said, file):
         ({"expansion0.w": np.full((3, 3), np.nan)}, "expansion layer 0 w holds numbers that are not finite"),
         ({"h0": np.array(["a", "b", "c"])}, "h0"),
         ({"h0": np.zeros(3, complex)}, "h0"),
-        ({"about": None}, "not a jslds-bench checkpoint"),
+        ({"about": None}, "not a jslds-bench checkpoint: it holds h0 and no 'about'"),
     ],
     ids=lambda x: str(x)[:40],
 )
@@ -195,6 +195,16 @@ def test_what_is_no_npz_is_refused(content, tmp_path):
     path = tmp_path / "x.npz"
     path.write_bytes(content)
     assert "not a jslds-bench checkpoint" in refused(path)
+
+
+def test_what_other_arrays_a_file_holds_is_said_in_a_line(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, **{"a\nb": np.zeros(2), "w": np.zeros(2), "x" * 90: np.zeros(2), "y": np.zeros(2)})
+    expected = f"{path} is not a jslds-bench checkpoint: it holds a b, w, {'x' * 40} … and no 'about'"
+    assert refused(path) == expected
+    with pytest.raises(UsageError) as error:
+        Checkpoint(str(path)).build(NBitMemory(n_bits=2), None)
+    assert str(error.value) == expected
 
 
 def test_a_single_array_and_a_pickle_are_refused(tmp_path):

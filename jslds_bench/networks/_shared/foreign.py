@@ -146,9 +146,7 @@ def _check_given(given: _Given, kind: str) -> None:
     if unknown := sorted(set(given) - set(shapes)):  # a second layer, another direction, a slip
         near = nearest(unknown[0], [name for name in shapes if name not in given])
         raise UsageError(f"{kind}: nothing is known of the array {unknown[0]!r}{near}")
-    sizes = {"2": 2}
-    if recurrent.ndim == 2:  # the shorter side is N, transposed or not
-        sizes |= {"N": min(recurrent.shape), "G N": n_gates * min(recurrent.shape)}
+    sizes = _sizes(recurrent, n_gates)
     for name, dims in shapes.items():
         if name not in given:
             continue
@@ -170,6 +168,28 @@ def _check_given(given: _Given, kind: str) -> None:
             )
         if not np.isfinite(given[name]).all():
             raise UsageError(f"{kind}: {name} holds numbers that are not finite in float32")
+
+
+def likely_layers(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """The kinds whose matrices, number of gates and rows of biases the arrays have, transposed or not."""
+    found = []
+    for kind, (_, order, shapes, *_) in KINDS.items():
+        matrices = [name for name, dims in shapes.items() if len(dims) == 2 and name != "bias"]
+        if set(matrices) <= set(arrays) and all(
+            arrays[name].ndim == len(dims) for name, dims in shapes.items() if name in arrays
+        ):
+            recurrent, dims = arrays[matrices[0]], shapes[matrices[0]]
+            sizes = _sizes(recurrent, len(order))
+            if _fits(recurrent.shape, dims, sizes) or _fits(recurrent.shape[::-1], dims, sizes):
+                found.append(kind)
+    return found
+
+
+def _sizes(recurrent: np.ndarray, n_gates: int) -> dict[str, int]:
+    """What the recurrent matrix says of the sizes of all arrays: its shorter side is N, transposed or not."""
+    if recurrent.ndim != 2:
+        return {"2": 2}
+    return {"2": 2, "N": min(recurrent.shape), "G N": n_gates * min(recurrent.shape)}
 
 
 def _fits(shape: tuple[int, ...], dims: tuple[str, ...], sizes: Mapping[str, int]) -> bool:

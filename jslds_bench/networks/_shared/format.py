@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from jslds_bench.dynamics.cells import get_cell, is_built_in
 from jslds_bench.dynamics.jslds import refined
 from jslds_bench.entries import calls
 from jslds_bench.entries.registry import CELLS
-from jslds_bench.errors import UsageError, said
+from jslds_bench.errors import UsageError, printable, said
 from jslds_bench.files import DAMAGE, npz_arrays, read_file
 from jslds_bench.types.core import Affine, Cell, FixedPoints, Layer, Network, NetworkStep, Readout
 
@@ -150,7 +151,13 @@ def network_of(data: bytes, path: Path) -> Network:
     """The network whose file at `path` holds `data`; raises as `read_network` does."""
     try:
         arrays = npz_arrays(data)
+        if "about" not in arrays:
+            raise UsageError(
+                f"{path} is not a jslds-bench checkpoint: it holds {held(arrays)} and no 'about'"
+            )
         about = json.loads(str(arrays.pop("about")))
+    except UsageError:
+        raise
     except DAMAGE as error:
         raise UsageError(f"{path} is not a jslds-bench checkpoint, or is damaged: {said(error)}") from error
     cell, kind, n_expansion, n_refine = _description(about, path)
@@ -177,6 +184,12 @@ def network_of(data: bytes, path: Path) -> Network:
     check_shapes(network, str(path))
     _check_steps(network, arrays, path)
     return network
+
+
+def held(names: Iterable[str], most: int = 3) -> str:
+    """The first of the `names` of a file's arrays, for a message: they may be anything."""
+    first, more = (short := [printable(name)[:40] for name in names])[:most], len(short) > most
+    return (", ".join(first) or "nothing") + " …" * more
 
 
 def cell_of_file(path: Path) -> str | None:
