@@ -123,6 +123,7 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
         (["list", "task"], "unknown kind 'task'; did you mean 'tasks'?"),
         (["list", "models", "--plugin", "no.py"], "plug-in no.py: no such file"),
         (["info", "jslsd"], "nothing is called 'jslsd'; did you mean 'jslds'?"),
+        (["info", "GRU"], "nothing is called 'GRU'; did you mean 'gru'?"),
         (["report", "/nowhere"], "no run at /nowhere/run.json"),
         (["export", "/nowhere"], "no run at /nowhere/run.json"),
         (["export", "/nowhere", "--format", "cvs"], "unknown format 'cvs'; did you mean 'csv'?"),

@@ -14,9 +14,10 @@ from jslds_bench.errors import UsageError
 
 
 def nearest(word: str, words: list[str]) -> str:
-    """``; did you mean 'x'?`` for the closest of `words`, or the empty string when none is close."""
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    """``; did you mean 'x'?`` for the closest of `words` in any case, or the empty string: none is close."""
+    by_lower = {other.lower(): other for other in reversed(words)}  # the first of those that differ in case
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def checked(value: Any, hint: Any, what: str) -> Any:

@@ -123,6 +123,18 @@ def test_unknown_names_come_with_the_nearest(registry):
     assert nearest("abc", []) == ""
 
 
+@pytest.mark.parametrize(
+    ("word", "words", "found"),
+    [
+        ("GRU", ["gru", "lstm"], "gru"),
+        ("torch.gru", ["torch.RNN", "torch.RNN_relu", "torch.GRU", "keras.GRU"], "torch.GRU"),
+        ("Sprng", ["weight", "SPRING"], "SPRING"),
+    ],
+)
+def test_the_nearest_is_so_in_any_case(word, words, found):
+    assert nearest(word, words) == f"; did you mean {found!r}?"
+
+
 def test_missing_parameters_are_named(registry):
     with pytest.raises(UsageError, match="thing 'weight' needs mass"):
         registry.make("weight", {})

@@ -127,7 +127,7 @@ def test_a_transposed_matrix_is_told_by_steps_alone():
 @pytest.mark.parametrize(
     ("kind", "change", "words"),
     [
-        ("torch.gru", {}, "unknown layer 'torch.gru'"),
+        ("torch.gru", {}, "unknown layer 'torch.gru'; did you mean 'torch.GRU'?"),
         ("torch.GRU", {"weight_hh_l0": None}, "no array 'weight_hh_l0'"),
         ("torch.GRU", {"bias_hh_l0": None}, "no array 'bias_hh_l0'"),
         ("torch.GRU", {"weight_ih_l1": np.zeros((12, 4))}, "nothing is known of the array 'weight_ih_l1'"),
