@@ -27,11 +27,14 @@ def select(
     """The part of `suite` with these tasks, networks and models (by label, or else by name), and other seeds.
 
     Raises:
-        UsageError: a word that the suite does not hold, a bad seed, or nothing left to run.
+        UsageError: a word that the suite does not hold, a bad seed, one word in place of several, or nothing
+            left to run.
     """
     kept: dict[str, Any] = {}
     for kind, words in zip(TABLES, (tasks, networks, models), strict=True):
         entries: tuple[Entry, ...] = getattr(suite, kind)
+        if isinstance(words, str):
+            raise UsageError(f"select: {kind} is {words!r}, expected labels in a list: {kind}=[{words!r}]")
         if words is not None:
             entries = _named(words, entries, f"{suite.where} has no {kind[:-1]}")
         for to in RESTRICTIONS[kind]:

@@ -163,6 +163,26 @@ def test_what_does_not_fit_is_said(kind, change, words):
     assert words in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "arrays", "got"),
+    [
+        ("torch.GRU", "weights.npz", "a str and a str"),
+        ({"weight_hh_l0": np.zeros((12, 4))}, "torch.GRU", "a dict and a str"),
+        ("torch.GRU", [np.zeros(3)], "a str and a list"),
+    ],
+)
+def test_what_is_no_layer_with_its_arrays_is_said(kind, arrays, got):
+    with pytest.raises(
+        UsageError, match=f"import_network got {got}, expected a layer and its arrays by name"
+    ):
+        import_network(kind, arrays)
+
+
+def test_the_arrays_may_be_a_file_that_numpy_has_opened():
+    with np.load(FOLDER / "torch.GRU.npz", allow_pickle=False) as file:
+        assert import_network("torch.GRU", file).n_state == N
+
+
 TURNED = {
     (
         "torch.GRU",

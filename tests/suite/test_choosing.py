@@ -53,6 +53,13 @@ def test_a_selection_that_the_suite_does_not_hold(write, chosen, expected):
     assert expected in message(select, load_suite(write(BASE)), **chosen)
 
 
+@pytest.mark.parametrize("kind", ["tasks", "networks", "models"])
+def test_one_label_is_asked_for_in_a_list(write, kind):
+    suite = load_suite(write(BASE))
+    said = message(select, suite, **{kind: "nbit_memory"})
+    assert said == f"select: {kind} is 'nbit_memory', expected labels in a list: {kind}=['nbit_memory']"
+
+
 @pytest.mark.parametrize(
     ("text", "seeds"), [("0,1,2", [0, 1, 2]), ("0-3", [0, 1, 2, 3]), ("7, 1-2", [7, 1, 2])]
 )

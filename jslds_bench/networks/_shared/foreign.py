@@ -78,6 +78,11 @@ def import_network(kind: str, arrays: Mapping[str, Any]) -> Network:
         UsageError: an unknown kind, arrays that are missing, of other shapes or not known, or steps that are
             not those of the library.
     """
+    if not isinstance(kind, str) or not isinstance(arrays, Mapping):
+        raise UsageError(
+            f"import_network got a {type(kind).__name__} and a {type(arrays).__name__}, expected a layer and "
+            'its arrays by name, as import_network("torch.GRU", numpy.load("weights.npz"))'
+        )
     if kind not in KINDS:
         raise UsageError(f"unknown layer {kind!r}{nearest(kind, list(KINDS))} (known: {', '.join(KINDS)})")
     left = {name: np.asarray(real(np.asarray(a), name), np.float32) for name, a in arrays.items()}
