@@ -31,7 +31,7 @@ def check_lines(
     try:
         for file in plugin_files:
             plugins.load(file)
-        kinds = _kinds_of(name)
+        kinds = _kinds_of(name, plugin_files)
     except BrokenPlugin as error:
         return [str(error), _sum(name, 1)], False
     lines: list[str] = []
@@ -45,13 +45,20 @@ def check_lines(
     return [*lines, _sum(name, n_findings)] if n_findings else lines, not n_findings
 
 
-def _kinds_of(name: str) -> list[str]:
-    """The kinds that have an entry called `name`, imported."""
+def _kinds_of(name: str, plugin_files: Sequence[str]) -> list[str]:
+    """The kinds that have an entry called `name`, imported; `plugin_files` are imported already."""
     known = registries()
     kinds = [kind for kind, registry in known.items() if name in registry]
     if not kinds:
-        names = sorted({n for registry in known.values() for n in registry})
-        raise UsageError(f"nothing is called {name!r}{nearest(name, names)} (a file needs --plugin FILE)")
+        near = nearest(name, sorted({n for registry in known.values() for n in registry}))
+        by_file = {file: plugins.entries_of(plugins.load(file).__name__) for file in plugin_files}
+        if empty := [file for file, entries in by_file.items() if not entries]:
+            raise UsageError(
+                f"nothing is called {name!r}{near}; {', '.join(empty)} registers nothing of its own: put "
+                f"@MODELS.register({name!r}), or that of another kind, above its class"
+            )
+        held = "; ".join(f"{file} registers {', '.join(entries)}" for file, entries in by_file.items())
+        raise UsageError(f"nothing is called {name!r}{near} ({held or 'a file needs --plugin FILE'})")
     for kind in kinds:
         known[kind].get(name)
     return kinds

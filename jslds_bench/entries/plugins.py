@@ -43,3 +43,13 @@ def load(path: str | Path) -> ModuleType:
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise BrokenPlugin(f"plug-in {path} could not be imported: {text}") from error
     return module
+
+
+def entries_of(module: str) -> list[str]:
+    """The names of all that the imported module of a plug-in file registers."""
+    return [
+        name
+        for registry in (TASKS, NETWORKS, CELLS, MODELS, METRICS)
+        for name in registry.registered()
+        if registry.get(name).__module__ == module
+    ]

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jslds_bench.entries import calls
+from jslds_bench.entries import calls, plugins
 from jslds_bench.entries.foreign import Foreign, failure
 from jslds_bench.entries.registry import CELLS, METRICS, MODELS, NETWORKS, TASKS
 from jslds_bench.errors import UsageError, printable
@@ -34,6 +34,7 @@ from jslds_bench.suite import (
     with_data,
     with_plugin_models,
 )
+from jslds_bench.suite.making import loaded
 
 PATIENCE = 60.0
 """Seconds in which an entry or a plug-in has to do what it is asked while a run is planned."""
@@ -196,7 +197,13 @@ def _from_json(plan: dict[str, Any], jobs: list[Job], path: Path | None) -> Reso
 def _planned(wanted: Wanted, foreign: Foreign) -> Resolved:
     suite = with_plugin_models(wanted.suite, wanted.models_of, foreign)
     if (wanted.tasks, wanted.networks, wanted.models, wanted.seeds) != (None,) * 4:
-        suite = select(suite, wanted.tasks, wanted.networks, wanted.models, wanted.seeds)
+        try:
+            suite = select(suite, wanted.tasks, wanted.networks, wanted.models, wanted.seeds)
+        except UsageError as error:  # of what a plug-in was to bring, it may be
+            modules, complaints = loaded(suite.plugins, foreign)
+            empty = [file for module, file in modules.items() if not plugins.entries_of(module)]
+            complaints += [f"plug-in {file} registers nothing of its own" for file in empty]
+            raise UsageError("; ".join([str(error), *complaints])) from error
     if wanted.data is not None:
         suite = with_data(suite, wanted.data)
     return resolve(suite, foreign)

@@ -125,6 +125,38 @@ def test_one_that_is_named_on_the_command_line_is_complained_of_and_left_out(fol
     assert out.endswith("\nmixed: 1 job: 1 to run, 0 kept, 0 unsupported; nothing was run\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("class Ridge(\n", "ridge.py could not be imported: SyntaxError: "),
+        ("class Ridge:\n    pass\n", "ridge.py registers nothing"),
+    ],
+)
+def test_a_model_that_is_not_there_comes_with_what_is_wrong_with_its_file(folder, capsys, text, complaint):
+    (folder / "ridge.py").write_text(text)
+    (folder / "mixed.toml").write_text(SUITE.replace('plugins = ["half.py"]', ""))
+    assert main(["run", "--suite", "mixed.toml", "--model", "ridge", "--plugin", "ridge.py"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "has no model 'ridge'" in line
+    assert complaint in line
+
+
+def test_a_check_says_what_a_file_registers_where_it_does_not_register_that(folder, capsys):
+    (folder / "empty.py").write_text("class Ridge:\n    pass\n")
+    assert main(["check", "ridge", "--plugin", "empty.py"]) == 3
+    assert capsys.readouterr().err == (
+        "jslds-bench: nothing is called 'ridge'; empty.py registers nothing of its own: put "
+        "@MODELS.register('ridge'), or that of another kind, above its class\n"
+    )
+    whole = HALF[: HALF.index("raise")]
+    (folder / "whole.py").write_text(whole.replace('"half"', '"checked_half"'))
+    assert main(["check", "ridge", "--plugin", "whole.py"]) == 3
+    assert "(whole.py registers checked_half)" in capsys.readouterr().err
+    MODELS.forget(MODELS.get("checked_half").__module__)
+    assert main(["check", "ridge"]) == 3
+    assert "(a file needs --plugin FILE)" in capsys.readouterr().err
+
+
 def test_a_run_records_their_jobs_as_failed_and_does_the_rest(folder, unoptimised):
     path = [str(Path(jslds_bench.__file__).parents[1]), str(folder / "site")]
     env = {**os.environ, **unoptimised, "PYTHONPATH": os.pathsep.join(path)}
