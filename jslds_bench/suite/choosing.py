@@ -31,20 +31,25 @@ def select(
             left to run.
     """
     kept: dict[str, Any] = {}
+    excluding: list[str] = []
     for kind, words in zip(TABLES, (tasks, networks, models), strict=True):
         entries: tuple[Entry, ...] = getattr(suite, kind)
         if isinstance(words, str):
             raise UsageError(f"select: {kind} is {words!r}, expected labels in a list: {kind}=[{words!r}]")
         if words is not None:
             entries = _named(words, entries, f"{suite.where} has no {kind[:-1]}")
+        asked = entries
         for to in RESTRICTIONS[kind]:
             entries = _pruned(entries, to, {e.label for e in kept.get(to, ())})
+            excluding += _excluding(kind, asked, to, {e.label for e in kept.get(to, ())})
         kept[kind] = entries
+        if getattr(suite, kind) and not entries:  # one that has no networks is of recordings
+            raise UsageError(_no_job(suite, excluding if asked else []))
     chosen = dataclasses.replace(
         suite, seeds=suite.seeds if seeds is None else check_seeds(list(seeds), "--seeds"), **kept
     )
     if not any(grid(chosen)):
-        raise UsageError(f"{suite.where}: the chosen tasks, networks and models leave no job to run")
+        raise UsageError(_no_job(suite, excluding))
     return chosen
 
 
@@ -59,6 +64,21 @@ def _named(words: Sequence[str], entries: tuple[Entry, ...], complaint: str) -> 
                 f"(it has: {', '.join(e.label for e in entries)})"
             )
     return tuple(e for e in entries if e.label in words or (e.name in words and e.name not in labels))
+
+
+def _no_job(suite: Suite, excluding: list[str], most: int = 3) -> str:
+    reason = ", ".join(excluding[:most]) + (f" and {len(excluding) - most} more" if excluding[most:] else "")
+    nothing = f"{suite.where}: the chosen tasks, networks and models leave no job to run"
+    return f"{nothing}: in the suite {reason}" if reason else nothing
+
+
+def _excluding(kind: str, entries: tuple[Entry, ...], to: str, labels: set[str]) -> list[str]:
+    """In words the restrictions of `entries` that leave out some of `labels`."""
+    return [
+        f"{kind[:-1]} {entry.label!r} has {to} = {list(allowed)}"
+        for entry in entries
+        if (allowed := getattr(entry, to)) is not None and not labels <= set(allowed)
+    ]
 
 
 def _pruned(entries: tuple[Entry, ...], to: str, labels: set[str]) -> tuple[Entry, ...]:

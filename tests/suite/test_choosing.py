@@ -45,12 +45,36 @@ def test_a_label_means_its_entry_alone_although_another_has_it_for_a_name(write)
     [
         ({"models": ["jslsd"]}, "has no model 'jslsd'; did you mean 'jslds'? (it has: persistence, jslds)"),
         ({"tasks": ["memory"]}, "has no task 'memory'"),
-        ({"networks": ["standard"], "models": ["jslds"]}, "leave no job to run"),
+        (
+            {"networks": ["standard"], "models": ["jslds"]},
+            "leave no job to run: in the suite model 'jslds' has networks = ['mine']",
+        ),
+        (
+            {"networks": ["mine"], "tasks": ["context_integration"]},
+            "leave no job to run: in the suite network 'mine' has tasks = ['nbit_memory']",
+        ),
         ({"seeds": [-1]}, "--seeds: seeds holds -1, expected"),
     ],
 )
 def test_a_selection_that_the_suite_does_not_hold(write, chosen, expected):
     assert expected in message(select, load_suite(write(BASE)), **chosen)
+
+
+def test_restrictions_that_leave_no_job_are_named(write):
+    smoke = load_suite("smoke")
+    assert message(select, smoke, networks=["cotrained"], models=["clds"]).endswith(
+        "leave no job to run: in the suite network 'cotrained' has tasks = ['nbit_memory'], "
+        "model 'clds' has tasks = ['context_integration']"
+    )
+    # A suite whose networks are all left out is not one of recordings, which needs none.
+    assert message(select, smoke, tasks=["perturbations"], networks=["cotrained"], models=["dmdc"]).endswith(
+        "leave no job to run: in the suite network 'cotrained' has tasks = ['nbit_memory']"
+    )
+    many = "".join(f'[[models]]\nname = "dmdc"\nlabel = "{i}"\nnetworks = ["mine"]\n' for i in range(6))
+    suite = load_suite(write(BASE[: BASE.index("[[models]]")] + many))
+    words = message(select, suite, networks=["standard"])
+    assert words.endswith("model '2' has networks = ['mine'] and 3 more")
+    assert message(select, suite, models=[]).endswith("leave no job to run")
 
 
 @pytest.mark.parametrize("kind", ["tasks", "networks", "models"])
