@@ -110,9 +110,11 @@ def _events(session: Session, align: str) -> np.ndarray:
     events = session.trials.get(align)
     if events is None or events.dtype.kind not in "fiu":
         what = "has no such column" if events is None else "holds text there"
-        known = ", ".join(n for n, v in session.trials.items() if v.dtype.kind in "fiu")
+        known = [n for n, v in session.trials.items() if v.dtype.kind in "fiu"]
+        advice = ': set `align = "<one of them>"` under [[tasks]]' if known else ""
         raise UsageError(
-            f"{session.path}: cannot align to {align!r}: its trials table {what} (numbers: {known})"
+            f"{session.path}: cannot align to {align!r}: its trials table {what} "
+            f"(numbers: {', '.join(known) or 'none'}){advice}"
         )
     return events.astype(np.float64)
 

@@ -156,6 +156,11 @@ def test_columns_that_are_no_events(align, expected, tiny_nwb):
         cut(read_session(str(tiny_nwb)), align, STANDARD, 0.0)
 
 
+def test_a_column_that_is_not_there_comes_with_what_to_write(tiny_nwb):
+    with pytest.raises(UsageError, match=r'\): set `align = "<one of them>"` under \[\[tasks\]\]$'):
+        cut(read_session(str(tiny_nwb)), "go_cue", STANDARD, 0.0)
+
+
 def test_no_trial_left_says_why():
     with pytest.raises(
         UsageError, match="none of its 2 trials can be used: 1 have no move_onset_time, and 1 have"
