@@ -150,6 +150,23 @@ def test_debug_shows_the_traceback_before_the_line_and_keeps_the_code(capsys):
     assert lines[-1].startswith("jslds-bench: unknown suite 'smok'")
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], " goes on from there"),
+        (["--no-resume"], " without --no-resume goes on from there, and keeps those of earlier runs too"),
+    ],
+)
+def test_an_interrupted_run_says_what_goes_on_from_there(options, expected, capsys, monkeypatch):
+    def run(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(verbs.VERBS, "run", run)
+    assert cli.main(["run", "--suite", "smoke", *options]) == 130
+    kept = "jslds-bench: interrupted: finished jobs are kept, the same command"
+    assert one_line(capsys) == f"{kept}{expected}\n"
+
+
 def test_our_own_mistakes_are_one_line_and_exit_code_70(capsys, monkeypatch):
     def doctor(arguments):
         raise ZeroDivisionError("so\nit goes")

@@ -50,8 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         what, code = "interrupted", INTERRUPTED
         if isinstance(interrupt, Terminated):
             what, code = "terminated", 128 + interrupt.args[0]
-        kept = ": finished jobs are kept, the same command goes on from there" if words[:1] == ["run"] else ""
-        return _end(what + kept, code, debug)
+        if words[:1] == ["run"]:
+            what += ": finished jobs are kept, the same command"
+            # Without it there is no telling which records are of the run that was stopped.
+            anew = " without --no-resume goes on from there, and keeps those of earlier runs too"
+            what += anew if "--no-resume" in words else " goes on from there"
+        return _end(what, code, debug)
     except UsageError as error:
         return _end(str(error), USAGE, debug)
     except BrokenPipeError:
