@@ -33,6 +33,8 @@ RecipeName = Literal["fast", "paper"]
 Terms = dict[str, jax.Array]
 Loss = Callable[..., tuple[jax.Array, Terms]]
 """(parameters, data, what is given besides, if anything) → total and terms."""
+Draw = Callable[..., Any]
+"""(key, step, what is given besides, if anything) → the data of a step."""
 
 
 class Parameters(NamedTuple):
@@ -223,29 +225,29 @@ class Fresh:
     sample: Sampler
     size: int
 
-    def __call__(self, key: PRNGKeyArray, step: jax.Array) -> Trials | Noisy:
+    def __call__(self, key: PRNGKeyArray, step: jax.Array, given: Any = None) -> Trials | Noisy:
         return self.sample(key, self.size)
 
 
 def train_batches(
     loss: Loss,
     params: Any,
-    batch: Callable[[PRNGKeyArray, jax.Array], Any],
+    batch: Draw,
     recipe: Recipe,
     key: PRNGKeyArray,
     progress: Progress = silent,
-    validate: Callable[[Any], jax.Array] | None = None,
+    validate: Callable[..., jax.Array] | None = None,
     given: Any = None,
 ) -> tuple[Any, dict[str, np.ndarray]]:
     """`params` after ``recipe.n_steps`` updates, and the history of the loss.
 
     Args:
-        loss: (params, batch) → (total, its terms). Trainings of one shape with equal `loss`, `batch` and
-            `recipe` run one program.
+        loss: (params, batch) → (total, its terms). Trainings of one shape with equal `loss`, `batch`,
+            `validate` and `recipe` run one program, which is kept, with all that these hold.
         batch: (key, step) → what the loss is computed on; step i gets fold_in(key, i).
-        validate: a loss on data that is not trained on, looked at after every chunk: the parameters where it
-            was least are the ones returned.
-        given: arrays that the loss reads besides, as its third argument.
+        validate: params → a loss on data that is not trained on, looked at after every chunk: the parameters
+            where it was least are the ones returned.
+        given: arrays that `loss`, `batch` and `validate` read besides, as their last argument.
 
     Returns:
         The trained parameters, and per chunk of at most `CHUNK` steps the mean of the total and of each
@@ -258,20 +260,19 @@ def train_batches(
     state = (params, _started(recipe, params))
     history: list[dict[str, float]] = []
     best = math.inf, params
-    unseen = None if validate is None else jax.jit(validate)
     for steps in _chunks(recipe):
         state, terms = _run_chunk(loss, batch, recipe, given, key, state, steps)
         means = {name: float(np.mean(values)) for name, values in terms.items()}
         if (diverged := _divergence(means, steps)) is not None:
             raise diverged
         done = int(steps[-1]) + 1
-        if unseen is not None:
-            means["validation"] = float(unseen(state[0]))
+        if validate is not None:
+            means["validation"] = float(_validation(validate, given, state[0]))
             if means["validation"] < best[0]:
                 best = means["validation"], state[0]
         history.append({"step": float(done), **means})
         progress(done, recipe.n_steps, f"loss {means['loss']:.2e}")
-    chosen = state[0] if unseen is None else best[1]
+    chosen = state[0] if validate is None else best[1]
     return chosen, _stacked(history)
 
 
@@ -333,7 +334,7 @@ def _all_started(recipe: Recipe, params: Any) -> Any:
 
 def _chunk(
     loss: Loss,
-    batch: Callable[[PRNGKeyArray, jax.Array], Any],
+    batch: Draw,
     recipe: Recipe,
     given: Any,
     key: PRNGKeyArray,
@@ -343,11 +344,11 @@ def _chunk(
     """(parameters, optimiser's state) after some steps, and the losses at each."""
     from optax import apply_updates
 
-    optimizer, besides = recipe.optimizer(recipe.n_steps), () if given is None else (given,)
+    optimizer, besides = recipe.optimizer(recipe.n_steps), _besides(given)
 
     def update(state: Any, step: jax.Array) -> tuple[Any, Terms]:
         params, opt = state
-        data = batch(jax.random.fold_in(key, step), step)
+        data = batch(jax.random.fold_in(key, step), step, *besides)
         (total, terms), grads = jax.value_and_grad(loss, has_aux=True)(params, data, *besides)
         updates, opt = optimizer.update(grads, opt, params)
         return (apply_updates(params, updates), opt), {"loss": total, **terms}
@@ -363,6 +364,15 @@ _run_chunk = compiled(_chunk, static=_FIXED, quickly=False)
 def _run_many(loss: Loss, batch: Fresh, recipe: Recipe, keys: Any, states: Any, steps: jax.Array) -> Any:
     """`_chunk` of many trainings, each with its key and state."""
     return jax.vmap(lambda key, state: _chunk(loss, batch, recipe, None, key, state, steps))(keys, states)
+
+
+@compiled(static=("validate",), quickly=False)
+def _validation(validate: Callable[..., jax.Array], given: Any, params: Any) -> jax.Array:
+    return validate(params, *_besides(given))
+
+
+def _besides(given: Any) -> tuple[Any, ...]:
+    return () if given is None else (given,)
 
 
 def _chunks(recipe: Recipe) -> Iterator[np.ndarray]:

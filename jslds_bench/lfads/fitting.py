@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.dynamics.training import Recipe, train_batches
+from jslds_bench.dynamics.training import Recipe, Terms, train_batches
 from jslds_bench.lfads.objective import (
     DEFAULT_WEIGHTS,
     Batch,
@@ -62,7 +62,56 @@ class FitSettings:
         """Adam, a cosine to zero after a short warm-up, global-norm clip of 200 (losses are sums)."""
         from jslds_bench.dynamics import optimizers  # Optax takes a while to import
 
-        return Recipe("fast", self.n_steps, self.batch, partial(optimizers.adam, self.rate, 200.0))
+        return Recipe("fast", self.n_steps, self.batch, optimizers.Adam(self.rate, 200.0))
+
+
+class _Data(NamedTuple):
+    """Spikes of the units held in and of all, trials first, and the numbers of the trials of each part."""
+
+    held_in: Float[Array, "S T I"]
+    counts: Float[Array, "S T N"]
+    seen: Int[Array, " A"]
+    unseen: Int[Array, " B"]
+
+
+# What follows holds no data, since `train_batches` keeps it; the data are given.
+
+
+@dataclasses.dataclass(frozen=True)
+class _Loss:
+    settings: FitSettings
+
+    def __call__(self, p: LFADSParameters, batch: Batch, data: _Data) -> tuple[jax.Array, Terms]:
+        s = self.settings
+        return objective(get_cell(s.cell), s.weights, s.dropout, p, batch)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Drawn:
+    """Trials of one step."""
+
+    settings: FitSettings
+
+    def __call__(self, key: PRNGKeyArray, step: jax.Array, data: _Data) -> Batch:
+        key_rows, key_noise = jax.random.split(key)
+        drawn = jax.random.randint(key_rows, (self.settings.batch,), 0, len(data.seen))
+        rows = data.seen[drawn]
+        done = (step / self.settings.n_steps - KL_FROM) / (KL_UNTIL - KL_FROM)
+        return Batch(data.held_in[rows], data.counts[rows], key_noise, jnp.clip(done, 0.01, 1.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Unseen:
+    """The likelihood's part of the loss on the trials that are not trained on, at the posterior's mean."""
+
+    settings: FitSettings
+
+    def __call__(self, p: LFADSParameters, data: _Data) -> jax.Array:
+        counts = data.counts[data.unseen]
+        g0, _ = encode(p, data.held_in[data.unseen])
+        states = generate(get_cell(self.settings.cell), p, g0, counts.shape[1])
+        branches = [states.h] if p.phi is None else [states.h, states.a]
+        return sum((poisson_loss(counts, log_rates(p, h)) for h in branches), jnp.zeros(()))
 
 
 def fit(
@@ -92,23 +141,11 @@ def fit(
     )
     mean = jnp.log(jnp.maximum(counts[seen].mean(axis=(0, 1)), FEWEST_RATES))
     start = initial_parameters(settings.cell, sizes, mean, key_init, expansion)
-    cell, (x, y) = get_cell(settings.cell), (jnp.asarray(held_in), jnp.asarray(counts))
-    loss = partial(objective, cell, settings.weights, settings.dropout)
-    rows = jnp.asarray(seen)
-
-    def batch(key: PRNGKeyArray, step: Any) -> Batch:
-        key_rows, key_noise = jax.random.split(key)
-        chosen = rows[jax.random.randint(key_rows, (settings.batch,), 0, len(seen))]
-        done = (step / settings.n_steps - KL_FROM) / (KL_UNTIL - KL_FROM)
-        return Batch(x[chosen], y[chosen], key_noise, jnp.clip(done, 0.01, 1.0))
-
-    def validate(p: LFADSParameters) -> jax.Array:
-        states = generate(cell, p, encode(p, x[unseen])[0], y.shape[1])
-        branches = [states.h] if p.phi is None else [states.h, states.a]
-        return sum((poisson_loss(y[unseen], log_rates(p, h)) for h in branches), jnp.zeros(()))
-
-    checked = validate if len(unseen) else None
-    return train_batches(loss, start, batch, settings.recipe(), key_train, progress, checked)
+    data = _Data(*(jnp.asarray(x) for x in (held_in, counts, seen, unseen)))
+    validate = _Unseen(settings) if len(unseen) else None
+    return train_batches(
+        _Loss(settings), start, _Drawn(settings), settings.recipe(), key_train, progress, validate, data
+    )
 
 
 class Posterior(NamedTuple):

@@ -1,15 +1,20 @@
 """Fits of LFADS to small planted data: what is inferred, from what, and what a seed decides."""
 
+import gc
+
 import jax
 import numpy as np
 import pytest
 
+from jslds_bench.contract.compiling import compilations
 from jslds_bench.lfads.fitting import FitSettings, fit, infer
 from jslds_bench.tasks.spiking_rotations import SpikingRotations
 
 KEY = jax.random.key(0)
 SMALL = FitSettings(n_encoder=16, n_generator=16, n_factors=8, n_steps=300, batch=32)
+QUICK = FitSettings(n_encoder=4, n_generator=4, n_factors=2, n_steps=3, batch=8)
 TASK = SpikingRotations(n_units=40, n_trials=160, n_held_out=24, n_steps=30, n_conditions=8)
+FEW = SpikingRotations(n_units=12, n_trials=40, n_held_out=5, n_steps=20, n_conditions=8)
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +53,38 @@ def test_a_trial_is_inferred_from_itself(spikes, fitted):
 
 
 def test_a_seed_decides_the_fit(spikes):
-    quick = FitSettings(n_encoder=4, n_generator=4, n_factors=2, n_steps=3, batch=8)
-    one, again, other = (fit(spikes[0], quick, "identity", jax.random.key(s))[0] for s in (1, 1, 2))
+    one, again, other = (fit(spikes[0], QUICK, "identity", jax.random.key(s))[0] for s in (1, 1, 2))
     same = jax.tree.map(lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), one, again)
     assert all(jax.tree.leaves(same))
     assert not (np.asarray(one.factors) == np.asarray(other.factors)).all()
+
+
+@pytest.mark.parametrize(
+    ("expansion", "expected"),
+    [
+        (None, {"loss": 49.246857, "rnn": 49.045525, "kl": 0.27677006, "validation": 58.104786}),
+        ("origin", {"loss": 98.895051, "rnn": 49.046104, "jslds": 49.032387, "validation": 116.18168}),
+    ],
+)
+def test_the_losses_are_those_of_data_that_the_program_held(expansion, expected):
+    """The numbers are those of version 0.2.0, which compiled the data into each fit's program."""
+    _, history = fit(FEW.spikes(KEY)[0], QUICK, expansion, jax.random.key(1))
+    found = {name: float(history[name][0]) for name in expected}
+    assert found == pytest.approx(expected, rel=3e-6)
+
+
+def test_a_second_fit_compiles_nothing_and_no_fit_leaves_its_data():
+    def live():
+        gc.collect()
+        return sum(array.nbytes for array in jax.live_arrays())
+
+    first, second = (FEW.spikes(jax.random.key(seed))[0] for seed in (0, 1))
+    before = live()
+    fit(first, QUICK, "identity", jax.random.key(1))
+    with compilations() as seen:
+        fit(second, QUICK, "identity", jax.random.key(2))
+    assert seen == []
+    assert live() - before < first.counts.astype(np.float32).nbytes / 2
 
 
 def test_the_true_systems_frequencies_stand_in_the_data():
