@@ -58,13 +58,14 @@ def write_atomic(path: Path, data: bytes, advice: str = "choose another --out") 
                 os.unlink(temporary)
 
 
-def sweep(folder: Path) -> int:
-    """Removes what killed writers left in `folder` and below; how many files.
+def sweep(folder: Path, *parts: str) -> int:
+    """Removes what killed writers left in `folder` itself, and in and below its `parts`; how many files.
 
     Left are those of processes that run, and those of other machines until they are a day old.
     """
     swept = 0
-    for path in folder.rglob(f".*{_PART}"):
+    left = f".*{_PART}"
+    for path in (*folder.glob(left), *(path for part in parts for path in (folder / part).rglob(left))):
         if (name := _NAME.fullmatch(path.name)) is None:
             continue  # it is none of ours
         where, process = name.groups()

@@ -58,7 +58,7 @@ def write_report(run: Path, progress: Progress = silent, *, processes: int | Non
     run = Path(run)
     read = stamp(run)
     data = load_data(run)
-    sweep(run / "figures")
+    sweep(run, "figures")
     todo = list(plans(data))
     pictures = drawn(run, todo, read, progress, processes)
     names = {plan.name for plan in todo if plan.build}

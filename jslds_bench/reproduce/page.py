@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from jslds_bench.records.numbers import counted, number
-from jslds_bench.records.sealed import write_atomic
+from jslds_bench.records.sealed import sweep, write_atomic
 from jslds_bench.report.data.run import RunData
 from jslds_bench.report.facts import Fact, facts
 from jslds_bench.report.html import fill, remove_others, write_figure
@@ -79,6 +79,7 @@ def write_scorecard(judged: Sequence[Judged], runs: Mapping[str, RunData], out: 
     Raises:
         UsageError: the folder cannot be written.
     """
+    sweep(out, "figures")
     shown = [(suite, plan) for suite, data in runs.items() for plan in _panels(data, judged)]
     drawn: dict[str, Markup] = {}
     with theme():

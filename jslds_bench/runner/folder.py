@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
+import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jslds_bench.errors import UsageError
+from jslds_bench.records.sealed import sweep
 from jslds_bench.records.store import has_arrays, read_head, record_path
 from jslds_bench.suite import Job, Suite, parse
 from jslds_bench.suite.job import of_seed
@@ -82,6 +85,33 @@ def _hold(lock: int, out: Path, deadline: float, note: Callable[[str], None]) ->
 
 _REMOVED = 10  # times that a folder may vanish while it is being locked
 _AGAIN = 0.2  # seconds between two tries
+
+
+def sweep_run(out: Path) -> None:
+    """Removes what killed runs left in `out`, which is held."""
+    sweep(out, "records")
+    for old in out.glob(f"{_PROGRAMS}*"):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def programs_of(out: Path) -> Iterator[str]:
+    """A folder in `out`, which is held, for what the workers of this run compile; it goes with the run.
+
+    It lies there for the next run to find if this one is killed, and has a name of its own, since workers
+    of a killed run may write for a moment longer.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=_PROGRAMS, dir=out, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {out}: {error.strerror}; choose another folder with --out"
+        ) from error
+    with folder as name:
+        yield name
+
+
+_PROGRAMS = ".programs-"
 
 
 def asked_of(meta: dict[str, Any], out: Path) -> Suite | None:

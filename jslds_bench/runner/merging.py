@@ -9,9 +9,9 @@ from typing import Any
 
 from jslds_bench.errors import UsageError
 from jslds_bench.records.record import ORIGINS, Record, is_time
-from jslds_bench.records.sealed import read_json, sweep, write_json
+from jslds_bench.records.sealed import read_json, write_json
 from jslds_bench.records.store import copy_record, read_arrays, read_record, record_paths
-from jslds_bench.runner.folder import asked_of, locked
+from jslds_bench.runner.folder import asked_of, locked, sweep_run
 from jslds_bench.suite import Key, Suite, dump
 from jslds_bench.suite.choosing import united
 from jslds_bench.suite.toml import TABLES
@@ -62,7 +62,7 @@ def merge(runs: Sequence[str | Path], out: str | Path) -> Merged:
             else:
                 taken[record.key] = path, record
     with locked(out):
-        sweep(out / "records")
+        sweep_run(out)
         for path, record in taken.values():
             copy_record(path, record, out)
         write_json(out / "run.json", _about(list(metas.values()), suite, len(taken)))

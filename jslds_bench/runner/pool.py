@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import selectors
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -43,19 +42,23 @@ class Pool:
     """The running workers and their events. Use as a context manager: leaving it ends them all.
 
     Args:
+        programs: the folder where the workers keep what they compile.
         places: `accelerators.places`, one for each worker; where there are none, each has cores.
         threads: how many.
         memory: bytes that a job may take.
     """
 
     def __init__(
-        self, places: Sequence[dict[str, str]] = (), threads: int = 1, memory: int | None = None
+        self,
+        programs: str,
+        places: Sequence[dict[str, str]] = (),
+        threads: int = 1,
+        memory: int | None = None,
     ) -> None:
-        self._places, self._threads, self._memory = places, threads, memory
+        self._programs, self._places, self._threads, self._memory = programs, places, threads, memory
         self.workers: list[Worker] = []
         self._selector = selectors.DefaultSelector()
         self._cores = Cores()
-        self._programs = tempfile.TemporaryDirectory(prefix="jslds-bench-", ignore_cleanup_errors=True)
 
     def __enter__(self) -> Pool:
         return self
@@ -64,7 +67,6 @@ class Pool:
         for worker in list(self.workers):
             self.remove(worker)
         self._selector.close()
-        self._programs.cleanup()
 
     def start(self, number: int) -> Worker:
         cores, place = [], {}
@@ -72,7 +74,7 @@ class Pool:
             place = self._places[number % len(self._places)]
         else:
             cores = self._cores.take(number, self._threads)
-        worker = Worker(number, cores, place, self._programs.name, self._memory)
+        worker = Worker(number, cores, place, self._programs, self._memory)
         self.workers.append(worker)
         self._selector.register(worker.output, selectors.EVENT_READ, worker)
         return worker

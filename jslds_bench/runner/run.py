@@ -20,7 +20,7 @@ from jslds_bench.records.store import move_record, record_path, slug, write_reco
 from jslds_bench.runner import accelerators, cache
 from jslds_bench.runner.elsewhere import done_elsewhere
 from jslds_bench.runner.executors.shards import Executor
-from jslds_bench.runner.folder import asked_of, locked, standing, superseded_seeds
+from jslds_bench.runner.folder import asked_of, locked, programs_of, standing, superseded_seeds, sweep_run
 from jslds_bench.runner.limits import Limits
 from jslds_bench.runner.outcome import blank_record
 from jslds_bench.runner.planning import Wanted, plan
@@ -109,7 +109,7 @@ def run_suite(
     board.total = len(chosen.jobs)
     out = Path(out if out is not None else Path("reports") / slug(chosen.suite.name)).absolute()
     with locked(out, wait, board.note) as ours:
-        sweep(out / "records")
+        sweep_run(out)
         sweep(cache.cache_folder() / "networks")
         run = _Run(chosen, out, limits, resume, board, ours, shared, executor)
         try:
@@ -185,7 +185,10 @@ class _Run:
         else:
             most = workers or len(usable_cores()) // threads
         command = Command(self.out, tuple(self.plan.files.values()), not self.resume, batched, self.shared)
-        with Pool(places, threads, self.limits.bytes) as pool:
+        with (
+            programs_of(self.out) as programs,
+            Pool(programs, places, threads, self.limits.bytes) as pool,
+        ):
             queue = Queue(groups, self.length)
             supervisor = Supervisor(pool, queue, self, command, self.limits, self.board)
             supervisor.work(min(len(groups), most))

@@ -3,11 +3,13 @@
 import dataclasses
 import math
 import os
+import shutil
 import signal
 import string
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -221,7 +223,10 @@ def test_leftovers_of_killed_writers_are_swept_and_those_of_living_ones_are_not(
     old.touch()
     os.utime(old, (0, 0))
     path.touch()
-    assert sweep(tmp_path) == 2
+    (tmp_path / "other").mkdir()
+    elsewhere = shutil.copy2(old, tmp_path / "other" / old.name)
+    assert sweep(tmp_path, "records") == 2
+    assert Path(elsewhere).exists()
     assert set(path.parent.iterdir()) == {path, living, away}
 
 

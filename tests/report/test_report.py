@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import html.parser
+import os
 import re
 import subprocess
 import sys
@@ -22,11 +23,13 @@ from places import measured
 from jslds_bench.errors import UsageError
 from jslds_bench.records.store import read_arrays, read_record, record_path, write_record
 from jslds_bench.report import write_report
+from jslds_bench.report.board.leaderboard import write_leaderboard
 from jslds_bench.report.data.run import load_data, run_data
 from jslds_bench.report.facts import facts, verdict
 from jslds_bench.report.plans.every import plans
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import theme
+from jslds_bench.reproduce.page import write_scorecard
 
 VOID = {"meta", "br", "wbr", "hr", "img", "link", "input"}
 
@@ -183,6 +186,21 @@ def test_the_same_records_give_the_same_bytes(write_run, make):
         return {p.name: p.read_bytes() for p in made}
 
     assert everything() == everything()
+
+
+def test_what_killed_writers_left_of_a_page_is_swept_by_the_next(tmp_path, write_run, make):
+    """Of a report, a leaderboard and a scorecard, beside the page and its figures."""
+    run = write_run([make()])
+    board, card = tmp_path / "board", tmp_path / "card"
+    left = [d / ".0123abcd-1-xyz.part" for folder in (run, board, card) for d in (folder, folder / "figures")]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (0, 0))
+    write_report(run)
+    write_leaderboard([run], board)
+    write_scorecard([], {}, card, "")
+    assert [path for path in left if path.exists()] == []
 
 
 def test_figures_that_no_longer_apply_are_removed(write_run, make):

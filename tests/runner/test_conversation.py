@@ -75,7 +75,7 @@ def test_a_halted_worker_is_told_nothing_until_it_goes_on(tmp_path):
 def test_what_a_worker_said_before_it_ended_is_heard(tmp_path, monkeypatch):
     """It is idle, and ends, after the runner has listened and before it asks who has ended."""
     command = {"jobs": [], "attempts": [], "plugins": [], "out": str(tmp_path)}
-    with Pool() as pool:
+    with Pool(str(tmp_path)) as pool:
         worker, ready = pool.start(0), False
         while not ready:
             ready = any(event["event"] == "ready" for _, event in pool.events(0.5))
@@ -92,8 +92,8 @@ def test_what_a_worker_said_before_it_ended_is_heard(tmp_path, monkeypatch):
         assert said == ["idle", None]
 
 
-def test_one_that_is_ended_for_what_it_said_is_heard_no_further(monkeypatch):
-    with Pool() as pool:
+def test_one_that_is_ended_for_what_it_said_is_heard_no_further(tmp_path, monkeypatch):
+    with Pool(str(tmp_path)) as pool:
         worker = pool.start(0)
         assert pool._selector.select(60)
         monkeypatch.setattr(worker, "read", lambda: [{"event": "bogus"}, {"event": "idle"}])

@@ -180,11 +180,32 @@ def test_a_suite_of_an_odd_name_runs_where_its_name_cannot_lead_it(tmp_path, mon
 
 
 def test_leftovers_of_a_killed_run_are_swept_by_the_next(again):
-    leftover = record_paths(again / "run")[0].with_name(".0123abcd-1-xyz.part")
-    leftover.write_bytes(b"half")
-    os.utime(leftover, (0, 0))
+    folders = record_paths(again / "run")[0].parent, again / "run"
+    leftovers = [folder / ".0123abcd-1-xyz.part" for folder in folders]
+    for leftover in leftovers:
+        leftover.write_bytes(b"half")
+        os.utime(leftover, (0, 0))
     run_suite(str(again / "tiny.toml"), again / "run", progress=Board())
-    assert not leftover.exists()
+    assert not any(leftover.exists() for leftover in leftovers)
+
+
+def test_compiled_programs_of_a_killed_run_lie_in_its_folder_and_go_with_the_next(suite, tmp_path):
+    out, scratch = tmp_path / "run", tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "jslds_bench", "run", "--suite", suite, "--out", str(out), "--quiet"]
+    process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(scratch)}, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not record_paths(out) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    assert [path for path in scratch.iterdir() if "cores" not in path.name] == []
+    (left,) = out.glob(".programs-*")
+    run_suite(suite, out, progress=Board())
+    assert not list(out.glob(".programs-*"))
+    assert not left.exists()
 
 
 def test_records_of_other_code_are_put_aside_before_anything_is_run(again):

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from jslds_bench.analysis import stats
 from jslds_bench.errors import UsageError
 from jslds_bench.records.numbers import counted, number
-from jslds_bench.records.sealed import write_atomic
+from jslds_bench.records.sealed import sweep, write_atomic
 from jslds_bench.records.store import slug
 from jslds_bench.report.board.board import Board, Entry, build_board, methods, names
 from jslds_bench.report.data.run import load_data
@@ -77,6 +77,7 @@ def write_leaderboard(runs: Sequence[Path], folder: Path) -> Path:
     called = names(runs)
     board = build_board([(name, load_data(run)) for name, run in zip(called, runs, strict=True)])
     figures, notes = _figures(board)
+    sweep(folder, "figures")
     with theme():
         shown = [
             Shown(write_figure(folder / "figures", figure, name, caption), caption)
