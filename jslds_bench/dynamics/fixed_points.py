@@ -13,9 +13,8 @@ import scipy
 from jaxtyping import Bool, Float
 
 from jslds_bench.dynamics.jslds import expansion_point
-from jslds_bench.dynamics.linearize import jacobians, recurrent_jacobian
-from jslds_bench.dynamics.spectrum import eigenvalues
-from jslds_bench.types.core import Cell, CellParams, FixedPoints, Network
+from jslds_bench.dynamics.linearize import recurrent_jacobian
+from jslds_bench.types.core import Cell, CellParams, Network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,23 +165,6 @@ def _settle(
     return ends, qs
 
 
-def find_fixed_points(
-    network: Network,
-    candidates: Float[Any, "P N"],
-    u_star: Float[Any, " U"],
-    settings: SearchSettings = SearchSettings(),
-) -> FixedPoints:
-    """The distinct fixed and slow points of F(·, u*), as `locate` finds them, and the spectra there."""
-    points, q, _, rejected = locate(network.cell, network.params, candidates, u_star, settings)
-    with jax.enable_x64(True):
-        padded, n = padded_to_class(points)
-        params, u, at = _as_float64((network.params, u_star, padded))
-        us = jnp.broadcast_to(u, (len(padded), u.shape[0]))
-        values = eigenvalues(np.asarray(_jacobians(network.cell, params, at, us))[:n])
-    unstable = (np.abs(values) > 1 + 1e-3).sum(axis=-1)
-    return FixedPoints(points, q, values, unstable, np.asarray(u_star), len(candidates), int(rejected.sum()))
-
-
 def search_starts(network: Network, states: Float[Any, "P N"], u_star: Float[Any, " U"]) -> Float[Any, "M N"]:
     """Where to start a search: the states, and E of each where the network has an expansion network.
 
@@ -268,9 +250,6 @@ def _run(
     return np.asarray(ends)[:n], np.asarray(qs)[:n]
 
 
-_jacobians = jax.jit(jacobians, static_argnums=0)
-
-
 def padded_to_class(points: Any) -> tuple[np.ndarray, int]:
     """The points with zeros below, to a `size_class`, and how many they are."""
     n = len(points)
@@ -286,10 +265,6 @@ def size_class(n: int) -> int:
     while rows < n:
         rows = rows * 3 // 2 if rows & (rows - 1) == 0 else rows * 4 // 3
     return rows
-
-
-def _as_float64(tree: Any) -> Any:
-    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float64)), tree)
 
 
 @partial(jax.jit, static_argnames=("cell",))

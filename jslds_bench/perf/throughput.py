@@ -22,7 +22,6 @@ from jslds_bench.types.core import Progress, Trials
 from jslds_bench.types.networks import LossWeights
 
 N_INPUTS, N_OUTPUTS, N_LAYERS, N_POINTS = 3, 3, 2, 256
-UNITS = {"forward": "steps", "training": "steps", "jacobians": "Jacobians"}
 
 
 class Size(NamedTuple):

@@ -52,7 +52,6 @@ def facts(data: RunData) -> list[Fact]:
         Fact("data", _origins(data)),
         Fact("scored trials that fits saw", _seen(data)),
         Fact("records", f"{len(records)}, {ok} of them ok"),
-        Fact("command", str(data.meta.get("command", ""))),
         Fact("started", _moment(data.meta.get("started"))),
         Fact("duration", _duration(data.meta)),
         Fact("commit", _commit(env)),
@@ -336,10 +335,7 @@ def _origins_of(records: Sequence[Record]) -> str:
 def _versions(env: dict[str, Any]) -> list[str]:
     own = env.pop("version", None)
     named = [f"jslds-bench {own}"] if own else []
-    inner = env.pop("versions", None)
-    pairs = dict(inner) if isinstance(inner, Mapping) else {}
-    pairs.update({name: env.pop(name) for name in LIBRARIES if env.get(name)})
-    return named + [f"{name} {version}" for name, version in pairs.items()]
+    return named + [f"{name} {env.pop(name)}" for name in LIBRARIES if env.get(name)]
 
 
 def _rate(records: Sequence[Record]) -> str:

@@ -90,7 +90,7 @@ class Found:
         return float(np.log10(max(np.median(q), 1e-40))) if len(q) else float("nan")
 
     def track_candidates_lost(self, search: str) -> float:
-        return float(SEARCHES[search]()().n_rejected)
+        return float(SEARCHES[search]()().rejected.sum())
 
     track_median_log10_q.unit = "log10 q"  # type: ignore[attr-defined]
     track_candidates_lost.unit = "of 1,600"  # type: ignore[attr-defined]

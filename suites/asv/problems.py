@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.dynamics.fixed_points import find_fixed_points
+from jslds_bench.dynamics.fixed_points import locate
 from jslds_bench.dynamics.jslds import CoStates, co_rollout, expansion_point, jslds_step
 from jslds_bench.dynamics.linearize import jacobians
 from jslds_bench.dynamics.rollout import trajectories
@@ -248,7 +248,7 @@ def search() -> Callable[[], Any]:
 
 def searching(network: Network, candidates: Any, u_star: Any) -> Callable[[], Any]:
     def call() -> Any:
-        return find_fixed_points(network, candidates, u_star)
+        return locate(network.cell, network.params, candidates, u_star)
 
     call()
     return call

@@ -193,7 +193,6 @@ def write_meta(run: Path, suite_text: str = "", **changes: Any) -> None:
             "numpy": "2.4.6", "cpu": "a CPU", "cores": 2, "threads": 2, "device": "cpu: cpu",
             "x64": False,
         },
-        "command": "jslds-bench run --suite synthetic",
         "started": "2026-01-02T03:04:05.678+00:00",
         "finished": "2026-01-02T03:20:05+00:00",
         "seconds": 960.0,

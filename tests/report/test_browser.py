@@ -49,7 +49,7 @@ def test_the_leaderboard(report, write_named, make, width, dark):
 def test_a_label_runs_nothing(write_run, make):
     own = [make(model=m, seed=s, reason=HOSTILE) for m in (HOSTILE, "jslds") for s in range(2)]
     own.append(make(model="torn", status="failed", reason=HOSTILE))
-    page = write_report(write_run(own, command=HOSTILE))
+    page = write_report(write_run(own, started=HOSTILE))
     assert HOSTILE not in page.read_text()
     assert sound(page, 1300, dark=False)["executed"] == "undefined"
     board = write_leaderboard([page.parent], Path(page.parent.parent) / "board")

@@ -140,7 +140,6 @@ def test_page_is_well_formed_and_self_contained(report):
 def test_page_says_what_ran_and_what_failed(report):
     text = " ".join("".join(check(report).text).split())
     for part in (
-        "jslds-bench run --suite synthetic",
         "0123abcd, with uncommitted changes",
         "jax 0.10.2",
         "211 GFLOP/s (float32, median of 48 jobs; 210–212)",
@@ -232,7 +231,7 @@ def test_hostile_labels_stay_text(write_run, make):
         for label in labels:
             records.append(make(model=label, seed=seed, entries=("nbit_memory", "cotrained", label)))
     records.append(make(model="bad", status="failed", reason="</pre><script>alert(2)</script>"))
-    page = write_report(write_run(records, suite_text="# </pre><script>alert(3)</script>\n", command="<b>"))
+    page = write_report(write_run(records, suite_text="# </pre><script>alert(3)</script>\n", started="<b>"))
     text = "".join(check(page).text)
     for label in labels:
         assert label in text

@@ -202,8 +202,3 @@ _jit_speeds = jax.jit(speeds, static_argnums=0)
 
 def _jacobians(network: Network, h: Any, u: Any) -> Any:
     return _jit_jacobians(network.cell, network.params, h, u)
-
-
-def n_diverged(evaluation: Evaluation) -> int:
-    """Trials whose free run leaves the finite numbers."""
-    return int((~np.isfinite(evaluation.free_run).all(axis=(1, 2))).sum())
