@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from places import measured
+from places import detail, measured
 
 from jslds_bench.records.record import Record, Value
 from jslds_bench.records.sealed import write_json
@@ -171,11 +171,11 @@ def make_record(
         reason=reason,
         values=(values if values is not None else {} if bare else made),
         series={} if bare else series,
-        detail={
-            "n_diverged": 7 if diverged else 0,
-            "n_trials": 64,
-            "timing": {"gemm_flops": 2.1e11 + 1e9 * seed},
-        },
+        detail={}
+        if bare
+        else detail(
+            64, 7 if diverged else 0, 2.1e11 + 1e9 * seed, n_trials=64, n_fit_trials=256, u_star_names=[]
+        ),
         environment={},
         digest="0" * 16,
         setting="networks",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from places import measured
+from places import detail, measured
 
 from jslds_bench.analysis.jpca import jpca
 from jslds_bench.analysis.planes import complex_planes, plane_angles, random_plane_angles
@@ -140,7 +140,7 @@ def spike_record(
         "reason": None,
         "values": values,
         "series": {} if model == "smoothing" else series,
-        "detail": {},
+        "detail": detail(24, n_trials=90, n_held_out=24, n_units=N_UNITS, n_held_out_units=1),
         "environment": {},
         "digest": "0" * 16,
         "setting": "spikes",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from places import measured
+from places import detail, measured
 
 from jslds_bench.records.record import Record
 from jslds_bench.records.store import write_record
@@ -169,7 +169,7 @@ def recorded_record(task: str = "nascar", model: str = "rslds", seed: int = 0, *
         "reason": None,
         "values": {name: measured(name, *what) for name, what in numbers.items()},
         "series": fit_series(model, seed),
-        "detail": {},
+        "detail": detail(8, n_trials=32, n_held_out=8),
         "environment": {},
         "digest": "0" * 16,
         "setting": "recordings",

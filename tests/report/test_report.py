@@ -142,7 +142,7 @@ def test_page_says_what_ran_and_what_failed(report):
     for part in (
         "0123abcd, with uncommitted changes",
         "jax 0.10.2",
-        "211 GFLOP/s (float32, median of 48 jobs; 210–212)",
+        "211 GFLOP/s (float32, median of 43 jobs; 210–212)",
         "16 min for 48 jobs",
         "LinAlgError: singular matrix",
         "took longer than 600 s",

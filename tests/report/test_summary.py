@@ -5,11 +5,13 @@ import math
 
 import numpy as np
 import pytest
+from spike_runs import spike_record
+from switching_runs import recorded_record
 
 from jslds_bench.records.numbers import counted, number
 from jslds_bench.report.data.run import load_data
 from jslds_bench.report.data.summary import summarise
-from jslds_bench.report.facts import facts
+from jslds_bench.report.facts import facts, failures
 
 
 @pytest.mark.parametrize(
@@ -87,3 +89,18 @@ def test_records_of_several_commits_and_machines_are_told_apart(write_run, make)
         for r in records
     ]
     assert dict(facts(load_data(write_run(records))))["records differ in"] == "commit (a 2×, b 1×)"
+
+
+def test_trials_that_diverged_are_counted_among_those_that_were_scored(write_run, make):
+    """Of data, trials that were fitted to are others; records of earlier versions do not tell them apart."""
+    made = [make(), spike_record(), recorded_record()]
+    lost = [dataclasses.replace(r, detail={**r.detail, "n_diverged": 3}) for r in made]
+    old = {"n_trials": 40, "n_diverged": 3}
+    lost.append(dataclasses.replace(make(model="persistence"), detail=old))
+    told = {f.model: f.reason for f in failures(load_data(write_run(lost)))}
+    assert told == {
+        "jslds": "3 of 64 trials diverged when running freely",
+        "lfads_jslds": "3 of 24 trials diverged when running freely",
+        "rslds": "3 of 8 trials diverged when running freely",
+        "persistence": "3 of 40 trials diverged when running freely",
+    }
