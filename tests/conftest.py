@@ -108,6 +108,12 @@ def shared_compilations(tmp_path_factory):
         os.environ[name.upper()] = str(value)  # of the processes that tests start
 
 
+@pytest.fixture(scope="session", autouse=True)
+def kept_networks(tmp_path_factory):
+    """No test reads networks of the user's cache, or leaves some there."""
+    os.environ["JSLDS_BENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def few_programs():
     """A process that ran all tests would hold more compiled programs than Linux allows: see `shed`."""

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 from boards import Board
 
 from jslds_bench.errors import UsageError
 from jslds_bench.records.sealed import read_json
 from jslds_bench.records.store import read_arrays, read_record, record_paths, write_record
-from jslds_bench.runner import run_suite
+from jslds_bench.runner import cache, run_suite
 from jslds_bench.runner.merging import merge
 from jslds_bench.suite import load_suite, select
 
@@ -69,6 +70,10 @@ def changed(path: Path, **changes: object) -> None:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_networks_of_tests_are_not_kept_with_the_user_s(apart):
+    assert not cache.cache_folder().is_relative_to(platformdirs.user_cache_dir("jslds-bench"))
 
 
 def test_runs_apart_are_the_run_of_all(runs):
