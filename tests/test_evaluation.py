@@ -15,7 +15,8 @@ from jslds_bench.settings.networks import SETTING, Shared
 from jslds_bench.settings.networks import arrays as fa
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.settings.networks.calls import compile_anew, timed_call
-from jslds_bench.settings.networks.portrait import N_SYSTEMS, settled
+from jslds_bench.settings.networks.portrait import N_SYSTEMS
+from jslds_bench.settings.settling import settled
 from jslds_bench.tasks.context_integration import ContextIntegration
 from jslds_bench.tasks.sine_generator import SineGenerator
 

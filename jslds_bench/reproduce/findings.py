@@ -16,11 +16,10 @@ from jslds_bench.analysis.decomposition import n_near_one
 from jslds_bench.analysis.integration import choice_slopes, input_effects, selection_cosines
 from jslds_bench.analysis.point_sets import gaps_to, n_clusters, share_on_line
 from jslds_bench.report.data.arrays import Arrays
+from jslds_bench.settings.settling import settled
 
 MOST = 2000
 """Points that are clustered at most: distances are between all pairs."""
-SETTLED = 2
-"""Steps at the start that are left out, as in the paper's Fig. 3: states come from h_0 there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,13 +46,11 @@ def radius(a: Arrays) -> float:
 
 
 def _settled(a: Arrays) -> np.ndarray:
-    """Which steps of the example trials are scored and not among the first two."""
-    late = (a["mask"] > 0) & (np.arange(len(a["mask"])) >= SETTLED)
-    return np.tile(late, len(a["example_states"]))
+    return settled(a["mask"], len(a["example_states"]))
 
 
 def expansions(a: Arrays) -> tuple[np.ndarray, np.ndarray]:
-    """Expansion points of the example trials, and of which u*, at scored steps after the first two."""
+    """Expansion points of the example trials, and of which u*, at the steps that are `settled`."""
     which = _settled(a)
     return a["expansion"][which], a["expansion_u_star"][which]
 

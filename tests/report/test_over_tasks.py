@@ -10,6 +10,7 @@ import pytest
 from places import measured
 
 from jslds_bench.report import write_report
+from jslds_bench.report.board.leaderboard import write_leaderboard
 from jslds_bench.report.data.blocks import FLOOR, field_of
 from jslds_bench.report.data.run import run_data
 from jslds_bench.report.plans.over_tasks import _all_judged, _pairs_of, over_tasks_plans, too_few
@@ -245,3 +246,10 @@ def test_a_model_of_unknown_class_may_be_last_and_no_more(grid, scored):
     ]
     (group,) = field_of(run_data(records + lost)).groups
     assert len({b.task for b in group.blocks}) == 10
+
+
+def test_a_leaderboard_calls_classes_what_their_setting_does(tmp_path, write_run, grid):
+    run = write_run(grid({"a": 0.1, "b": 0.2}, n_tasks=1, networks=("standard",)), suite_text="")
+    page = write_leaderboard([run], tmp_path / "board").read_text()
+    assert "linear in" in page
+    assert "Mean ranks, linear in state, input" in page

@@ -20,7 +20,7 @@ from jslds_bench.records.store import read_arrays, read_record, write_record
 from jslds_bench.report.data.arrays import Arrays
 from jslds_bench.report.data.run import load_data
 from jslds_bench.reproduce.claims import claims_file, read_claims
-from jslds_bench.reproduce.findings import FINDINGS, find
+from jslds_bench.reproduce.findings import FINDINGS, expansions, find
 from jslds_bench.reproduce.verdicts import judge
 from jslds_bench.suite import load_suite
 
@@ -57,6 +57,12 @@ def broken(run, tmp_path):
 def test_networks_that_bear_the_claims_out_reproduce_all_of_them(whole):
     expected = dict.fromkeys(whole, "reproduced") | {"context-baseline": "published figure is an artefact"}
     assert whole == expected
+
+
+def test_of_trials_that_end_before_they_have_settled_all_steps_count():
+    arrays = {"mask": np.array([0.0, 1.0]), "example_states": np.zeros((3, 3, 2))}
+    arrays |= {"expansion": np.arange(12.0).reshape(6, 2), "expansion_u_star": np.zeros(6)}
+    assert len(expansions(arrays)[0]) == 6
 
 
 def _no_selection(arrays):

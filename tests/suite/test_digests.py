@@ -91,7 +91,7 @@ def test_a_comment_more_in_any_module_that_it_rests_on_changes_a_digest_and_in_n
 ):
     job = job_of(setting)
     outcome, network = touched[setting]
-    assert 30 < len(outcome) < 90
+    assert 30 < len(outcome) < 100
     assert outcome == sources.Sources(copy).closure(starts(job)).keys()
     if setting == "networks":
         makers = [type(job.task.made(TASKS)).__module__, type(job.network.made(NETWORKS)).__module__]

@@ -63,13 +63,15 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Board:
-    """Entries by task and rank, what ranks are by, what is shown, the machines, and a style per model."""
+    """Entries by task and rank, what ranks are by, what is shown, the machines, a style per model, and what
+    classes of models are called, if there are any."""
 
     entries: list[Entry]
     ranked_by: dict[str, Column | None]
     columns: list[Column]
     machines: dict[str, str]
     styles: dict[str, Style]
+    rivalry: str
 
     @property
     def classes(self) -> list[tuple[str, str]]:
@@ -109,7 +111,8 @@ def build_board(runs: Sequence[tuple[str, RunData]]) -> Board:
                 groups.setdefault((task, entry.network, entry.rivals), []).append(entry)
     ranked = [entry for group in groups.values() for entry in _ranked(group)]
     ordered = sorted(columns.values(), key=lambda c: (c.timing, c.order, c.metric))
-    return Board(ranked, ranked_by, ordered, machines, styles)
+    called = {data.setting(k[0]).rivalry for _, data in runs for k in data.records if data.rivals(k)}
+    return Board(ranked, ranked_by, ordered, machines, styles, " or ".join(sorted(called)))
 
 
 def names(runs: Sequence[Path]) -> list[str]:

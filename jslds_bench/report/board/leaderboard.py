@@ -27,15 +27,8 @@ from jslds_bench.report.style import DASHES, Style, plain, theme
 
 MAX_PANELS = 12
 MAX_METHODS = 24
-LABELS = {
-    "run": "run",
-    "task": "task",
-    "network": "network",
-    "model": "model",
-    "rivals": "linear in",
-    "machine": "machine",
-}
-"""What entries are told apart by, and the titles of these columns."""
+LABELS = ("run", "task", "network", "model", "rivals", "machine")
+"""What entries are told apart by: columns of these titles, but `Board.rivalry` for the classes of models."""
 
 
 class Head(NamedTuple):
@@ -91,7 +84,8 @@ def write_leaderboard(runs: Sequence[Path], folder: Path) -> Path:
 def _page(board: Board, runs: list[str], figures: list[Shown], notes: list[str]) -> str:
     script = FILES.joinpath("board/leaderboard.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    labels = {name: title for name, title in LABELS.items() if name != "rivals" or any(board.classes)}
+    labels = {name: board.rivalry if name == "rivals" else name for name in LABELS}
+    labels = {name: title for name, title in labels.items() if title}
     heads = _heads(board, labels)
     columns = [head.name for head in heads]
     picks = [
@@ -198,7 +192,7 @@ def _compared(board: Board, network: str, rivals: str) -> tuple[list[tuple[str, 
     gap = f"Without a task or seed that most have: {counted(left_out, 'method')}." if left_out else ""
     several_networks = len({n for n, _ in board.classes}) > 1
     on = f" on {plain(network, 20)}" if several_networks else ""
-    kind = on + (f", linear in {rivals}" if rivals else "")
+    kind = on + (f", {board.rivalry} {rivals}" if rivals else "")
     mark = "".join(f"_{slug(part)}" for part in (network if several_networks else "", rivals) if part)
     if len(whole) < 2:
         few = f"No mean ranks{kind}: fewer than two methods have every seed of every task."

@@ -139,13 +139,14 @@ class RunData:
         if column is None:
             return models[:count]
 
-        def rank(model: str) -> tuple[bool, float]:
-            summary = self.summary((task, network, model), column.metric)
-            loss = column.sign * summary.mean
-            return not summary.complete, loss if math.isfinite(loss) else math.inf
-
-        chosen = set(sorted(models, key=rank)[:count])
+        chosen = set(sorted(models, key=lambda m: self.place((task, network, m), column))[:count])
         return [m for m in models if m in chosen]
+
+    def place(self, key: Key, column: Column) -> tuple[bool, float]:
+        """What the best of several is the least by: complete ones come first, then those of least loss."""
+        summary = self.summary(key, column.metric)
+        loss = column.sign * summary.mean
+        return not summary.complete, loss if math.isfinite(loss) else math.inf
 
 
 def entry_name(record: Record, kind: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from jslds_bench.records.numbers import counted
@@ -59,13 +58,8 @@ def _best(data: RunData, task: str) -> list[Place]:
     assert column is not None
     found = {key: data.summary(key, column.metric) for key in data.keys(task)}
     found = {key: s for key, s in found.items() if s.n_finite + s.n_diverged}
-
-    def rank(key: tuple[str, str, str]) -> tuple[bool, float]:
-        loss = column.sign * found[key].mean
-        return not found[key].complete, loss if math.isfinite(loss) else math.inf
-
     several = len({key[1] for key in found}) > 1
     return [
         Place(f"{key[2]} · {key[1]}" if several else key[2], found[key], data.styles[key[2]])
-        for key in sorted(found, key=rank)[: FEW + 3]
+        for key in sorted(found, key=lambda key: data.place(key, column))[: FEW + 3]
     ]

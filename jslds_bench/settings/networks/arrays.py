@@ -1,6 +1,6 @@
 """What the report draws from, of one evaluation: series and arrays, small enough to keep beside each record.
 
-`report.arrays` names and shapes them in one place.
+`report.settings.networks` has their names and shapes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from jslds_bench.metrics.fixed_points import precision_and_recall
 from jslds_bench.metrics.states import relative_errors
 from jslds_bench.settings.networks.calls import local_at, on_model
 from jslds_bench.settings.networks.evaluation import N_SAMPLES, context_of
-from jslds_bench.settings.networks.portrait import along_trial, evidence, in_blocks, settled, systems
+from jslds_bench.settings.networks.portrait import along_trial, evidence, in_blocks, systems
+from jslds_bench.settings.settling import settled
 from jslds_bench.types.core import Linearization, Network
 from jslds_bench.types.modes import Switching
 from jslds_bench.types.networks import Evaluation
@@ -48,7 +49,7 @@ def series(model: Linearization, evaluation: Evaluation) -> dict[str, list[float
 def figure_arrays(
     task: Any, network: Network, model: Linearization, evaluation: Evaluation
 ) -> dict[str, np.ndarray]:
-    """The arrays that the report draws from (`report` names and shapes them in one place)."""
+    """The arrays that the report draws from (`report.settings.networks` has their names and shapes)."""
     trials, few = evaluation.trials, slice(0, N_EXAMPLES)
     mean, axes = _principal_axes(evaluation.states)
     contexts = context_of(evaluation.u_stars, trials.u_star[few])

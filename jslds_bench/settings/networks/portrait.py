@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float
 
 from jslds_bench.analysis.decomposition import decompose, matched
 from jslds_bench.analysis.integration import choice_axes
@@ -17,13 +16,13 @@ from jslds_bench.analysis.point_sets import spread_out
 from jslds_bench.dynamics.rollout import free_run, trajectories
 from jslds_bench.settings.draws import purpose_key
 from jslds_bench.settings.networks.calls import local_at, on_model
+from jslds_bench.settings.settling import SETTLED
 from jslds_bench.types.core import Linearization, LocalLinear, Network
 from jslds_bench.types.networks import Conditioned, Conditions, Evaluation
 
 N_SYSTEMS = 16  # kept of a model, shared by the u*
 N_MODES = 9  # of each with its vectors; as many as the paper's A.3.2 looks at
 N_CURVES = 6  # of eigenvalues along a trial: the leading ones at its first step
-SETTLED = 2  # steps at the start that are left out, as in the paper's Fig. 3: states come from h_0 there
 EVERY = 6  # steps between the mean states at which a model is asked where it expands
 
 
@@ -33,12 +32,6 @@ def in_blocks(function: Any, args: tuple[Any, ...], size: int) -> Any:
     filled = [np.resize(x, (-(-n // size) * size, *np.shape(x)[1:])) for x in args]
     made = [function(*(x[i : i + size] for x in filled)) for i in range(0, len(filled[0]), size)]
     return jax.tree.map(lambda *parts: np.concatenate([np.asarray(p) for p in parts])[:n], *made)
-
-
-def settled(mask: Float[Any, " T"], n_trials: int) -> Bool[np.ndarray, " M"]:
-    """Which steps of `n_trials`, one trial after the other, are scored and not among the first; else all."""
-    late = (np.asarray(mask) > 0) & (np.arange(len(mask)) >= SETTLED)
-    return np.tile(late if late.any() else np.ones(len(mask), bool), n_trials)
 
 
 def systems(
