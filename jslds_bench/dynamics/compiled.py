@@ -21,9 +21,7 @@ def quick() -> dict[str, bool] | None:
     older = {"xla_cpu_use_fusion_emitters": False}
     try:
         jax.jit(lambda x: x, compiler_options=older).lower(0.0).compile()
-    except (
-        Exception
-    ):  # an option that is unknown is an error of XLA, of a type that has changed with versions
+    except jax.errors.JaxRuntimeError:  # there is no such option
         return None
     return older
 

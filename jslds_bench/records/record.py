@@ -50,7 +50,7 @@ class Record:
         values: metric name → Value.
         series: metric-like sequences for figures, e.g. error by horizon (name → list of floats).
         detail: other facts worth keeping (loss history's last values, counts of fixed points …).
-        environment: commit, versions, device, threads (provenance.environment()).
+        environment: commit, versions, device, threads (`runner.machine.environment`).
         digest: hash of everything that decides the job's outcome; a resumed run trusts only equal ones.
         setting: the kind of data that the model was fitted to (`jslds_bench.settings`).
         origin: of the task's data: synthetic, recorded or real; empty where the task does not say.

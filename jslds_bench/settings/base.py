@@ -105,7 +105,7 @@ class Setting(abc.ABC, Generic[S, E]):
         return {}
 
     def arrays(self, fitted: Any, shared: S, evaluation: E) -> dict[str, np.ndarray]:
-        """The arrays that the report draws from; `report.data.arrays` names and shapes them."""
+        """The arrays that the report draws from; their names and shapes are in `report.settings`."""
         return {}
 
 

@@ -50,7 +50,7 @@ class Suite:
         networks: empty where the tasks are recorded data, which models are fitted to directly.
         n_trials: evaluation trials per task and seed.
         metrics: names; None: all that apply.
-        plugins: absolute paths of plug-in files, loaded by `validate`.
+        plugins: absolute paths of plug-in files, loaded by `resolve`.
         recipe: the training recipe of networks that take one and do not say their own.
         path: the file that it was read from.
     """

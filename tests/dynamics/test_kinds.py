@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench.dynamics.compiled import compiled, kinds
+from jslds_bench.dynamics.compiled import compiled, kinds, quick
 from jslds_bench.settings.networks.calls import on_model
 
 N_KINDS = 60  # JAX by itself runs the program of another on one in eight
@@ -77,3 +77,16 @@ def test_a_program_is_compiled_once_for_a_kind_and_may_have_static_arguments():
     assert float(scaled(jnp.float32(1), n=4)) == 4
     assert traced == [3, 4]
     assert float(jax.jit(lambda x: scaled(x, 5))(2.0)) == 10  # a part of another program
+
+
+def test_only_an_unknown_option_is_done_without(monkeypatch):
+    def refused(error):
+        def jit(*args, **options):
+            raise error
+
+        monkeypatch.setattr(jax, "jit", jit)
+        return quick.__wrapped__()
+
+    assert refused(jax.errors.JaxRuntimeError("INVALID_ARGUMENT: No such compile option")) is None
+    with pytest.raises(MemoryError):
+        refused(MemoryError())

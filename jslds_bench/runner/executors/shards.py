@@ -63,7 +63,8 @@ class Executor(Protocol):
     exclusive: bool
 
     def run(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Ended]]:
-        """Each of `shards` once, when it has ended. Closing the iterator ends what still runs.
+        """Each of `shards` once, when it has ended. Closing the iterator takes back what has not begun.
+        Slurm ends what has too; on Dask's workers that goes on to its end.
 
         Raises:
             UsageError: they cannot be run there.

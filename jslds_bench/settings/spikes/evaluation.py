@@ -1,7 +1,7 @@
 """One model fitted to spikes: everything that its metrics and figures read, as host arrays.
 
-Pure of files and clocks, like `recorded`. The trials of a (task, seed) are drawn here, the same for all; on
-trials that it is scored on a model is shown the held-in units alone.
+Pure of files and clocks, like `recordings.evaluation`. The trials of a (task, seed) are drawn here, the same
+for all; on trials that it is scored on a model is shown the held-in units alone.
 """
 
 from __future__ import annotations
