@@ -10,6 +10,7 @@ from typing import Any
 from jslds_bench.contract.instances import smoke_reading
 from jslds_bench.contract.settings import every, homes
 from jslds_bench.contract.words import attempt, one_line
+from jslds_bench.settings import why_unowned
 from jslds_bench.suite import registries
 
 ORIGINS = ("synthetic", "recorded", "real")
@@ -55,6 +56,9 @@ def _belonging_faults(kind: str, made: Any) -> Iterator[str]:
     if kind == "metrics":
         names = [contract.setting.evaluation.__name__ for contract in every()]
         yield f"what it `reads` is no evaluation: expected {' or '.join(names)}, or several of them"
+        return
+    if kind == "tasks":
+        yield f"it is {why_unowned(made)}"
         return
     wanted = []
     for contract in every():

@@ -9,7 +9,7 @@ and its name in `NAMES`.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jslds_bench.settings.base import Setting
@@ -25,3 +25,21 @@ def of(name: str) -> Setting:
 def every() -> list[Setting]:
     """All settings, in the order of `NAMES`."""
     return [of(name) for name in NAMES]
+
+
+def why_unowned(task: Any) -> str:
+    """Why `task` is one of no setting: what it lacks of the kind that it is most of, or of all."""
+
+    def nearness(setting: Setting) -> tuple[int, int]:
+        has, lacking = setting.lacks(task)
+        return len(has), -len(lacking)
+
+    nearest = max(every(), key=nearness)
+    kinds, needs = ([nearest], "also needs") if nearness(nearest)[0] else (every(), "needs")
+    said = [f"a task for {kind.about} {needs} {_listed(kind.lacks(task)[1])}" for kind in kinds]
+    return f"a task of no setting: {'; '.join(said)} (see jslds_bench.types)"
+
+
+def _listed(words: list[str]) -> str:
+    """As in "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

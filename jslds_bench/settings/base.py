@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
@@ -55,6 +56,12 @@ class Setting(abc.ABC, Generic[S, E]):
     def owns(self, task: Any) -> bool:
         """Whether `task` is one of its own."""
         return isinstance(task, self.task)
+
+    def lacks(self, task: Any) -> tuple[list[str], list[str]]:
+        """What a task of its own must have besides its name: what `task` has of it, and what it lacks."""
+        members = {**inspect.get_annotations(self.task), **vars(self.task)}
+        wanted = [member for member in members if member != "name" and not member.startswith("_")]
+        return [m for m in wanted if hasattr(task, m)], [m for m in wanted if not hasattr(task, m)]
 
     def serves(self, model: Any) -> bool:
         """Whether `model`, an entry or an instance of one, can be fitted to its data."""

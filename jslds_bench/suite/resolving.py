@@ -210,14 +210,14 @@ def _libraries() -> dict[str, str]:
 
 def _setting_of(suite: Suite, task: MadeEntry) -> str:
     """The name of the setting that owns `task`, empty where it cannot be made."""
-    from jslds_bench.settings import every
+    from jslds_bench.settings import every, why_unowned
 
     if task.broken is not None:
         return ""
     where = f"{suite.where}: {task.part.label}: {task.part.name!r}"
     setting = next((s for s in every() if s.owns(task.instance)), None)
     if setting is None:
-        raise UsageError(f"{where} is a task of no setting: types.Task and its kin say what one must answer")
+        raise UsageError(f"{where} is {why_unowned(task.instance)}")
     if setting.needs_network != bool(suite.networks):
         lacks = "needs a network: add a [[networks]] table"
         spare = "needs no network: move it to a suite without [[networks]]"

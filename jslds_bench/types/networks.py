@@ -85,12 +85,12 @@ class Conditioned(Protocol):
 class Task(Protocol):
     """Makes trials. Entries are frozen dataclasses whose fields are the parameters.
 
-    ``SMOKE`` holds the parameters of the tiny version that the smoke suite and the tests use. A task may say
-    what its u* are called in figures, in the order of `expansion_inputs`: ``u_star_names``.
+    It may have, besides: ``SMOKE``, the parameters of the tiny version that checks use (those of its defaults
+    where there is none), and ``u_star_names``, what its u* are called in figures, in the order of
+    `expansion_inputs`.
     """
 
     name: str
-    SMOKE: dict[str, Any]
 
     @property
     def n_inputs(self) -> int: ...

@@ -55,7 +55,6 @@ class ObservedTask(Protocol):
     """
 
     name: str
-    SMOKE: dict[str, Any]
 
     @property
     def setup(self) -> RecordingSetup: ...

@@ -76,13 +76,12 @@ class SpikeTrials:
 
 @runtime_checkable
 class SpikeTask(Protocol):
-    """Spiking data: models are fitted to it directly. Entries are as those of `Task`, ``SMOKE`` included.
+    """Spiking data: models are fitted to it directly. Entries are as those of `Task`; so is ``SMOKE``.
 
     `n_latent` is the number of latent dimensions that linear models of it are given.
     """
 
     name: str
-    SMOKE: dict[str, Any]
     n_latent: int
 
     def spikes(self, key: PRNGKeyArray) -> tuple[SpikeTrials, SpikeTrials]:

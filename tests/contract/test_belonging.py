@@ -49,14 +49,27 @@ def test_a_model_that_cannot_be_fitted_to_anything():
     assert notes == ["nothing more was checked: mend this first"]
 
 
-def test_a_task_without_data():
-    class Mine:
-        SMOKE: ClassVar = {}
-        n_latent: ClassVar = 2
+@pytest.mark.parametrize(
+    ("has", "lacks"),
+    [
+        (
+            (),
+            "networks needs n_inputs, n_outputs, n_steps, setup, sample and expansion_inputs; a task for "
+            "recorded data needs setup and record; a task for spikes needs n_latent and spikes",
+        ),
+        (("n_latent",), "spikes also needs spikes"),
+        (("setup",), "recorded data also needs record"),
+        (("setup", "n_inputs", "n_outputs", "sample"), "networks also needs n_steps and expansion_inputs"),
+    ],
+)
+def test_a_task_that_lacks_something_is_told_what_the_nearest_kind_needs(has, lacks):
+    (finding,), _ = found(TASKS, type("Mine", (), dict.fromkeys(has)))
+    assert finding == (f"task: entry: it is a task of no setting: a task for {lacks} (see jslds_bench.types)")
 
-    (finding,), _ = found(TASKS, Mine)
-    assert finding.startswith("task: entry: it is a task of no setting: for networks it has no 'n_inputs', ")
-    assert "; for recorded data it has no 'setup', 'record'; for spikes it has no 'spikes' (" in finding
+
+def test_a_task_needs_no_tiny_version():
+    assert found(TASKS, type("Mine", (Recorded,), {"calls": []})) == ([], [])
+    assert not hasattr(Recorded, "SMOKE")
 
 
 class Number:
@@ -82,7 +95,6 @@ def test_a_metric_that_reads_no_evaluation():
 class Recorded:
     """A recording that can be made wrong in one way."""
 
-    SMOKE: ClassVar = {}
     setup: ClassVar = RecordingSetup(1, 2)
     wrong: ClassVar = ""
     calls: ClassVar = []

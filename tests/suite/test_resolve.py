@@ -8,7 +8,7 @@ from suite_texts import BASE, message
 from jslds_bench.analysis.stats import pairs_needed
 from jslds_bench.runner.outcome import blank_record
 from jslds_bench.suite import Entry, load_plugins, load_suite, registries, resolve
-from jslds_bench.types import MODELS
+from jslds_bench.types import MODELS, TASKS
 
 
 def test_every_model_of_the_package_is_in_the_suites_of_its_kind():
@@ -76,6 +76,33 @@ def test_every_model_of_methods_meets_every_network_on_enough_tasks_to_test_pair
 def test_what_the_registries_do_not_know_is_said_with_its_place(write, old, new, expected):
     suite = load_suite(write(BASE.replace(old, new)))
     assert expected in message(resolve, suite)
+
+
+def test_a_task_that_lacks_something_is_told_what_and_none_needs_a_tiny_version(write, monkeypatch):
+    monkeypatch.setattr(TASKS, "_entries", dict(TASKS._entries))
+
+    class Mine:
+        n_inputs = n_outputs = 1
+        setup = None
+
+        def sample(self, key, n_trials):
+            raise AssertionError("resolving samples nothing")
+
+        def expansion_inputs(self):
+            raise AssertionError("resolving expands nothing")
+
+    TASKS.register("lacking")(dataclasses.make_dataclass("Lacking", [], bases=(Mine,), frozen=True))
+    TASKS.register("whole")(
+        dataclasses.make_dataclass("Whole", [], bases=(Mine,), namespace={"n_steps": 3}, frozen=True)
+    )
+    text = BASE.replace('name = "nbit_memory"', 'name = "NAME"\nlabel = "nbit_memory"').replace(
+        "n_bits = 2", ""
+    )
+    said = message(resolve, load_suite(write(text.replace("NAME", "lacking"))))
+    assert "'lacking' is a task of no setting: a task for networks also needs n_steps (see" in said
+    assert {job.setting for job in resolve(load_suite(write(text.replace("NAME", "whole")))).jobs} == {
+        "networks"
+    }
 
 
 def test_a_missing_checkpoint_is_found_before_anything_runs(write):

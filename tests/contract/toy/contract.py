@@ -70,7 +70,7 @@ class Toy(Contract[SequenceEvaluation]):
 
     setting = SETTING
     members: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "tasks": ("SMOKE", "sequences"),
+        "tasks": ("sequences",),
         "models": ("fit_sequences",),
         "metrics": METRIC,
     }

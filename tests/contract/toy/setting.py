@@ -20,7 +20,6 @@ class SequenceTask(Protocol):
     """Makes sequences."""
 
     name: str
-    SMOKE: dict[str, Any]
 
     def sequences(self, key: PRNGKeyArray) -> tuple[Float[Any, "B T"], Float[Any, "B T"]]:
         """Those to fit to, and others that are held out."""

@@ -19,7 +19,7 @@ class Networks(Contract[Evaluation]):
 
     setting = SETTING
     members: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "tasks": ("SMOKE", "n_inputs", "n_outputs", "n_steps", "setup", "sample", "expansion_inputs"),
+        "tasks": ("n_inputs", "n_outputs", "n_steps", "setup", "sample", "expansion_inputs"),
         "networks": ("build", "sources"),
         "cells": ("build",),
         "models": ("fit",),

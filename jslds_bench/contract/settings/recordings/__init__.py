@@ -19,7 +19,7 @@ class Recordings(Contract[RecordedEvaluation]):
 
     setting = SETTING
     members: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "tasks": ("SMOKE", "setup", "record"),
+        "tasks": ("setup", "record"),
         "models": ("fit_recording",),
         "metrics": METRIC,
     }

@@ -19,7 +19,7 @@ class Spikes(Contract[SpikeEvaluation]):
 
     setting = SETTING
     members: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "tasks": ("SMOKE", "n_latent", "spikes"),
+        "tasks": ("n_latent", "spikes"),
         "models": ("fit_spikes",),
         "metrics": METRIC,
     }
