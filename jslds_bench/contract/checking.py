@@ -70,7 +70,9 @@ def _check(
         return watch.outcome
     made = smoke_reading(kind, name)
     if kind == "tasks" and getattr(made, "path", None) == UNNAMED:
-        watch.outcome.notes.append("it reads a file that the user names: only its form was checked")
+        watch.outcome.notes.append(
+            "it reads a file that the user names: only its form was checked (--set path=FILE for the rest)"
+        )
         return watch.outcome
     looks = [look for home in homes(kind, made) for look in home.looks(kind, name, secret)]
     looks = [look for look in looks if cases is None or look.case is None or look.case in cases]

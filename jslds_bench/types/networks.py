@@ -85,9 +85,11 @@ class Conditioned(Protocol):
 class Task(Protocol):
     """Makes trials. Entries are frozen dataclasses whose fields are the parameters.
 
-    It may have, besides: ``SMOKE``, the parameters of the tiny version that checks use (those of its defaults
-    where there is none), and ``u_star_names``, what its u* are called in figures, in the order of
-    `expansion_inputs`.
+    It may have, besides: ``SMOKE``, the parameters of the tiny version that checks use (its defaults where
+    there is none); ``u_star_names``, what its u* are called in figures, in the order of `expansion_inputs`;
+    and, where it reads a file, a method ``sources() -> dict``: what decides the trials besides parameters,
+    seed and code, as JSON values (``{"sha256": …}`` of the file). Results are kept under its answer; after
+    the task was used it is asked again, lest the file has changed meanwhile.
     """
 
     name: str
@@ -144,7 +146,8 @@ class Model(Protocol):
     """A way to describe a network's dynamics locally linearly: the thing being benchmarked.
 
     It may have a method ``unsupported(task, network) -> str | None``, asked before anything is trained: why
-    it cannot serve the pair of a task and a `NetworkSource`. For other settings it has others than `fit`.
+    it cannot serve the pair of a task and a `NetworkSource`; and ``sources() -> dict``, where it reads a file
+    (see `Task`). For other settings it has others than `fit`.
     """
 
     name: str

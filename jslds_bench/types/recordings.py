@@ -51,7 +51,8 @@ class Recording:
 class ObservedTask(Protocol):
     """Recorded data instead of a task that a network learns: models are fitted to it directly.
 
-    Entries are frozen dataclasses; ``SMOKE`` as for `Task`.
+    Entries are frozen dataclasses; ``SMOKE`` and ``sources``
+    as for `Task`.
     """
 
     name: str

@@ -76,7 +76,8 @@ class SpikeTrials:
 
 @runtime_checkable
 class SpikeTask(Protocol):
-    """Spiking data: models are fitted to it directly. Entries are as those of `Task`; so is ``SMOKE``.
+    """Spiking data: models are fitted to it directly. Entries are as those of `Task`; so are ``SMOKE``
+    and ``sources``.
 
     `n_latent` is the number of latent dimensions that linear models of it are given.
     """

@@ -216,7 +216,10 @@ def test_a_task_whose_file_nobody_names_is_looked_at_by_its_form():
             raise RuntimeError("read a file that nobody named")
 
     Mine.__annotations__ = {"path": str}
-    assert found(TASKS, Mine) == ([], ["it reads a file that the user names: only its form was checked"])
+    assert found(TASKS, Mine) == (
+        [],
+        ["it reads a file that the user names: only its form was checked (--set path=FILE for the rest)"],
+    )
 
 
 def test_a_task_that_names_its_file_is_looked_at_whole():

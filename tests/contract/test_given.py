@@ -104,7 +104,7 @@ def test_a_spike_task_is_checked_where_its_file_is_named(load, tiny_nwb):
     load(6, 3)
     outcome = contract.check("tasks", "mc_maze", parameters={"path": str(tiny_nwb)})
     assert outcome.notes == []
-    assert outcome.n_rules == 3
+    assert outcome.n_rules == 4
 
 
 def test_the_parameters_of_a_check_go_before_those_of_smoke(load):

@@ -53,3 +53,7 @@ class MyEntry:
         h0 = jnp.broadcast_to(network.h0, (len(trials.inputs), network.n_state))
         states = rollout(network.cell, network.params, h0, trials.inputs).reshape(-1, network.n_state)
         return MyEntryFitted(network.cell, network.params, states.mean(axis=0, keepdims=True))
+
+    # If it reads a file: what the fit rests on besides code and parameters, or a change goes unnoticed.
+    # def sources(self) -> dict[str, Any]:
+    #     return {"sha256": hashlib.sha256(Path(self.path).read_bytes()).hexdigest()}

@@ -44,3 +44,7 @@ class MyEntry:
 
     def expansion_inputs(self) -> jax.Array:
         return jnp.zeros((1, 1))
+
+    # If it reads a file: what the trials rest on besides code and parameters, or a change goes unnoticed.
+    # def sources(self) -> dict[str, Any]:
+    #     return {"sha256": hashlib.sha256(Path(self.path).read_bytes()).hexdigest()}

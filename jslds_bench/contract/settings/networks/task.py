@@ -9,12 +9,18 @@ import jax
 import numpy as np
 
 from jslds_bench.contract.instances import parameters_given
+from jslds_bench.contract.reading import unnamed_faults
 from jslds_bench.contract.words import attempt, gap
 from jslds_bench.suite import registries
 from jslds_bench.types.core import Trials
 from jslds_bench.types.networks import Setup, Task
 
 N_TRIALS = 40
+
+
+def source_faults(task: Task) -> Iterator[str]:
+    """See `reading.unnamed_faults`."""
+    yield from unnamed_faults(task, lambda made: (made.sample(jax.random.key(0), 2), made.expansion_inputs()))
 
 
 def shape_faults(task: Task) -> Iterator[str]:
@@ -38,7 +44,14 @@ def sampling_faults(task: Task) -> Iterator[str]:
     key = jax.random.key(0)
     if _gap(task.sample(key, N_TRIALS), trials) > 0:
         yield "`sample` draws other trials when it is called again with the same key"
-    if _gap(jax.jit(task.sample, static_argnums=1)(key, N_TRIALS), trials) > 1e-6:
+    traced, error = attempt(jax.jit(task.sample, static_argnums=1), key, N_TRIALS)
+    if error is not None:
+        yield (
+            "`sample` cannot be traced by jax.jit: wrap loaded arrays in jnp.asarray, and compute with "
+            f"jnp what depends on the key ({error})"
+        )
+        return
+    if _gap(traced, trials) > 1e-6:
         yield "`sample` draws other trials under jit"
     if not gap(task.sample(jax.random.key(1), N_TRIALS).inputs, trials.inputs) > 0:
         yield "`sample` draws the same inputs from another key"
@@ -90,6 +103,7 @@ def setup_faults(task: Task) -> Iterator[str]:
 
 
 RULES: dict[str, Callable[[Task], Iterator[str]]] = {
+    "sources": source_faults,  # first: what is read once is heard of once
     "trials": shape_faults,
     "sampling": sampling_faults,
     "expansion inputs": expansion_faults,

@@ -10,10 +10,16 @@ import numpy as np
 
 from jslds_bench.contract import drawing
 from jslds_bench.contract.instances import SEED
+from jslds_bench.contract.reading import unnamed_faults
 from jslds_bench.settings.recordings import SETTING
 from jslds_bench.types.recordings import ObservedTask, Recording
 
 EMISSIONS = get_args(get_type_hints(Recording)["emissions"])
+
+
+def source_faults(task: ObservedTask) -> Iterator[str]:
+    """See `reading.unnamed_faults`."""
+    yield from unnamed_faults(task, lambda made: SETTING.parts(made, SEED))
 
 
 def shape_faults(task: ObservedTask) -> Iterator[str]:
@@ -52,4 +58,8 @@ def seed_faults(task: ObservedTask) -> Iterator[str]:
     yield from drawing.seed_faults(partial(SETTING.parts, task), lambda part: part.observations)
 
 
-RULES: dict[str, Callable[[ObservedTask], Iterator[str]]] = {"shapes": shape_faults, "seeds": seed_faults}
+RULES: dict[str, Callable[[ObservedTask], Iterator[str]]] = {
+    "sources": source_faults,  # first: what is read once is heard of once
+    "shapes": shape_faults,
+    "seeds": seed_faults,
+}

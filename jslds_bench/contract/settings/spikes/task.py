@@ -9,8 +9,14 @@ import numpy as np
 
 from jslds_bench.contract import drawing
 from jslds_bench.contract.instances import SEED
+from jslds_bench.contract.reading import unnamed_faults
 from jslds_bench.settings.spikes import SETTING
 from jslds_bench.types.spikes import SpikeTask
+
+
+def source_faults(task: SpikeTask) -> Iterator[str]:
+    """See `reading.unnamed_faults`."""
+    yield from unnamed_faults(task, lambda made: SETTING.parts(made, SEED))
 
 
 def shape_faults(task: SpikeTask) -> Iterator[str]:
@@ -48,4 +54,8 @@ def seed_faults(task: SpikeTask) -> Iterator[str]:
     yield from drawing.seed_faults(partial(SETTING.parts, task), lambda part: part.counts)
 
 
-RULES: dict[str, Callable[[SpikeTask], Iterator[str]]] = {"shapes": shape_faults, "seeds": seed_faults}
+RULES: dict[str, Callable[[SpikeTask], Iterator[str]]] = {
+    "sources": source_faults,  # first: what is read once is heard of once
+    "shapes": shape_faults,
+    "seeds": seed_faults,
+}
