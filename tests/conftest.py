@@ -31,6 +31,7 @@ LONG = (
     "runner/test_unruly.py",
     "test_cli_run.py",
     "test_anchors.py",
+    "test_docs_network.py",
     "report/test_spikes.py",
     "runner/test_runner.py",
     "runner/test_accelerators.py",

@@ -171,7 +171,7 @@ class Network:
         h0: the initial state that both systems start from, [N].
         readout: linear output.
         expansion: φ of a co-trained expansion network, or None.
-        kind: how it came to be: standard, cotrained, checkpoint or analytic.
+        kind: how it came to be: standard, cotrained, checkpoint, imported or analytic.
         history: loss terms over training, name → [n] (host arrays), with "step".
         truth: all fixed points per distinct u* of its task, in closed form, where they are known; a continuum
             as samples of it. What models are then scored against, in place of a numerical search.

@@ -1,5 +1,7 @@
 """What a check leaves to the entry and to who asks for it: the file that is read, and other parameters."""
 
+import dataclasses
+
 import pytest
 
 from jslds_bench import cli, contract
@@ -98,6 +100,14 @@ def test_a_file_that_is_named_to_the_check_is_the_one_that_is_read(load):
     assert contract.check("networks", "checkpoint", parameters={"path": str(path)}).notes == []
     outcome = contract.check("networks", "own_file", parameters={"path": str(path) + ".not"})
     assert f"no checkpoint at {path}.not" in outcome.notes[0]
+
+
+def test_a_network_that_was_imported_keeps_the_contract(load):
+    path = load(6, 3)
+    network = dataclasses.replace(random_network("gru_after", 6, 6, 3), kind="imported")
+    path.write_bytes(network_bytes(network))
+    outcome = contract.check("networks", "checkpoint", parameters={"path": str(path)})
+    assert [str(finding) for finding in outcome.findings] == outcome.notes == []
 
 
 def test_a_spike_task_is_checked_where_its_file_is_named(load, tiny_nwb):

@@ -23,7 +23,7 @@ from jslds_bench.types.networks import BatchSource, NetworkSource, Task
 
 TOGETHER = 1e-4
 """How far a few steps of training may move apart by rounding."""
-KINDS = ("standard", "cotrained", "checkpoint", "analytic")
+KINDS = ("standard", "cotrained", "checkpoint", "imported", "analytic")
 
 
 @dataclasses.dataclass(frozen=True)
