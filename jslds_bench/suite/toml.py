@@ -18,7 +18,7 @@ SCHEMA = 1
 MAX_SEED = 2**32 - 1
 MOST_TRIALS = 10**6
 TABLES = ("tasks", "networks", "models")
-_TOP = ("schema", "name", "seeds", "metrics", "n_trials", "plugins", "recipe", *TABLES)
+KEYS = ("schema", "name", "seeds", "metrics", "n_trials", "plugins", "recipe", *TABLES)
 RESTRICTIONS = {"tasks": (), "networks": ("tasks",), "models": ("networks", "tasks")}
 
 
@@ -82,9 +82,9 @@ def parse(content: Mapping[str, Any], path: Path) -> Suite:
             f"write `schema = {SCHEMA}` at the top, or use the version that the file was written for"
         )
     for key in content:
-        if key not in _TOP:
+        if key not in KEYS:
             raise UsageError(
-                f"{where}: unknown key {key!r}{nearest(key, list(_TOP))} (known: {', '.join(_TOP)})"
+                f"{where}: unknown key {key!r}{nearest(key, list(KEYS))} (known: {', '.join(KEYS)})"
             )
     for key in ("name", "seeds", "tasks", "models"):
         if key not in content:

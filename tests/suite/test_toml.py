@@ -1,5 +1,6 @@
 """The suite grammar: what it accepts, what it refuses and in which words, and that it round-trips."""
 
+import re
 import string
 import tomllib
 from pathlib import Path
@@ -11,7 +12,7 @@ from suite_texts import BASE, keys, message
 
 from jslds_bench.errors import UsageError
 from jslds_bench.suite import Entry, Suite, dump, load_suite, suite_names
-from jslds_bench.suite.toml import parse
+from jslds_bench.suite.toml import KEYS, RESTRICTIONS, parse
 
 
 def test_a_suite_is_read_with_its_defaults(write):
@@ -228,3 +229,10 @@ def test_relative_paths_start_at_the_suite_s_folder(write):
     suite = load_suite(path)
     assert suite.plugins == (str(path.parent / "p.py"),)
     assert suite.networks[1].parameters["path"] == str(path.parent.parent / "w.npz")
+
+
+def test_every_key_of_a_suite_file_is_in_the_documentation():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "use.md").read_text("utf-8")
+    shown = re.findall(r"^\| `\[*(\w+)\]*` \|", page.partition("## What a suite file holds")[2], re.M)
+    of_tables = ["name", "label", *dict.fromkeys(to for tos in RESTRICTIONS.values() for to in tos), "path"]
+    assert sorted(shown) == sorted([*KEYS, *of_tables])
