@@ -161,9 +161,10 @@ class FrequencyError(GeneratorError):
 @METRICS.register("frequency_error_null")
 @dataclasses.dataclass(frozen=True)
 class FrequencyErrorNull(GeneratorError):
-    """What `frequency_error` would be by chance: its 5th percentile for five pairs at random frequencies.
+    """What `frequency_error` would be by chance: its 5th percentile for pairs at random frequencies.
 
-    These are uniform on 0 … 3 Hz, and matched as a model's are.
+    As many as the model has to choose from, five at most, uniform on 0 … 3 Hz, and matched as a model's are:
+    with fewer pairs to choose from chance comes less near.
     """
 
     order: ClassVar[int] = 605
@@ -173,8 +174,11 @@ class FrequencyErrorNull(GeneratorError):
         planted = evaluation.held_out.rotations
         if planted is None:
             raise Unsupported("no rotations are planted in the data")
-        true = planted.frequencies
-        draws = np.random.default_rng(0).uniform(0, NULL_HZ, (N_NULL, max(N_PAIRS, len(true))))
+        true, systems, n_pairs = planted.frequencies, _systems(evaluation), N_PAIRS
+        if np.isfinite(systems).all():
+            found = complex_planes(systems.mean(axis=0), N_PAIRS, evaluation.held_out.bin_seconds)
+            n_pairs = len(found.frequencies)
+        draws = np.random.default_rng(0).uniform(0, NULL_HZ, (N_NULL, max(n_pairs, len(true))))
         return float(np.percentile([_worst(f[_nearest(f, true)], true) for f in draws], 5))
 
 

@@ -52,7 +52,7 @@ def test_planes_by_chance(run):
 
 @says(
     "spikes",
-    "`frequency_error_null` what five pairs at random frequencies",
+    "`frequency_error_null` what as many pairs as the model has, five at most, would at random frequencies",
 )
 def test_chance_frequency(run):
     null = run.seeds.loc[(ROTATIONS, "data", "lfads_jslds", "frequency_error_null")]
