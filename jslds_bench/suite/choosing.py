@@ -145,7 +145,7 @@ def with_data(suite: Suite, data: str) -> Suite:
 
 
 def _reads_file(registry: Registry[Any], name: str) -> bool:
-    """Whether the entry has a ``path``; one that is not there or does not import is `validate`'s to tell."""
+    """Whether the entry has a ``path``; one that is not there or does not import is `resolve`'s to tell."""
     try:
         return any(field.name == "path" for field in dataclasses.fields(registry.get(name)))
     except UsageError:
