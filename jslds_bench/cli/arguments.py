@@ -164,7 +164,7 @@ def _compare() -> _Parser:
         "--fail-on asks for a gate)",
     )
     p.add_argument("--rule", metavar="|".join(RULES), help="default: what A states, else interval")
-    p.add_argument("--fail-on", metavar="worse", help="exit 1 if any verdict is worse")
+    p.add_argument("--fail-on", metavar="worse", help="exit 1 if any verdict is worse, or B lacks what A has")
     p.add_argument("--format", default="text", metavar="|".join(COMPARISONS), help="default: text")
     p.add_argument("--output", metavar="FILE", help="default: stdout")
     return p

@@ -105,18 +105,24 @@ def reproduce(arguments: Namespace) -> int:
 
 
 def _baseline_for(arguments: Namespace, suite: Suite) -> Side | None:
-    """The baseline of ``--check``, read before anything runs: of it what the arguments leave of the suite."""
+    """The baseline of ``--check``, read before anything runs: what the arguments have left of it."""
     check = arguments.check
     if check is None:
         return None
     from jslds_bench.compare import read_side
-    from jslds_bench.suite import parse_seeds
 
     baseline = read_side(check)
     if baseline.kind == "baseline" and baseline.suite != suite.name:
         raise UsageError(f"--check {check} is of suite {baseline.suite!r}, this is suite {suite.name!r}")
-    seeds = None if arguments.seeds is None else parse_seeds(arguments.seeds)
-    return baseline.narrowed(arguments.task, arguments.network, arguments.model, seeds)
+    tasks, networks, models = (
+        None if given is None else {entry.label for entry in entries}
+        for given, entries in (
+            (arguments.task, suite.tasks),
+            (arguments.network, suite.networks),
+            (arguments.model, suite.models),
+        )
+    )
+    return baseline.narrowed(tasks, networks, models, None if arguments.seeds is None else suite.seeds)
 
 
 def _regressed(baseline: Side, run: Path) -> bool:
@@ -166,7 +172,8 @@ def _executor(arguments: Namespace) -> Executor | None:
         "--batch-seeds": bool(arguments.batch_seeds) and kind != "local",
     }
     if idle := [option for option, is_idle in others.items() if is_idle]:
-        raise UsageError(f"{idle[0]} does nothing with --executor {kind}: leave out one of them")
+        beside = "without --executor" if arguments.executor is None else f"with --executor {kind}"
+        raise UsageError(f"{idle[0]} does nothing {beside}")
     if kind == "dask":
         from jslds_bench.runner.executors.dask import Dask
 
@@ -261,7 +268,7 @@ def merge(arguments: Namespace) -> int:
 
 
 def compare(arguments: Namespace) -> int:
-    """Print what became of A in B; 1 where something is worse and that was asked for."""
+    """Print what became of A in B; 1 where B is worse, or lacks something, and that was asked for."""
     from jslds_bench.compare import as_json, as_markdown, as_text, headline_metrics, read_side
     from jslds_bench.compare import compare as compared
     from jslds_bench.records.sealed import write_atomic

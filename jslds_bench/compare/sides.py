@@ -105,7 +105,10 @@ class Side:
                 found.notes,
             )
             for key, found in self.results.items()
-            if all(names is None or label in names for label, names in zip(key, wanted, strict=True))
+            # A published value of a network is of no model.
+            if all(
+                names is None or label in names or not label for label, names in zip(key, wanted, strict=True)
+            )
         }
         return dataclasses.replace(self, results=results)
 

@@ -159,7 +159,9 @@ def compare(
         notes.append(f"speeds are not compared: {refusal}")
     test = "sign flips" if rule == "interval" else rule
     left, right = _named(a, models, 0), _named(b, models, 1)
-    lost = [*lacking(a, b, models), *_lost(cases, rows)]
+    # Of other models, or other networks, it may be that they cannot have what these have.
+    alike = all(both is None or both[0] == both[1] for both in (models, networks))
+    lost = [*lacking(a, b, models), *_lost(cases, rows)] if alike else []
     return Comparison(left, right, rows, notes, lost, alpha, n_tests, test, needed, power)
 
 
@@ -177,9 +179,10 @@ def too_few(n: int, alpha: float = ALPHA) -> str:
 def _lost(cases: Sequence[_Case], rows: Sequence[Row]) -> Iterator[str]:
     """The values that only `a` has, speeds apart, which a busy machine does not take.
 
-    Of a job that does not end well any more there is a row, which says so.
+    Of jobs that do not end well any more there is a row, which says so if nothing else speaks for them.
     """
-    told = {(row.task, row.network, row.model) for row in rows if row.metric == _ENDINGS}
+    worse = (row for row in rows if row.metric == _ENDINGS and row.verdict == "worse")
+    told = {(row.task, row.network, row.model) for row in worse}
     for case in cases:
         p = case.pairing
         if p.lost and not p.metric.speed and p.key not in told:
@@ -268,6 +271,7 @@ def _judge(case: _Case, rule: str, alpha: float, needed: int) -> None:
     margin = _margin(case)
     within_floor = _within_floor(case)
     raw = float(np.mean([y - x for x, y in filter(_finite, case.pairing.pairs)]))
+    # Where seeds moved by more and their mean did not, nothing is called; that can only take calls away.
     beyond = abs(mean) > margin and not within_floor and abs(raw) > case.tolerance.absolute
     differing = np.count_nonzero(case.worse)
     if rule == "tolerance":
@@ -289,6 +293,11 @@ def _judge(case: _Case, rule: str, alpha: float, needed: int) -> None:
         case.reason = f"{counted(differing, 'seed')} moved{seen}; a test takes {needed}"
     elif beyond:
         case.verdict, case.reason = "cannot tell", f"p = {case.p:.2g} of no change in any row"
+    elif abs(mean) > margin:
+        case.verdict, case.reason = (
+            "cannot tell",
+            "seeds moved, their mean by no more than the least tolerance",
+        )
     else:
         case.verdict, case.reason = "cannot tell", "the interval reaches beyond the tolerance"
 

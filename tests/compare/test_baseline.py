@@ -118,6 +118,25 @@ def test_every_baseline_of_the_project_reads():
     assert {read_side(file).kind for file in files} >= {"published"}
 
 
+SUITE_OF_LABELS = """
+schema = 1
+name = "smoke"
+seeds = [0, 1]
+[[tasks]]
+name = "perturbations"
+label = "memory"
+[[networks]]
+name = "analytic"
+label = "net"
+[[models]]
+name = "dmdc"
+label = "one"
+[[models]]
+name = "dmdc"
+label = "other"
+"""
+
+
 @pytest.fixture
 def pretended_run(write_run, monkeypatch):
     """`jslds-bench run` that finds its records made; returns where to put them and how many jobs to fail."""
@@ -157,6 +176,24 @@ def test_run_check_gates(write_run, make_grid, tmp_path, monkeypatch, capsys, pr
     assert cli.main(command) == 1
     assert "B lacks what A has: context · cotrained · model_0, seed 5; " in capsys.readouterr().out
     assert cli.main([*command, "--seeds", "0-4"]) == 0  # a part of it, as it was asked for
+
+
+def test_run_check_knows_entries_by_name(write_run, make_grid, tmp_path, monkeypatch, pretended_run):
+    """`--model slds` chooses all models of that name, whatever their labels: so does the gate."""
+    monkeypatch.chdir(tmp_path)
+    text = SUITE_OF_LABELS
+    (tmp_path / "labels.toml").write_text(text)
+    records = [
+        dataclasses.replace(r, task="memory", network="net", model=model, suite="smoke")
+        for r in make_grid(2, n_models=1)
+        if (r.task, r.network) == ("memory", "standard")
+        for model in ("one", "other")
+    ]
+    write_baseline(read_side(write_run("base", records, suite="smoke")), Path("base.toml"))
+    command = ["run", "--suite", "labels.toml", "--quiet", "--out", "run", "--check", "base.toml"]
+    pretended_run([r for r in records if r.model == "one"])
+    assert cli.main([*command, "--model", "dmdc"]) == 1  # `other` is one of these, and is not there
+    assert cli.main([*command, "--model", "one"]) == 0
 
 
 def test_run_check_is_refused_before_anything_runs(write_run, make_grid, tmp_path, monkeypatch, capsys):

@@ -187,8 +187,36 @@ def test_what_is_not_there_any_more_is_lost_and_a_gate_stops_it(make_side):
     assert not compare(both, before, models=("slds", "jslds")).regressed
     asked = both.narrowed(["t"], None, ["jslds"], [0, 1])
     assert not compare(asked, make_side({"skill": [0.9, 0.9]})).regressed
+    network = published(model="").narrowed(None, None, ["jslds"], None)
+    assert len(network.results) == 1  # of the network, which is of no model
     timed = make_side({"skill": [0.9], "fit_seconds": [3.0]})
     assert not compare(timed, make_side({"skill": [0.9], "fit_seconds": [None]})).regressed
+
+
+def test_a_job_that_ends_well_again_does_not_hide_what_another_lost(make_side):
+    """Neither one that fails, in a row of its own that cannot be told, nor a value that is gone."""
+    before, after = make_side({"skill": [0.9, None, 0.7]}), make_side({"skill": [None, 0.8, 0.7]})
+    for side, lost in ((before, 1), (after, 0)):
+        side.results["t", "n", "jslds"].endings[lost] = ("failed", "why")
+        del side.results["t", "n", "jslds"].values["skill"][lost]
+    found = compare(before, after)
+    assert found.rows[0].verdict == "cannot tell"
+    assert found.regressed
+    after.results["t", "n", "jslds"].endings[0] = ("ok", "")  # and has no value
+    found = compare(before, after)
+    assert found.rows[0].verdict == "better"
+    assert found.lost == ["t · n · jslds, skill: no value of seed 0 in b"]
+
+
+def test_what_another_model_or_network_cannot_have_is_not_lost(make_side):
+    both = make_side({"skill": [0.9, 0.9], "relative_error": [0.1, 0.1]})
+    both.results["t", "n", "other"] = make_side({"skill": [0.9, 0.9], "relative_error": [None] * 2}).results[
+        "t", "n", "jslds"
+    ]
+    both.results["t", "o", "jslds"] = both.results["t", "n", "jslds"]
+    assert not compare(both, both, models=("jslds", "other")).regressed
+    assert not compare(both, both, networks=("n", "o")).regressed  # where `other` was not asked for
+    assert compare(both, both, models=("jslds", "jslds")).lost == []
 
 
 def test_the_absolute_tolerance_is_of_the_mean_change(make_side):
@@ -202,7 +230,10 @@ def test_the_absolute_tolerance_is_of_the_mean_change(make_side):
     after = [1e-5] * 5 + [1e-7]  # by a factor of 100 each way but the last; the sum is what A had
     before = [1e-7] * 5 + [4.96e-5]
     row = only(compare(make_side({"relative_error": before}), make_side({"relative_error": after})))
-    assert row.verdict == "cannot tell"
+    assert (row.verdict, row.reason) == (
+        "cannot tell",
+        "seeds moved, their mean by no more than the least tolerance",
+    )
 
 
 def test_fewer_seeds_that_moved_are_no_less_certain(make_side):
