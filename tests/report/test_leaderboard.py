@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import math
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import measured
 from switching_runs import write_recorded
 
 from jslds_bench import cli
@@ -79,6 +81,26 @@ def test_what_came_to_nothing_is_last_as_in_the_report(write_named, make, status
     (entry,) = (e for e in board.entries if (e.model, e.network) == ("jslds", "standard"))
     assert (entry.losses[2], entry.complete, entry.counts) == (math.inf, True, (2, 3))
     assert ("a", "jslds") in methods(board, "standard", "")[0]
+
+
+def test_a_model_that_failed_on_a_task_is_last_in_its_own_class(write_named, make):
+    """Nothing was measured there of what it is linear in: it must not gain by being of no class."""
+    kinds = {"linear_in_state": 1.0, "linear_in_input": 1.0}
+
+    def classed(task, model, seed, **change):
+        made = make(task, "standard", model, seed, **change)
+        shares = {name: measured(name, share, "", "higher") for name, share in kinds.items()}
+        return made if change else dataclasses.replace(made, values=made.values | shares)
+
+    tasks = [f"task {i}" for i in range(3)]
+    lost = [classed("task 0", "jslds", s, status="timeout", reason="x", values={}) for s in range(2)]
+    kept = [classed(t, m, s) for t in tasks for m in ("jslds", "lds") for s in range(2)]
+    keys = {r.key for r in lost}
+    board = board_of(write_named("a", [*lost, *(r for r in kept if r.key not in keys)], suite_text=""))
+    assert set(board.classes) == {("standard", "state, input")}
+    whole, scores, of = methods(board, "standard", "state, input")
+    assert sorted(whole) == [("a", "jslds"), ("a", "lds")]
+    assert np.isinf(scores[[t == "task 0" for t in of], whole.index(("a", "jslds"))]).all()
 
 
 def test_seeds_that_were_asked_for_and_not_run_leave_no_rank(write_named, make):

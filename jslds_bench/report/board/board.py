@@ -14,7 +14,7 @@ from jslds_bench.analysis import stats
 from jslds_bench.records.numbers import counted
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.records.record import Record
-from jslds_bench.report.data.blocks import NO_RESULT
+from jslds_bench.report.data.blocks import NO_RESULT, UNKNOWN
 from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.data.summary import Column, Summary, summarise
 from jslds_bench.report.style import Style, model_styles
@@ -102,6 +102,7 @@ def build_board(runs: Sequence[tuple[str, RunData]]) -> Board:
         for key, records in data.records.items():
             machine = _machine(data, records, letters, machines)
             entries.append(_entry(name, data, key, machine, ranked_by[key[0]], columns))
+    entries = _placed_failures(entries)
     pairs = {(m, data.entry("model", k)) for _, data in runs for k in data.records for m in [k[2]]}
     styles = model_styles(sorted(dict(sorted(pairs)).items()))
     groups: dict[tuple[str, str, str], list[Entry]] = {}
@@ -113,6 +114,24 @@ def build_board(runs: Sequence[tuple[str, RunData]]) -> Board:
     ordered = sorted(columns.values(), key=lambda c: (c.timing, c.order, c.metric))
     called = {data.setting(k[0]).rivalry for _, data in runs for k in data.records if data.rivals(k)}
     return Board(ranked, ranked_by, ordered, machines, styles, " or ".join(sorted(called)))
+
+
+def _placed_failures(entries: Sequence[Entry]) -> list[Entry]:
+    """Where nothing of a model ended well nothing was measured of it: it is last in its usual class.
+
+    That is the one that it has most often on other tasks of the run and network.
+    """
+    usual: dict[tuple[str, str, str], collections.Counter[str]] = {}
+    for e in entries:
+        if e.rivals != UNKNOWN:
+            usual.setdefault((e.run, e.network, e.model), collections.Counter())[e.rivals] += 1
+
+    def placed(e: Entry) -> Entry:
+        known = usual.get((e.run, e.network, e.model))
+        lost = e.rivals == UNKNOWN and e.losses and all(x == math.inf for x in e.losses.values())
+        return dataclasses.replace(e, rivals=known.most_common(1)[0][0]) if known and lost else e
+
+    return [placed(e) for e in entries]
 
 
 def names(runs: Sequence[Path]) -> list[str]:
