@@ -13,6 +13,7 @@ from jslds_bench.records.numbers import counted, number, ranges
 from jslds_bench.records.record import ORIGINS, Record
 from jslds_bench.report.data.run import Key, RunData
 from jslds_bench.report.data.summary import Column
+from jslds_bench.report.figures.complexity import FEW_SYSTEMS
 from jslds_bench.report.plans.complexity import COST
 
 
@@ -65,8 +66,6 @@ def facts(data: RunData) -> list[Fact]:
 
 
 MAX_NAMED = 4  # networks of tasks that a verdict names one by one
-FEW_SYSTEMS = 50
-"""Local systems that one can still look through. Models with more of them are spoken of beside those."""
 
 
 class Leader(NamedTuple):

@@ -26,6 +26,8 @@ from jslds_bench.report.style import (
     title,
 )
 
+FEW_SYSTEMS = 50
+"""Local systems that one can still look through. Models with more of them are spoken of beside those."""
 MARKS = {"state, input": "o", "state": "s", "input": "^", "neither": "v", "unknown": "D", "": "o"}
 
 
@@ -73,16 +75,20 @@ def complexity(heading: str, panels: Mapping[str, Sequence[Point]]) -> Figure:
 def draw_points(ax: Axes, networks: Sequence[Sequence[Point]], every: bool = False) -> None:
     """The points of one panel, and for each network the line that joins what nothing on it beats.
 
-    Of what the lines join some `FEW` are named, as many of each network; `every`: all are. Those without a
-    name are pale.
+    Of what one line joins some `FEW` are named; of several, the least error of each by at most `FEW_SYSTEMS`,
+    and that of all. `every`: all are. What no line joins is pale.
     """
     fronts = [front(points) for points in networks]
     points, best = [p for of in networks for p in of], [p for of in fronts for p in of]
     edges = [np.array([(p.cost, p.error) for p in of]) for of in fronts]
     for edge in edges:
         ax.plot(*edge.T, color=INK, linewidth=0.8, drawstyle="steps-post", zorder=1)
-    each = max(FEW // len(fronts), 1)
-    named = points if every else [p for of in fronts for p in sorted(of, key=lambda p: p.error)[:each]]
+    if len(fronts) == 1:
+        told = sorted(best, key=lambda p: p.error)[:FEW]
+    else:
+        told = [([p for p in of if p.cost <= FEW_SYSTEMS] or of[:1])[-1] for of in fronts]
+        told.append(min(best, key=lambda p: p.error))
+    named = points if every else [p for i, p in enumerate(told) if p not in told[:i]]
     for p in points:
         mark, alpha = MARKS[p.linear_in], 1.0 if every or p in best else 0.35
         if p in named:

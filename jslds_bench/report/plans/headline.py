@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from jslds_bench.records.numbers import counted
 from jslds_bench.report.data.run import RunData
+from jslds_bench.report.figures.complexity import FEW_SYSTEMS
 from jslds_bench.report.figures.headline import Against, Order, Place, headline
 from jslds_bench.report.plans.complexity import points_of
 from jslds_bench.report.plans.plan import Plan
@@ -34,7 +35,8 @@ def headline_plan(data: RunData) -> Iterator[Plan]:
     heading = "Error against complexity" if against else "The best of each task"
     parts = [
         "Further down is closer to the network, further left is simpler. Each point is a model on a network, "
-        "its mean over seeds; nothing on the same network beats in both what a line joins."
+        "its mean over seeds; nothing on the same network beats in both what a line joins. Named are the "
+        f"least error of each by at most {FEW_SYSTEMS} systems, and that of all (of one network, more)."
         if against
         else "",
         "The best models of a task by the metric that it is ranked by, means over seeds with standard "
