@@ -1,4 +1,4 @@
-"""Choosing among models of rising size by their error on data that they were not fitted to."""
+"""Choosing among models, by size or by ridge, by their error on data that they were not fitted to."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ def least_adequate(errors: Sequence[float], within: float = WITHIN) -> int:
         return 0
     enough = within * min(finite) + ROUNDING
     return next(i for i, e in enumerate(errors) if e <= enough)
+
+
+def least_of_ridges(errors: Sequence[float], ridges: Sequence[float]) -> int:
+    """Index of the least error, or of the largest ridge among those that have it.
+
+    Where all diverge they tie, and the largest ridge is the likeliest to do less harm.
+    """
+    return min(range(len(errors)), key=lambda i: (errors[i], -ridges[i]))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy
 
+from jslds_bench.analysis.choice import least_of_ridges
 from jslds_bench.dynamics.rollout import free_run_error
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import UsageError
@@ -128,8 +129,7 @@ class EDMD:
                 progress(i, len(self.ridge), f"ridge {ridge:g}")
                 tried = _as_float32(blank, solved(ridge))
                 errors.append(free_run_error(tried, network, trials.part(slice(cut, None)), states[cut:]))
-            # Where all diverge they tie, and the largest is the likeliest to do less harm.
-            best = -min(zip(errors, (-ridge for ridge in self.ridge), strict=True))[1]
+            best = self.ridge[least_of_ridges(errors, self.ridge)]
             solved = _solver(blank, states, trials.inputs)
         return _as_float32(blank, solved(best))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from jslds_bench.analysis.choice import ROUNDING, WITHIN, least_adequate
+from jslds_bench.analysis.choice import ROUNDING, WITHIN, least_adequate, least_of_ridges
 from jslds_bench.errors import UsageError
 from jslds_bench.switching.fitting import DEFAULT_SETTINGS, Fit, FitSettings, fit, refine
 from jslds_bench.switching.parameters import Spec
@@ -82,29 +82,22 @@ def select_modes(
     errors: list[float] = []
     fits: list[Fit] = []
     n_parts = len(ladder) * len(of_each) + 1
-    for i, k in enumerate(ladder):
-        tried: list[tuple[float, float, Fit]] = []
+    for k in ladder:
+        tried: list[Fit] = []
         for ridge in of_each:
-
-            def report(done: int, total: int, text: str, k: int = k, at: int = i, of: float = ridge) -> None:
-                at = at * len(of_each) + of_each.index(of)
-                which = f"K = {k}" + (f", ridge {of:g}" if len(of_each) > 1 else "")
-                progress(at * total + done, n_parts * total, f"{which}, {text}")
-
+            which = f"K = {k}" + (f", ridge {ridge:g}" if len(of_each) > 1 else "")
             one = dataclasses.replace(spec, n_modes=k, ridge=ridge)
-            fitted = fit(one, *part, key=key, settings=settings, progress=report)
-            tried.append((error(fitted), -ridge, fitted))
-        # Where all diverge they tie, and the largest ridge is the likeliest to do less harm.
-        least = min(tried, key=lambda of: of[:2])
-        errors.append(least[0])
-        fits.append(least[2])
+            report = _part_of(progress, len(fits) * len(of_each) + len(tried), n_parts, which)
+            tried.append(fit(one, *part, key=key, settings=settings, progress=report))
+        of_tried = [error(fitted) for fitted in tried]
+        least = least_of_ridges(of_tried, of_each)
+        errors.append(of_tried[least])
+        fits.append(tried[least])
         if _enough(errors):
             break
     chosen = least_adequate(errors, within)
 
-    def last(done: int, total: int, text: str) -> None:
-        progress((n_parts - 1) * total + done, n_parts * total, f"all trials, {text}")
-
+    last = _part_of(progress, n_parts - 1, n_parts, "all trials")
     fitted = refine(fits[chosen], *whole, settings=settings, progress=last)
     kept = fits[chosen]
     if error_of_whole is not None and error_of_whole(fitted) > within * error_of_whole(kept) + ROUNDING:
@@ -112,6 +105,11 @@ def select_modes(
         fitted = dataclasses.replace(kept, notes=(*kept.notes, lost))
     of_least = np.array([one.spec.ridge for one in fits])
     return fitted, Curve(np.array(ladder[: len(errors)]), np.array(errors), chosen, of_least)
+
+
+def _part_of(progress: Progress, part: int, n_parts: int, which: str) -> Progress:
+    """The progress of one of several equal parts."""
+    return lambda done, total, text: progress(part * total + done, n_parts * total, f"{which}, {text}")
 
 
 def _enough(errors: Sequence[float]) -> bool:

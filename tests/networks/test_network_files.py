@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from alike import arrays_of, assert_same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,16 +18,6 @@ from jslds_bench.networks._shared.format import network_bytes, read_network
 from jslds_bench.networks.checkpoint import Checkpoint
 from jslds_bench.tasks.nbit_memory import NBitMemory
 from jslds_bench.types import Network, NetworkStep
-
-
-def assert_same(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    for x, y in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        np.testing.assert_array_equal(x, y)
-
-
-def arrays_of(network: Network):
-    return network.params, network.h0, network.readout, network.expansion
 
 
 @pytest.fixture(scope="module")

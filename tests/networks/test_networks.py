@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from alike import arrays_of, assert_same
 
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.jslds import expansion_point
@@ -20,19 +21,9 @@ from jslds_bench.networks._shared.modules import (
 from jslds_bench.networks.cotrained import CoTrained
 from jslds_bench.networks.standard import Standard
 from jslds_bench.tasks.nbit_memory import NBitMemory
-from jslds_bench.types import Network, NetworkStep
+from jslds_bench.types import NetworkStep
 
 cells = pytest.mark.parametrize("cell", ["vanilla", "gru"])
-
-
-def assert_same(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    for x, y in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        np.testing.assert_array_equal(x, y)
-
-
-def arrays_of(network: Network):
-    return network.params, network.h0, network.readout, network.expansion
 
 
 @cells

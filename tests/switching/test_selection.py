@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jslds_bench.analysis.choice import least_adequate
+from jslds_bench.analysis.choice import least_adequate, least_of_ridges
 from jslds_bench.errors import UsageError
 from jslds_bench.switching import model, selection
 from jslds_bench.switching.model import FitSettings, Spec
@@ -54,6 +54,11 @@ def test_the_true_number_of_modes_is_chosen_and_fitted_to_all_trials(known):
 )
 def test_the_least_adequate_is_chosen(errors, chosen):
     assert least_adequate(errors) == chosen
+
+
+def test_of_equal_errors_the_largest_ridge_is_chosen():
+    assert least_of_ridges([0.3, 0.1, 0.2], [1e-3, 1e-2, 1e-1]) == 1
+    assert least_of_ridges([np.inf, np.inf, np.inf], [1e-1, 1.0, 1e-2]) == 1
 
 
 def test_negative_errors_are_compared_as_they_are():

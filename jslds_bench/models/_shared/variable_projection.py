@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 from jaxtyping import Float
 
-from jslds_bench.analysis.choice import ROUNDING, WITHIN, least_adequate
+from jslds_bench.analysis.choice import ROUNDING, WITHIN, least_adequate, least_of_ridges
 from jslds_bench.dynamics.rollout import free_run_error
 from jslds_bench.switching.float64 import in_float64
 from jslds_bench.types.core import Linearization, Network, Progress, Trials
@@ -110,8 +110,7 @@ def chosen(
         made = make(size, slice(None, cut), None)
         tried = [made(ridge) for ridge in ridges]
         of_each = [free_run_error(model, network, unseen, states[cut:]) for model in tried]
-        # Where all diverge they tie, and the largest ridge is the likeliest to do less harm.
-        _, _, least = min((of_each[k], -ridges[k], k) for k in range(len(ridges)))
+        least = least_of_ridges(of_each, ridges)
         best.append((tried[least], ridges[least]))
         errors.append(of_each[least])
     at = least_adequate(errors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -39,41 +40,48 @@ class Group:
 
     Attributes:
         rivals: the class; empty where there are none.
-        blocks: at which all of `models` have a result.
-        losses: [blocks, models], lower is better; infinite where the model diverged, failed or ran out of
-            time.
         every: all blocks of the class.
-        found: [every, models], the losses there; NaN where there is none, or the model is linear in less.
+        found: [every, models], the losses there, lower is better: infinite where the model diverged, failed
+            or ran out of time, NaN where it has no result or is linear in less.
         left_out: models that lack more than half of the class's blocks, and therefore are not here.
         stricter: model → in how many (task, network) it is linear in more than the class, of how many.
     """
 
     rivals: str
     models: list[str]
-    blocks: list[Block]
-    losses: np.ndarray
     every: list[Block]
     found: np.ndarray
     left_out: list[str]
     stricter: dict[str, tuple[int, int]]
 
+    @functools.cached_property
+    def _whole(self) -> np.ndarray:
+        """Which blocks all models have a result at."""
+        return ~np.isnan(self.found).any(axis=1)
+
+    @functools.cached_property
+    def blocks(self) -> list[Block]:
+        """Those at which all models have a result; `losses`: what they have there."""
+        return [b for b, whole in zip(self.every, self._whole, strict=True) if whole]
+
     @property
-    def tasks(self) -> list[str]:
-        """The task of each block."""
-        return [b.task for b in self.blocks]
+    def losses(self) -> np.ndarray:
+        return self.found[self._whole]
 
     @property
     def dropped(self) -> list[Block]:
         """Blocks where some model has no result, or is linear in less."""
-        whole = set(self.blocks)
-        return [b for b in self.every if b not in whole]
+        return [b for b, whole in zip(self.every, self._whole, strict=True) if not whole]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The task of each of `blocks`."""
+        return [b.task for b in self.blocks]
 
     def ordered(self, order: Sequence[int]) -> Group:
         """The models in that order."""
-        models, columns = [self.models[i] for i in order], list(order)
-        return dataclasses.replace(
-            self, models=models, losses=self.losses[:, columns], found=self.found[:, columns]
-        )
+        models = [self.models[i] for i in order]
+        return dataclasses.replace(self, models=models, found=self.found[:, list(order)])
 
     @property
     def n_tasks(self) -> int:
@@ -162,22 +170,12 @@ def _groups(data: RunData, losses: dict[Key, dict[int, float]]) -> Iterator[Grou
         every = list(dict.fromkeys(b for m in here for b in asked[m]))
         table = np.array([[blocks[m].get(b, math.nan) for m in here] for b in every])
         table = table.reshape(len(every), len(here))
-        full = ~np.isnan(table).any(axis=1)
-        whole = [b for b, kept in zip(every, full, strict=True) if kept]
-        where = {b[:2] for b in whole}
+        made = Group(rivals, here, every, table, [m for m in own if m not in here], {})
+        where = {b[:2] for b in made.blocks}
         stricter = {
             m: sum(k[:2] in where and kinds[k] not in (rivals, UNKNOWN) for k in fair[m]) for m in here
         }
-        yield Group(
-            rivals,
-            here,
-            whole,
-            table[full],
-            every,
-            table,
-            [m for m in own if m not in here],
-            {m: (n, len(where)) for m, n in stricter.items() if n},
-        )
+        yield dataclasses.replace(made, stricter={m: (n, len(where)) for m, n in stricter.items() if n})
 
 
 def _usual(kinds: Sequence[str]) -> str:

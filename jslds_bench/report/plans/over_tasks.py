@@ -105,8 +105,8 @@ def _plan(name: str, caption: str, build: Callable[[], Figure] | None, note: str
 
 def _judged(data: RunData, field: Field, group: Group) -> Judged:
     """The models by rising mean rank; nothing is tested with one seed, or fewer tasks than a test needs."""
-    unsorted = stats.critical_difference(group.losses, units=group.tasks)
-    group = group.ordered(np.argsort(unsorted.mean_ranks, kind="stable").tolist())
+    mean_ranks = stats.mean_by(stats.ranks(group.losses), group.tasks).mean(axis=0)
+    group = group.ordered(np.argsort(mean_ranks, kind="stable").tolist())
     p = stats.pairs_p(group.found, [b.task for b in group.every])
     found = stats.critical_difference(group.losses, units=group.tasks, p=p)
     k, n = len(group.models), group.n_tasks
