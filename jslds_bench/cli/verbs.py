@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jslds_bench.cli.arguments import ALL, COMPARISONS, EXECUTORS, FORMATS, LISTS, NEW, RULES, one_of
+from jslds_bench.cli.gating import baseline_for, regressed
 from jslds_bench.cli.output import complain, figures_shown, say, say_bytes, table
 from jslds_bench.errors import UsageError
 from jslds_bench.records.numbers import counted
@@ -18,7 +19,6 @@ from jslds_bench.records.numbers import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jslds_bench.compare import Side
     from jslds_bench.runner.executors.shards import Executor
     from jslds_bench.runner.planning import Wanted
     from jslds_bench.runner.progress import ProgressBoard
@@ -56,7 +56,7 @@ def run(arguments: Namespace) -> int:
         return _dry_run(plan, out, resume=not arguments.no_resume, batched=arguments.batch_seeds)
     from jslds_bench.runner import run_suite
 
-    baseline = _baseline_for(arguments, suite)
+    baseline = baseline_for(arguments, suite)
     board = ProgressBoard(len(plan.jobs), title=f"{suite.name}, to {out}", quiet=arguments.quiet)
     try:
         result = run_suite(
@@ -77,7 +77,7 @@ def run(arguments: Namespace) -> int:
         board.close()
     if not arguments.no_report:
         _reported(result.path, suite, board, arguments.workers)
-    if baseline is not None and _regressed(baseline, result.path):
+    if baseline is not None and regressed(baseline, result.path):
         return REGRESSION
     return SOME_FAILED if result.n_failed else OK
 
@@ -102,35 +102,6 @@ def reproduce(arguments: Namespace) -> int:
     from jslds_bench.cli.reproducing import reproduce
 
     return OK if reproduce(arguments) else SOME_FAILED
-
-
-def _baseline_for(arguments: Namespace, suite: Suite) -> Side | None:
-    """The baseline of ``--check``, read before anything runs: what the arguments have left of it."""
-    check = arguments.check
-    if check is None:
-        return None
-    from jslds_bench.compare import read_side
-
-    baseline = read_side(check)
-    if baseline.kind == "baseline" and baseline.suite != suite.name:
-        raise UsageError(f"--check {check} is of suite {baseline.suite!r}, this is suite {suite.name!r}")
-    tasks, networks, models = (
-        None if given is None else {entry.label for entry in entries}
-        for given, entries in (
-            (arguments.task, suite.tasks),
-            (arguments.network, suite.networks),
-            (arguments.model, suite.models),
-        )
-    )
-    return baseline.narrowed(tasks, networks, models, None if arguments.seeds is None else suite.seeds)
-
-
-def _regressed(baseline: Side, run: Path) -> bool:
-    from jslds_bench.compare import as_text, compare, read_side
-
-    comparison = compare(baseline, read_side(run))
-    say("\n" + as_text(comparison, ["worse"]))
-    return comparison.regressed
 
 
 def _failures(values: pd.DataFrame, most: int = 10) -> list[str]:

@@ -18,14 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.text import Text
-from places import measured
 
 from jslds_bench.errors import UsageError
 from jslds_bench.records.store import read_arrays, read_record, record_path, write_record
 from jslds_bench.report import write_report
 from jslds_bench.report.board.leaderboard import write_leaderboard
-from jslds_bench.report.data.run import load_data, run_data
-from jslds_bench.report.facts import facts, verdict
+from jslds_bench.report.data.run import load_data
 from jslds_bench.report.plans.every import plans
 from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import theme
@@ -401,57 +399,3 @@ def test_contexts_have_the_names_that_their_task_gives_them(write_run, make):
             kinds = {t.get_text() for t in found["context_integration+fig3c"].build().findobj(Text)}
         assert any(shown in text for text in texts), texts
         assert any(shown.rpartition(", ")[2] in text for text in kinds)
-
-
-def test_the_verdict_names_the_leader_and_what_comes_next(report):
-    data = load_data(report.parent)
-    first, second = verdict(data)
-    assert len(data.networks_of("nbit_memory")) > 1
-    for network in data.networks_of("nbit_memory"):
-        best = min(
-            (key for key in data.keys("nbit_memory")
-             if key[1] == network and data.summary(key, "relative_error").complete),
-            key=lambda key: data.summary(key, "relative_error").mean,
-        )  # fmt: skip
-        assert re.search(rf"nbit_memory on {network} \([^)]*\)[^,]* that of {best[2]}\b", first)
-    assert re.search(r"^Next of other methods is .* times that .*behind on \d of 3 seeds", second)
-
-
-def test_a_verdict_of_many_networks_counts_and_sets_no_error_beside_that_of_another(make):
-    """One network on which everything errs little must not name the leader of all."""
-    errors = {f"net {i}": {"lds": 0.1 * (i + 1), "slds": 0.2 * (i + 1)} for i in range(4)}
-    errors["easy"] = {"lds": 1e-6, "slds": 1e-7}
-    records = [
-        make(
-            "nbit_memory",
-            network,
-            model,
-            s,
-            values={"relative_error": measured("relative_error", e, "", "lower")},
-        )
-        for network, of in errors.items()
-        for model, e in of.items()
-        for s in (0, 1)
-    ]
-    assert verdict(run_data(records)) == [
-        "The least free-run error is that of lds in 4 of 5 (each a network on a task), of slds in 1.",
-        "In 5 of 5 the leader is ahead of the next other method on every seed.",
-    ]
-    (only,) = verdict(run_data([r for r in records if r.model == "lds"]))
-    assert only == "The least free-run error is that of lds in 5 of 5 (each a network on a task)."
-
-
-def test_the_description_says_which_tasks_score_what_was_fitted_to(make):
-    def seen(task, seed, n):
-        record = make(task, seed=seed)
-        return dataclasses.replace(record, detail={**record.detail, "n_scored": 40, "n_scored_seen": n})
-
-    records = [seen("sines", 0, 40), seen("sines", 1, 40), seen("clicks", 0, 0), seen("match", 0, 34)]
-    told = {fact.name: fact.text for fact in facts(run_data(records))}
-    assert told["scored trials that fits saw"] == "match (85%), sines (100%)"
-    assert "scored trials that fits saw" not in {fact.name for fact in facts(run_data(records[2:3]))}
-
-
-def test_a_verdict_of_nothing(write_run, make):
-    run = write_run([make(status="failed", reason="no luck")])
-    assert verdict(load_data(run)) == ["The run holds no result yet that models could be ranked by."]
