@@ -73,7 +73,8 @@ def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, parts: Parts, prog
 
         def make() -> Network:
             source = job.network.made(NETWORKS)
-            network = source.build(task, purpose_key(job.seed, "network"), progress)
+            key = purpose_key(job.seed, "network")
+            network = source.build(setting.describe(task), key, progress)
             job.network.check_sources(source)  # after it was read, and before it is kept
             job.task.check_sources(task)
             return network

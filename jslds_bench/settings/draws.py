@@ -5,6 +5,7 @@ Every setting draws its data through `purpose_key`, so that one seal guards them
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import zlib
@@ -19,6 +20,7 @@ from jaxtyping import PRNGKeyArray
 from jslds_bench.errors import Unsupported
 
 PEEKED = "the model asked for data that it is scored on, which it may not see"
+TRAINED_ON = "trials that its task holds out were asked for while a network was made: they are for scoring"
 HELD_OUT = ("evaluation", "recording")
 """Purposes of draws that hold data to be scored on."""
 _SEALS: list[list[str]] = []
@@ -55,6 +57,21 @@ def purpose_key(seed: int, purpose: str) -> PRNGKeyArray:
     if purpose in HELD_OUT and _SEALS:
         refuse(purpose)
     return jax.random.fold_in(jax.random.key(seed), zlib.crc32(purpose.encode()))
+
+
+def without_held_out(task: Any) -> Any:
+    """`task`, equal to it, but for drawing what it holds out (`types.networks.HoldsOut`): that is refused."""
+    if not hasattr(task, "sample_held_out"):
+        return task
+
+    def asked(*_: Any) -> Any:
+        if not _SEALS:
+            raise Unsupported(TRAINED_ON)
+        return refuse("what its task holds out")
+
+    closed = copy.copy(task)
+    object.__setattr__(closed, "sample_held_out", asked)  # entries are frozen
+    return closed
 
 
 class Described:

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jslds_bench.entries.registry import TASKS
 from jslds_bench.errors import UsageError
+from jslds_bench.tasks._shared.held_out import held_out
 from jslds_bench.types.core import Trials
 from jslds_bench.types.networks import LossWeights, Setup
 
@@ -25,7 +27,8 @@ class DelayedMatch:
 
     Sample and test are one-hot, for three steps each; half of the tests match. The target is 0 until the test
     has begun. u* = 0: a memory of the sample has to rest without input, so that there should be a stable
-    point for each.
+    point for each. Of the combinations of sample, test and delay a fifth is held out: networks and models are
+    scored on those, and trained on the others (`_shared.held_out`).
     Reference: Miyashita (1988), Nature 335; the `dms` task of Yang et al. (2019), Nat. Neurosci. 22.
 
     Attributes:
@@ -40,7 +43,7 @@ class DelayedMatch:
     n_response: int = 8
 
     origin: ClassVar[str] = "synthetic"
-    SMOKE: ClassVar[dict[str, Any]] = {"n_stimuli": 2, "shortest": 1, "longest": 3, "n_response": 3}
+    SMOKE: ClassVar[dict[str, Any]] = {"n_stimuli": 2, "shortest": 1, "longest": 4, "n_response": 3}
 
     def __post_init__(self) -> None:
         if self.n_stimuli < 2 or not 1 <= self.shortest <= self.longest or self.n_response < 1:
@@ -67,14 +70,32 @@ class DelayedMatch:
         return Setup("gru", 100, weights, paper_steps=20_000, fast_steps=4_000, fast_steps_alone=6_000)
 
     def sample(self, key: PRNGKeyArray, n_trials: int) -> Trials:
-        keys = jax.random.split(key, 4)
-        sample = jax.random.randint(keys[0], (n_trials, 1), 0, self.n_stimuli)
-        match = jax.random.bernoulli(keys[1], 0.5, (n_trials, 1))
-        other = (sample + jax.random.randint(keys[2], (n_trials, 1), 1, self.n_stimuli)) % self.n_stimuli
-        delay = jax.random.randint(keys[3], (n_trials, 1), self.shortest, self.longest + 1)
+        return self._drawn(self._combinations()[0], key, n_trials)
+
+    def sample_held_out(self, key: PRNGKeyArray, n_trials: int) -> Trials:
+        return self._drawn(self._combinations()[1], key, n_trials)
+
+    def _combinations(self) -> tuple[Int[np.ndarray, "C 3"], Int[np.ndarray, "D 3"]]:
+        """(sample, test, delay): those to be trained on, and those held out, or all where none is."""
+        sizes = (self.n_stimuli, self.n_stimuli, self.longest + 1 - self.shortest)
+        combinations = np.indices(sizes).reshape(3, -1).T + np.array([0, 0, self.shortest])
+        apart = held_out(combinations, combinations[:, 0] == combinations[:, 1])
+        return combinations[~apart], combinations[apart] if apart.any() else combinations
+
+    def _drawn(self, combinations: Int[np.ndarray, "C 3"], key: PRNGKeyArray, n_trials: int) -> Trials:
+        matching = combinations[:, 0] == combinations[:, 1]
+        key_match, key_same, key_other = jax.random.split(key, 3)
+
+        def some(of: Int[np.ndarray, "E 3"], key: PRNGKeyArray) -> Int[Array, "B 3"]:
+            return jnp.asarray(of)[jax.random.randint(key, (n_trials,), 0, len(of))]
+
+        match = jax.random.bernoulli(key_match, 0.5, (n_trials, 1))
+        same, other = some(combinations[matching], key_same), some(combinations[~matching], key_other)
+        rows = jnp.where(match, same, other)
+        sample, test, delay = rows[:, :1], rows[:, 1:2], rows[:, 2:]
         t, begun = jnp.arange(self.n_steps), _SHOWN + delay
         first, second = t < _SHOWN, (t >= begun) & (t < begun + _SHOWN)
-        shown = [jax.nn.one_hot(x[:, 0], self.n_stimuli) for x in (sample, jnp.where(match, sample, other))]
+        shown = [jax.nn.one_hot(x[:, 0], self.n_stimuli) for x in (sample, test)]
         inputs = first[None, :, None] * shown[0][:, None] + second[..., None] * shown[1][:, None]
         answer = jnp.where(match, 1.0, -1.0) * (t > begun)  # the step after the first that shows the test
         return Trials(

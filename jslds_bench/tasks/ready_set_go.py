@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jslds_bench.entries.registry import TASKS
 from jslds_bench.errors import UsageError
+from jslds_bench.tasks._shared.held_out import held_out
 from jslds_bench.types.core import Trials
 from jslds_bench.types.networks import LossWeights, Setup
 
@@ -22,7 +24,8 @@ class ReadySetGo:
 
     Inputs are the two pulses, one step each; Ready comes at a random one of the first steps. The target is 0
     until Set, (t − t_set)/t_s until it reaches 1, and 1 from then on: the speed of a trajectory, not where it
-    rests, is what has to be remembered. u* = 0.
+    rests, is what has to be remembered. u* = 0. Of the pairs of onset and interval a fifth is held out:
+    networks and models are scored on those, and trained on the others (`_shared.held_out`).
     Reference: Jazayeri and Shadlen (2010), Nat. Neurosci. 13; the ramp of Remington et al. (2018), Neuron 98.
 
     Attributes:
@@ -64,9 +67,21 @@ class ReadySetGo:
         return Setup("gru", 100, weights, paper_steps=20_000, fast_steps=4_000, fast_steps_alone=6_000)
 
     def sample(self, key: PRNGKeyArray, n_trials: int) -> Trials:
-        key_ready, key_interval = jax.random.split(key)
-        ready = jax.random.randint(key_ready, (n_trials, 1), 0, self.n_before)
-        interval = jax.random.randint(key_interval, (n_trials, 1), self.shortest, self.longest + 1)
+        return self._drawn(self._pairs()[0], key, n_trials)
+
+    def sample_held_out(self, key: PRNGKeyArray, n_trials: int) -> Trials:
+        return self._drawn(self._pairs()[1], key, n_trials)
+
+    def _pairs(self) -> tuple[Int[np.ndarray, "C 2"], Int[np.ndarray, "D 2"]]:
+        """(ready, interval): those to be trained on, and those that are held out, or all where none is."""
+        intervals = range(self.shortest, self.longest + 1)
+        pairs = np.array([(ready, interval) for ready in range(self.n_before) for interval in intervals])
+        apart = held_out(pairs, np.zeros(len(pairs), int))
+        return pairs[~apart], pairs[apart] if apart.any() else pairs
+
+    def _drawn(self, pairs: Int[np.ndarray, "C 2"], key: PRNGKeyArray, n_trials: int) -> Trials:
+        rows = jnp.asarray(pairs)[jax.random.randint(key, (n_trials,), 0, len(pairs))]
+        ready, interval = rows[:, :1], rows[:, 1:]
         t = jnp.arange(self.n_steps)
         pulses = jnp.stack([t == ready, t == ready + interval], axis=-1).astype(jnp.float32)
         ramp = jnp.clip((t - ready - interval) / interval, 0.0, 1.0)

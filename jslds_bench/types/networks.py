@@ -113,6 +113,18 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class HoldsOut(Protocol):
+    """What a task of few different trials may offer besides: some of them are kept for scoring alone."""
+
+    def sample_held_out(self, key: PRNGKeyArray, n_trials: int) -> Trials:
+        """Trials like those of `sample`, which never gives any of these; jittable as it is.
+
+        Models are scored on them. Neither what trains a network nor a fit can draw them.
+        """
+        ...
+
+
+@runtime_checkable
 class NetworkSource(Protocol):
     """Makes a network for a task: by training it or by reading it. Entries are frozen dataclasses."""
 

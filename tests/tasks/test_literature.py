@@ -17,8 +17,11 @@ from jslds_bench.tasks.sine_generator import SineGenerator
 N = 300
 
 
-def drawn(task):
-    return jax.tree.map(np.asarray, task.sample(jax.random.key(1), N))
+def drawn(task, how="sample"):
+    return jax.tree.map(np.asarray, getattr(task, how)(jax.random.key(1), N))
+
+
+BOTH = pytest.mark.parametrize("how", ["sample", "sample_held_out"])
 
 
 def test_the_input_sets_the_frequency():
@@ -59,8 +62,9 @@ def test_the_answer_is_the_side_with_more_clicks():
     assert {-1, 1} <= set(answer)
 
 
-def test_the_answer_is_whether_the_two_shown_are_one():
-    trials = drawn(DelayedMatch())
+@BOTH
+def test_the_answer_is_whether_the_two_shown_are_one(how):
+    trials = drawn(DelayedMatch(), how)
     delays = set()
     for x, y in zip(trials.inputs, trials.targets[..., 0], strict=True):
         steps = np.flatnonzero(x.any(axis=1))
@@ -74,9 +78,10 @@ def test_the_answer_is_whether_the_two_shown_are_one():
     assert np.mean(trials.targets[:, -1, 0] == 1) == pytest.approx(0.5, abs=0.1)
 
 
-def test_the_ramp_takes_as_long_as_the_interval():
+@BOTH
+def test_the_ramp_takes_as_long_as_the_interval(how):
     task = ReadySetGo()
-    trials = drawn(task)
+    trials = drawn(task, how)
     for x, y in zip(trials.inputs, trials.targets[..., 0], strict=True):
         (ready,), (go,) = (np.flatnonzero(x[:, i]) for i in (0, 1))
         interval = go - ready

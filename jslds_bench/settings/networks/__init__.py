@@ -10,6 +10,7 @@ from jaxtyping import Bool
 
 from jslds_bench.dynamics.rollout import free_run
 from jslds_bench.settings.base import Clock, Setting
+from jslds_bench.settings.draws import without_held_out
 from jslds_bench.settings.networks import arrays
 from jslds_bench.settings.networks import evaluation as ev
 from jslds_bench.settings.networks.calls import local_at, on_model, timed_call
@@ -43,8 +44,8 @@ class Networks(Setting[Shared, Evaluation]):
         return None if ask is None else ask(task, network)
 
     def describe(self, task: Task) -> Task:
-        """The task itself: it makes trials of any key, and holds none."""
-        return task
+        """The task itself, which makes trials of any key, but for those that it holds out."""
+        return without_held_out(task)
 
     def prepare(self, task: Task, network: Network | None, seed: int, progress: Progress) -> Shared:
         assert network is not None

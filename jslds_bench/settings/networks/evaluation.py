@@ -17,12 +17,12 @@ from jslds_bench.dynamics.reference import N_STARTS, search
 from jslds_bench.dynamics.rollout import free_run, one_step, trajectories
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.networks._shared.format import known_points
-from jslds_bench.settings.draws import purpose_key, read_only
+from jslds_bench.settings.draws import HELD_OUT, purpose_key, read_only
 from jslds_bench.settings.networks.calls import local_at, on_model
 from jslds_bench.settings.networks.systems import in_force
 from jslds_bench.types.core import FixedPoints, Linearization, Network, Trials
 from jslds_bench.types.modes import Switching
-from jslds_bench.types.networks import Counted, Evaluation, Task
+from jslds_bench.types.networks import Counted, Evaluation, HoldsOut, Task
 
 N_SAMPLES = 64
 N_FIT_TRIALS = 512
@@ -33,9 +33,12 @@ LEAST_STARTS = 32  # of each of the two searches for the reference, under each u
 def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:
     """Trials for "evaluation", "fit" or "reference", each drawn by itself, read-only.
 
-    Of a task of few different trials two draws may hold the same ones: `seen_before` counts them.
+    Those for evaluation are what the task holds out, where it does. Of a task of few different trials that
+    does not two draws may hold the same ones: `seen_before` counts them.
     """
-    return read_only(_sample(task, purpose_key(seed, purpose), n_trials))
+    key = purpose_key(seed, purpose)
+    apart = purpose in HELD_OUT and isinstance(task, HoldsOut)
+    return read_only((_sample_held_out if apart else _sample)(task, key, n_trials))
 
 
 def seen_before(trials: Trials, others: Trials) -> int:
@@ -196,6 +199,9 @@ def _with_start(network: Network, states: Any) -> np.ndarray:
 
 
 _sample = jax.jit(lambda task, key, n_trials: task.sample(key, n_trials), static_argnums=(0, 2))
+_sample_held_out = jax.jit(
+    lambda task, key, n_trials: task.sample_held_out(key, n_trials), static_argnums=(0, 2)
+)
 _jit_jacobians = jax.jit(jacobians, static_argnums=0)
 _jit_speeds = jax.jit(speeds, static_argnums=0)
 

@@ -11,11 +11,13 @@ import numpy as np
 from jslds_bench.contract.instances import parameters_given
 from jslds_bench.contract.reading import unnamed_faults
 from jslds_bench.contract.words import attempt, gap
+from jslds_bench.settings.networks.evaluation import seen_before
 from jslds_bench.suite import registries
 from jslds_bench.types.core import Trials
-from jslds_bench.types.networks import Setup, Task
+from jslds_bench.types.networks import HoldsOut, Setup, Task
 
 N_TRIALS = 40
+N_HELD_OUT, N_GIVEN = 64, 512
 
 
 def source_faults(task: Task) -> Iterator[str]:
@@ -59,6 +61,31 @@ def sampling_faults(task: Task) -> Iterator[str]:
     many = jax.vmap(lambda key: task.sample(key, N_TRIALS))(keys)
     if gap(many.inputs[1], task.sample(keys[1], N_TRIALS).inputs) > 1e-6:
         yield "`sample` draws other trials under vmap"
+
+
+def held_out_faults(task: Task) -> Iterator[str]:
+    """What a task holds out is like what it gives, drawn as that is, and never the same."""
+    if not isinstance(task, HoldsOut):
+        return
+    drawn, error = attempt(task.sample_held_out, jax.random.key(0), N_HELD_OUT)
+    if error is not None:
+        yield f"`sample_held_out` raised {error}"
+        return
+    given = task.sample(jax.random.key(0), N_GIVEN)
+    for part in Trials._fields:
+        got, expected = getattr(drawn, part), getattr(given, part)
+        shape = expected.shape if part == "mask" else (N_HELD_OUT, *expected.shape[1:])
+        if (got.shape, got.dtype) != (shape, expected.dtype):
+            found, wanted = f"{got.dtype}{list(got.shape)}", f"{expected.dtype}{list(shape)}"
+            yield f"{part} of what it holds out is {found}, expected {wanted}"
+            return
+    if _gap(task.sample_held_out(jax.random.key(0), N_HELD_OUT), drawn) > 0:
+        yield "`sample_held_out` draws other trials when it is called again with the same key"
+    traced, error = attempt(jax.jit(task.sample_held_out, static_argnums=1), jax.random.key(0), N_HELD_OUT)
+    if error is not None or _gap(traced, drawn) > 1e-6:
+        yield f"`sample_held_out` draws other trials under jit{f' ({error})' if error else ''}"
+    if seen := seen_before(drawn, given):
+        yield f"`sample` gives trials that it holds out: {seen} of {N_HELD_OUT} are among {N_GIVEN}"
 
 
 def expansion_faults(task: Task) -> Iterator[str]:
@@ -106,6 +133,7 @@ RULES: dict[str, Callable[[Task], Iterator[str]]] = {
     "sources": source_faults,  # first: what is read once is heard of once
     "trials": shape_faults,
     "sampling": sampling_faults,
+    "held out": held_out_faults,
     "expansion inputs": expansion_faults,
     "set-up": setup_faults,
 }
