@@ -12,8 +12,8 @@ from jslds_bench.errors import Unsupported
 from jslds_bench.records.store import read_records
 from jslds_bench.runner import run_suite
 from jslds_bench.runner.progress import ProgressBoard
-from jslds_bench.settings.draws import PEEKED, TRAINED_ON, without_held_out
-from jslds_bench.settings.networks.evaluation import draw_trials, seen_before
+from jslds_bench.settings.draws import PEEKED, TRAINED_ON, purpose_key, without_held_out
+from jslds_bench.settings.networks.evaluation import draw_trials, last_quarter_apart, seen_before
 from jslds_bench.suite import load_suite
 from jslds_bench.tasks._shared.held_out import held_out
 from jslds_bench.tasks.delayed_match import DelayedMatch
@@ -46,6 +46,31 @@ def test_both_sides_ask_for_all_that_a_trial_is_made_of(task):
     fit, scored = (draw_trials(task(), 0, purpose, 4096).inputs for purpose in ("fit", "evaluation"))
     for used, needed in zip(fit.reshape(4096, -1).T, scored.reshape(4096, -1).T, strict=True):
         assert set(needed) <= set(used)
+
+
+@pytest.mark.parametrize("task", KEPT)
+def test_what_a_fit_chooses_by_is_apart_from_what_it_is_fitted_to_before(task):
+    made = task()
+    fit = draw_trials(made, 0, "fit", 512)
+    most, quarter = fit.part(slice(384)), fit.part(slice(384, None))
+    assert seen_before(quarter, most) <= 3  # what is left of room for one more kind
+    as_drawn = made.sample(purpose_key(0, "fit"), 512)
+    found, expected = (
+        sorted(
+            np.concatenate([x.reshape(512, -1) for x in map(np.asarray, (t.inputs, t.targets))], 1).tolist()
+        )
+        for t in (fit, as_drawn)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    again = [np.asarray(inputs).tobytes() for inputs in as_drawn.inputs]
+    kept = [again.index(np.asarray(inputs).tobytes()) for inputs in most.inputs[:40]]
+    assert kept == [again.index(x) for x in again if x in different(most)][:40]
+
+
+def test_a_draw_without_equal_trials_stays_as_it_was():
+    trials = draw_trials(NBitMemory(), 0, "fit", 50)
+    for got, expected in zip(last_quarter_apart(trials), trials, strict=True):
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_half_of_the_tests_that_are_held_out_match():

@@ -5,6 +5,7 @@ Pure of files and clocks. The trials of a (task, seed) are drawn here, once and 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import jax
@@ -33,12 +34,31 @@ LEAST_STARTS = 32  # of each of the two searches for the reference, under each u
 def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:
     """Trials for "evaluation", "fit" or "reference", each drawn by itself, read-only.
 
-    Those for evaluation are what the task holds out, where it does. Of a task of few different trials that
-    does not two draws may hold the same ones: `seen_before` counts them.
+    Those for evaluation are what the task holds out, where it does, and those of its fit are put in an order
+    by which their last quarter is apart too. Of a task of few different trials that holds none out two draws
+    may hold the same ones: `seen_before` counts them.
     """
-    key = purpose_key(seed, purpose)
-    apart = purpose in HELD_OUT and isinstance(task, HoldsOut)
-    return read_only((_sample_held_out if apart else _sample)(task, key, n_trials))
+    key, holds_out = purpose_key(seed, purpose), isinstance(task, HoldsOut)
+    if purpose in HELD_OUT and holds_out:
+        return read_only(_sample_held_out(task, key, n_trials))
+    trials = read_only(_sample(task, key, n_trials))
+    return last_quarter_apart(trials) if purpose == "fit" and holds_out else trials
+
+
+def last_quarter_apart(trials: Trials) -> Trials:
+    """The same trials, as drawn but for their last quarter: of its inputs the others have none, or few.
+
+    Models choose their sizes and ridges by it. Kinds of trials, by their inputs, are taken for it while they
+    fit, the one first drawn last first; as they are in a draw without equal ones, which stays as it is.
+    """
+    kinds = [np.asarray(inputs).tobytes() for inputs in trials.inputs]
+    room, late = len(kinds) // 4, set()
+    for kind, n in reversed(Counter(kinds).items()):
+        if n <= room:
+            late.add(kind)
+            room -= n
+    order = np.argsort([kind in late for kind in kinds], kind="stable")
+    return read_only(Trials(trials.inputs[order], trials.targets[order], trials.mask, trials.u_star[order]))
 
 
 def seen_before(trials: Trials, others: Trials) -> int:
