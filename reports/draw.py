@@ -26,14 +26,14 @@ ERROR, SYSTEMS = "relative_error", "n_systems_effective"
 
 
 SHOWN = {
-    "jslds": ("JSLDS", PALETTE[0]),
-    "fixed_points": ("fixed points", PALETTE[1]),
-    "fixed_points_actual": ("fixed points at u", PALETTE[1]),
-    "codebook": ("k-means centres", PALETTE[2]),
-    "taylor_at_state": ("at the state", PALETTE[3]),
-    "rslds": ("rSLDS", PALETTE[4]),
-    "lds": ("LDS", PALETTE[7]),
-    "persistence": ("persistence", MUTED),
+    "jslds": PALETTE[0],
+    "fixed_points": PALETTE[1],
+    "fixed_points_actual": PALETTE[1],
+    "codebook": PALETTE[2],
+    "taylor_at_state": PALETTE[3],
+    "rslds": PALETTE[4],
+    "lds": PALETTE[7],
+    "persistence": MUTED,
 }
 """Models of `synthetic` in the figure; the others are variants of these, and in the table."""
 
@@ -61,25 +61,49 @@ def results() -> Figure:
     return figure
 
 
+WIDE, HIGH, LETTER = (0.7, 30_000), (1e-3, 2), 0.092
+"""Of a panel of `results`: its range of systems, that of errors, and the decades of systems to a letter."""
+
+
 def named_points(ax: Axes, table: pd.DataFrame) -> None:
-    """Models at their systems and errors, each name beside its dot, moved up or down where two would meet."""
+    """Models at their systems and errors, each name beside its dot, where it meets no other."""
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xlim(0.7, 9000)
-    ax.set_ylim(1e-3, 2)
+    ax.set_xlim(*WIDE)
+    ax.set_ylim(*HIGH)
     ax.axhline(1, color=GRID, linewidth=0.8, zorder=0)
-    taken: list[tuple[float, float]] = []
+    dots = np.log10(table[[SYSTEMS, ERROR]])
+    taken: list[tuple[float, float, float]] = []
     for model in table[ERROR].sort_values().index:
-        (name, color), x, y = SHOWN[model], table.loc[model, SYSTEMS], table.loc[model, ERROR]
-        ax.plot(x, y, "o", color=color, markersize=7)
-        place = y
-        while any(abs(np.log(x / a)) < 2.2 and abs(np.log(place / b)) < 0.42 for a, b in taken):
-            place *= 1.08
-        taken.append((x, place))
-        ax.text(x * 1.18, place, name, color=color, fontsize=9, va="center")
+        x, y = dots.loc[model]
+        ax.plot(10**x, 10**y, "o", color=SHOWN[model], markersize=7)
+        side, up = _free_place(model, dots.drop(model), (x, y), taken)
+        ax.annotate(
+            model, (10**x, 10 ** (y + up)), (7 * side, 0), textcoords="offset points", color=SHOWN[model],
+            fontsize=9, va="center", ha="left" if side > 0 else "right",
+        )  # fmt: skip
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
+
+
+def _free_place(
+    name: str, dots: pd.DataFrame, at: tuple[float, float], taken: list[tuple[float, float, float]]
+) -> tuple[int, float]:
+    """Right or left of a dot (1 or -1) and how far up: the nearest place without another dot or name."""
+    (x, y), width = at, LETTER * len(name)
+    for up in sorted(np.arange(-0.6, 0.61, 0.05), key=abs):
+        for side in (1, -1):
+            left = x + 0.08 if side > 0 else x - 0.08 - width
+            inside = np.log10(WIDE[0]) < left and left + width < np.log10(WIDE[1])
+            on_dot = ((dots[ERROR] - y - up).abs() < 0.13) & dots[SYSTEMS].between(left - 0.06, left + width)
+            on_name = any(
+                abs(y + up - b) < 0.2 and left < end and start < left + width for start, end, b in taken
+            )
+            if inside and not on_dot.any() and not on_name:
+                taken.append((left, left + width, y + up))
+                return side, up
+    return 1, 0.0
 
 
 def seeds_of(run: str) -> pd.DataFrame:
