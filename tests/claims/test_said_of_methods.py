@@ -1,12 +1,10 @@
 """What pages say of `methods_quick` and `latents`."""
 
 import numpy as np
-import pytest
 from said import CONTEXT, MEMORY, Run, page, says
 
 from jslds_bench.settings.networks.evaluation import draw_trials, seen_before
-from jslds_bench.suite import load_suite
-from jslds_bench.types import TASKS
+from jslds_bench.suite import load_suite, registries
 
 QUICK = [(t, n) for n in ("standard", "cotrained") for t in (
     MEMORY, CONTEXT, "delayed_match", "path_integration", "poisson_clicks", "ready_set_go", "sine_generator"
@@ -15,24 +13,26 @@ QUICK = [(t, n) for n in ("standard", "cotrained") for t in (
 
 @says(
     "methods_quick",
-    "`smooth_switching` errs less than the JSLDS on all fourteen of these networks, with more systems",
+    "errs less than the JSLDS on all fourteen of these networks, with more systems on each;",
 )
 def test_smooth_switching_is_below(run):
     errors = [run.of(task, network=network) for task, network in QUICK]
     systems = [run.of(task, "n_systems_effective", network) for task, network in QUICK]
     below = [e["smooth_switching"] < e["jslds"] for e in errors]
     more = [s["smooth_switching"] > s["jslds"] for s in systems]
-    return (sum(below), sum(more)) == (14, 13)
+    return (sum(below), sum(more)) == (14, 14)
 
 
 @says(
     "methods_quick",
-    "some model with fewer than a hundred systems errs less than the JSLDS",
+    "some model with fewer than a hundred systems, and more than the JSLDS, errs less.",
 )
 def test_few_systems_are_below(run):
     def holds(task):
         errors, systems = run.of(task, network="cotrained"), run.of(task, "n_systems_effective", "cotrained")
-        return (errors[systems < 100] < errors["jslds"]).any()
+        less = errors.index[(systems < 100) & (errors < errors["jslds"])]
+        assert (systems[less] > systems["jslds"]).all()
+        return len(less) > 0
 
     tasks = [task for task, network in QUICK if network == "cotrained"]
     return [task for task in tasks if holds(task)] == [t for t in tasks[2:] if t != "path_integration"]
@@ -40,21 +40,21 @@ def test_few_systems_are_below(run):
 
 @says(
     "methods_quick",
-    "the easier one to seven of the thirteen methods",
+    "is the easier one to four of the thirteen methods",
 )
 def test_alone_is_easier(run):
     errors = run.of("ready_set_go"), run.of("ready_set_go", network="cotrained")
-    return ((errors[0] < errors[1]).sum(), len(errors[0])) == (7, 13)
+    return ((errors[0] < errors[1]).sum(), len(errors[0])) == (4, 13)
 
 
 @says(
     "methods_quick",
-    "which costs it (0.119 for 0.095 on the standard network of 3-bit memory;",
+    "which costs it (0.114 for 0.095 on the standard network of 3-bit memory)",
 )
 def test_few_modes_cost_rslds(run):
     few, seeds = run.of(MEMORY)["rslds"], Run("synthetic").seeds
     full = seeds.loc[(MEMORY, "standard", "rslds", "relative_error"), 0]
-    return (round(few, 3), round(full, 3)) == (0.119, 0.095)
+    return (round(few, 3), round(full, 3)) == (0.114, 0.095)
 
 
 @says(
@@ -100,44 +100,59 @@ def test_spread_moves_sides(run):
 
 @says(
     "methods_quick",
-    "by a seventh or more on all but the co-trained one of 3-bit memory, where it is 6 %",
+    "on all but the co-trained ones of 3-bit memory and ready-set-go, where it is 6 and 7 %",
 )
 def test_smooth_switching_is_a_seventh_below(run):
     ratios = {
         (task, n): run.of(task, network=n)["smooth_switching"] / run.of(task, network=n)["jslds"]
         for task, n in QUICK
     }
-    memory = ratios.pop((MEMORY, "cotrained"))
-    return max(ratios.values()) < 6 / 7 and round(memory, 2) == 0.94
+    near = [round(ratios.pop((task, "cotrained")), 2) for task in (MEMORY, "ready_set_go")]
+    return max(ratios.values()) < 6 / 7 and near == [0.94, 0.93]
 
 
 @says(
     "methods_quick",
-    "on the sine it diverges, where one mode would have had the 0.494 of `lds`",
-    "diverges (715), where a single system has 0.494",
+    "it has 0.464 there now, where a single system has 0.492.",
 )
-def test_the_short_ladder_of_rslds_on_the_sine(run):
+def test_rslds_on_the_sine(run):
     errors = run.of("sine_generator")
-    return (round(errors["rslds"]), round(errors["lds"], 3)) == (715, 0.494)
+    return (round(errors["rslds"], 3), round(errors["lds"], 3)) == (0.464, 0.492)
+
+
+@says(
+    "methods_quick",
+    "`edmd` with less than a quarter of the JSLDS's error;",
+    "and on combinations that are new to network and model 0.0052 and 1.6e-4; the JSLDS had 0.101 and 0.113, "
+    "and has 0.109 and 0.119:",
+)
+def test_edmd_on_what_is_new(run):
+    tasks = ("delayed_match", "ready_set_go")
+    alone = [run.of(task)[["edmd", "jslds"]] for task in tasks]
+    cotrained = [run.of(task, network="cotrained") for task in tasks]
+    assert max(errors["edmd"] / errors["jslds"] for errors in cotrained) < 0.25
+    assert [round(errors["jslds"], 3) for errors in alone] == [0.109, 0.119]
+    return [f"{errors['edmd']:.2g}" for errors in alone] == ["0.0052", "0.00016"]
 
 
 def test_how_many_of_the_trials_scored_were_fitted_to():
     """Of the tasks of `methods`, with their own draws of seed 0."""
     for said in (
-        "of the trials scored with `sine_generator`, which has 8, and `ready_set_go`, which has 50, all are",
-        "among those of the fit, of `delayed_match`, which has 256, 85 % (seed 0; the other tasks have none",
+        "so `ready_set_go`, which has 50, and `delayed_match`, which has 256, hold a fifth of theirs out",
+        "on 10 and 51 different ones alone both are scored",
+        "combinations that the rest has not, but for 3 trials at most. `sine_generator` has 8 trials, one",
+        "all that are scored are among those of the fit (the other tasks have none",
     ):
         assert said in page("docs/fairness.md")
     shares, kinds = {}, {}
     for entry in load_suite("methods").tasks:
-        task = TASKS.make(entry.name, entry.parameters)
+        task = registries()["tasks"].make(entry.name, entry.parameters)
         fit, scored = (draw_trials(task, 0, purpose, 512) for purpose in ("fit", "evaluation"))
         shares[entry.label] = seen_before(scored, fit) / 512
-        kinds[entry.label] = len({np.asarray(x).tobytes() for x in draw_trials(task, 0, "fit", 8192).inputs})
-    few = {name: share for name, share in shares.items() if share}
-    assert few == {"sine_generator": 1, "ready_set_go": 1, "delayed_match": pytest.approx(0.85, abs=5e-3)}
-    assert {name: kinds[name] for name in few} == {
-        "sine_generator": 8,
-        "ready_set_go": 50,
-        "delayed_match": 256,
-    }
+        if hasattr(task, "sample_held_out"):
+            assert seen_before(fit.part(slice(384, None)), fit.part(slice(384))) <= 3
+        many = [draw_trials(task, 0, purpose, 8192).inputs for purpose in ("fit", "evaluation")]
+        kinds[entry.label] = [len({np.asarray(x).tobytes() for x in inputs}) for inputs in many]
+    assert {name: share for name, share in shares.items() if share} == {"sine_generator": 1}
+    few = {name: found for name, found in kinds.items() if found[0] < 512}
+    assert few == {"sine_generator": [8, 8], "ready_set_go": [40, 10], "delayed_match": [205, 51]}
