@@ -96,13 +96,16 @@ def verdict(data: RunData) -> list[str]:
         lines.append("; ".join([*_behind(data, found), *_beyond(data, found)]))
     else:
         lines = [lead + _counts(data, found)]
-        if rivals := [leader for leader in found if leader.other is not None]:
-            ahead = sum(leader.wins[0] == leader.wins[1] for leader in rivals)
-            more = sum(leader.complex is not None for leader in found)
-            lines.append(
-                f"in {ahead} of {len(rivals)} the leader is ahead of the next other method on every seed"
-                + (f", and in {more} one with more systems errs less" if more else "")
-            )
+        rivals = [leader.wins for leader in found if leader.other is not None]
+        told = []
+        if several := [(ahead, n) for ahead, n in rivals if n > 1]:
+            always = f"{sum(ahead == n for ahead, n in several)} of {len(several)}"
+            told.append(f"in {always} the leader is ahead of the next other method on every seed")
+        elif rivals:
+            told.append("one seed tells none of this from chance")
+        if more := sum(leader.complex is not None for leader in found):
+            told.append(f"in {more} one with more systems errs less")
+        lines.append(", and ".join(told))
     return [f"{line[0].upper()}{line[1:]}." for line in lines if line]
 
 

@@ -45,6 +45,10 @@ def test_a_verdict_of_many_networks_counts_and_sets_no_error_beside_that_of_anot
         "The least free-run error is that of lds in 4 of 5 (each a network on a task), of slds in 1.",
         "In 5 of 5 the leader is ahead of the next other method on every seed.",
     ]
+    assert (
+        verdict(run_data([r for r in records if r.seed == 0]))[1]
+        == "One seed tells none of this from chance."
+    )
     (only,) = verdict(run_data([r for r in records if r.model == "lds"]))
     assert only == "The least free-run error is that of lds in 5 of 5 (each a network on a task)."
 
