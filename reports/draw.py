@@ -128,7 +128,7 @@ def variants(values: pd.DataFrame) -> Figure:
         text = f"● {name}\n    ({network})"
         panels[-1].text(0.1, 0.8 - 0.22 * i, text, color=color, fontsize=10, transform=panels[-1].transAxes)
     figure.supxlabel("effective number of local systems", fontsize=11, color=MUTED)
-    figure.supylabel("free-run relative error", fontsize=11, color=MUTED)
+    figure.supylabel("free-run relative error", fontsize=11, color=MUTED, x=0.06)
     return figure
 
 

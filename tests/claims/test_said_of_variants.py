@@ -35,37 +35,35 @@ def test_what_is_said_of_ten_times_the_weights():
     more = {task: round(ratio, 2) for task, (ratio, _) in systems.items() if ratio > 1}
     assert more == {MEMORY: 1.07, "poisson_clicks": 1.06}
     found = _sorted("heavier", "n_systems_effective")
-    assert (len(found["better"]), found["worse"]) == (3, {MEMORY})
+    assert (found["better"], found["worse"]) == ({"path_integration"}, set())
     prices = _became("heavier", "task_error_network")
     found = _sorted("heavier", "task_error_network")
     assert min(prices[task][0] for task in found["worse"]) > 2.75
-    assert (len(found["worse"]), found["cannot tell"]) == (4, {"poisson_clicks"})
-    assert found["same"] == {"delayed_match", "sine_generator"}
-    assert prices["delayed_match"][0] == pytest.approx(3.2, abs=0.1)
+    assert (len(found["worse"]), found["cannot tell"]) == (4, {"poisson_clicks", "delayed_match"})
+    assert found["same"] == {"sine_generator"}
+    assert prices["delayed_match"][0] == pytest.approx(1.9, abs=0.05)
 
 
 def test_what_is_said_of_steps_of_the_network_in_the_expansion():
     errors, spread, systems = (
         _sorted("refined", metric) for metric in ("relative_error", "nrmse", "n_systems_effective")
     )
-    assert errors["cannot tell"] == {"delayed_match"}
-    assert len(errors["better"]) == 6
-    assert (len(spread["better"]), len(spread["cannot tell"])) == (4, 3)
-    assert MEMORY in spread["cannot tell"]
+    assert errors["cannot tell"] == {"delayed_match", "ready_set_go"}
+    assert len(errors["better"]) == 5
+    assert spread == errors
     assert systems["better"] == {CONTEXT}
     assert systems["worse"] == set()
-    assert _fewer("refined") & errors["better"] == {MEMORY, CONTEXT, "path_integration", "ready_set_go"}
+    assert _fewer("refined") & errors["better"] == {MEMORY, CONTEXT, "path_integration"}
     ratios = {task: ratio for task, (ratio, _) in _became("refined", "n_systems_effective").items()}
     assert {task for task in errors["better"] if ratios[task] < 0.95} == {
         CONTEXT,
         "path_integration",
-        "ready_set_go",
     }
     assert round(ratios[MEMORY], 2) == 0.98
     ratios = [ratio for ratio, _ in _became("refined", "n_systems_effective").values() if ratio > 1]
-    assert sorted(round(ratio, 2) for ratio in ratios) == [1.01, 1.10, 1.38]
+    assert sorted(round(ratio, 2) for ratio in ratios) == [1.10, 1.17, 1.38]
     ratio, verdict = _became("refined", "task_error_network")[CONTEXT]
-    assert (round(ratio, 1), verdict) == (0.5, "cannot tell")
+    assert (round(ratio, 1), verdict) == (0.5, "better")
 
 
 def test_what_is_said_of_the_cost_of_a_step_of_the_network():
@@ -77,7 +75,7 @@ def test_what_is_said_of_the_cost_of_a_step_of_the_network():
         .unstack("network")
     )
     ratios = np.exp(seconds["refined"] - seconds["cotrained"]).round(2)
-    assert (ratios.min(), ratios.max()) == (0.81, 1.0)
+    assert (ratios.min(), ratios.max()) == (0.81, 0.98)
 
 
 def test_what_is_said_of_them_at_equal_weights():
@@ -106,7 +104,7 @@ def test_what_is_said_of_variants_by_the_spread_of_states():
     assert (heavier[0].mean(axis=1) > heavier[1].mean(axis=1)).all()
     less = refined[0].mean(axis=1) - refined[1].mean(axis=1)
     assert set(less.index[less < 0]) == {CONTEXT, "sine_generator"}
-    assert (less > 0.05).sum() == 4
+    assert (less > 0.05).sum() == 5
     for task in (CONTEXT, "sine_generator"):
         assert (refined[0].loc[task] < 0).all()
         assert np.exp(refined[0].loc[task].mean()) < 0.305
@@ -118,4 +116,4 @@ def test_what_is_said_of_where_expansion_points_lie():
     )
     means = found.mean(axis=1)
     others = means.drop(MEMORY)
-    assert (round(others.min(), 2), round(others.max(), 2), round(means[MEMORY], 2)) == (0.10, 0.21, 0.18)
+    assert (round(others.min(), 2), round(others.max(), 2), round(means[MEMORY], 2)) == (0.10, 0.22, 0.18)
