@@ -52,6 +52,7 @@ def facts(data: RunData) -> list[Fact]:
         ),
         Fact("data", _origins(data)),
         Fact("scored trials that fits saw", _seen(data)),
+        Fact("few different trials scored", _few_different(data)),
         Fact("records", f"{len(records)}, {ok} of them ok"),
         Fact("started", _moment(data.meta.get("started"))),
         Fact("duration", _duration(data.meta)),
@@ -96,9 +97,9 @@ def verdict(data: RunData) -> list[str]:
         lines.append("; ".join([*_behind(data, found), *_beyond(data, found)]))
     else:
         lines = [lead + _counts(data, found)]
-        rivals = [leader.wins for leader in found if leader.other is not None]
-        told = []
-        if several := [(ahead, n) for ahead, n in rivals if n > 1]:
+        rivals = [leader.wins for leader in found if leader.other is not None and leader.wins[1]]
+        several, told = [(ahead, n) for ahead, n in rivals if n > 1], []
+        if several:
             always = f"{sum(ahead == n for ahead, n in several)} of {len(several)}"
             told.append(f"in {always} the leader is ahead of the next other method on every seed")
         elif rivals:
@@ -280,6 +281,16 @@ def _seen(data: RunData) -> str:
         if seen and n:
             shares.setdefault(record.task, []).append(seen / n)
     return ", ".join(f"{task} ({statistics.fmean(found):.0%})" for task, found in shares.items())
+
+
+def _few_different(data: RunData) -> str:
+    """Tasks whose scored trials are the same few over and over: ``match (51 of 1,024)``."""
+    found: dict[str, str] = {}
+    for record in data.everything:
+        different, n = record.detail.get("n_scored_different"), record.detail.get("n_scored")
+        if different and n and different < n / 2:
+            found[record.task] = f"{different:,} of {n:,}"
+    return ", ".join(f"{task} ({text})" for task, text in found.items())
 
 
 def _origins(data: RunData) -> str:

@@ -21,7 +21,7 @@ from jslds_bench.records.record import LAST, Record, Value, is_time
 from jslds_bench.runner.clock import Parts, StopWatch, timed
 from jslds_bench.runner.outcome import NetworkFailed, blank_record, outcome
 from jslds_bench.settings.base import Setting
-from jslds_bench.settings.draws import PEEKED, fingerprint, own_copy, purpose_key, sealed
+from jslds_bench.settings.draws import PEEKED, fingerprint, making_a_network, own_copy, purpose_key, sealed
 from jslds_bench.suite.job import Job
 from jslds_bench.types.core import Accountable, Network, Progress
 from jslds_bench.types.networks import reads
@@ -74,7 +74,8 @@ def prepare(job: Job, setting: Setting[Any, Any], keep: Keep, parts: Parts, prog
         def make() -> Network:
             source = job.network.made(NETWORKS)
             key = purpose_key(job.seed, "network")
-            network = source.build(setting.describe(task), key, progress)
+            with making_a_network():
+                network = source.build(setting.describe(task), key, progress)
             job.network.check_sources(source)  # after it was read, and before it is kept
             job.task.check_sources(task)
             return network

@@ -10,7 +10,7 @@ from jslds_bench.entries.registry import NETWORKS, TASKS
 from jslds_bench.errors import Diverged, text_of
 from jslds_bench.runner.clock import Parts, timed
 from jslds_bench.runner.job import Made
-from jslds_bench.settings.draws import purpose_key, without_held_out
+from jslds_bench.settings.draws import making_a_network, purpose_key, without_held_out
 from jslds_bench.suite.job import Job
 from jslds_bench.types.core import Network, Progress
 from jslds_bench.types.networks import BatchSource
@@ -36,7 +36,9 @@ def made_together(jobs: Sequence[Job], note: Callable[[str], None], progress: Pr
         with unswitched():
             source, task = jobs[0].network.made(NETWORKS), jobs[0].task.made(TASKS)
             described = without_held_out(task)
-            made = source.build_many(described, keys, progress) if isinstance(source, BatchSource) else []
+            with making_a_network():
+                many = isinstance(source, BatchSource)
+                made = source.build_many(described, keys, progress) if many else []
         jobs[0].network.check_sources(source)
         jobs[0].task.check_sources(task)
         if made and len(made) != len(keys):

@@ -20,7 +20,7 @@ from jaxtyping import PRNGKeyArray
 from jslds_bench.errors import Unsupported
 
 PEEKED = "the model asked for data that it is scored on, which it may not see"
-TRAINED_ON = "trials that its task holds out were asked for while a network was made: they are for scoring"
+TRAINED_ON = "what makes the network asked for data that models are scored on, which it may not see"
 HELD_OUT = ("evaluation", "recording")
 """Purposes of draws that hold data to be scored on."""
 _SEALS: list[list[str]] = []
@@ -35,6 +35,23 @@ def sealed() -> Iterator[list[str]]:
         yield asked
     finally:
         _SEALS.pop()
+
+
+@contextmanager
+def making_a_network() -> Iterator[None]:
+    """What makes a network is `sealed` too, and fails if it asked, whatever it did then.
+
+    Raises:
+        Unsupported: it asked for data that models are scored on.
+    """
+    with sealed() as asked:
+        try:
+            yield
+        except Exception:
+            if not asked:
+                raise
+    if asked:
+        raise Unsupported(TRAINED_ON)
 
 
 def refuse(what: str) -> None:
@@ -65,8 +82,6 @@ def without_held_out(task: Any) -> Any:
         return task
 
     def asked(*_: Any) -> Any:
-        if not _SEALS:
-            raise Unsupported(TRAINED_ON)
         return refuse("what its task holds out")
 
     closed = copy.copy(task)

@@ -75,14 +75,20 @@ class DelayedMatch:
     def sample_held_out(self, key: PRNGKeyArray, n_trials: int) -> Trials:
         return self._drawn(self._combinations()[1], key, n_trials)
 
+    @property
+    def holds_out(self) -> bool:
+        return len(self._combinations()[1]) > 0
+
     def _combinations(self) -> tuple[Int[np.ndarray, "C 3"], Int[np.ndarray, "D 3"]]:
-        """(sample, test, delay): those to be trained on, and those held out, or all where none is."""
+        """(sample, test, delay): those to be trained on, and those held out."""
         sizes = (self.n_stimuli, self.n_stimuli, self.longest + 1 - self.shortest)
         combinations = np.indices(sizes).reshape(3, -1).T + np.array([0, 0, self.shortest])
         apart = held_out(combinations, combinations[:, 0] == combinations[:, 1])
-        return combinations[~apart], combinations[apart] if apart.any() else combinations
+        return combinations[~apart], combinations[apart]
 
     def _drawn(self, combinations: Int[np.ndarray, "C 3"], key: PRNGKeyArray, n_trials: int) -> Trials:
+        if not len(combinations):
+            raise UsageError(f"{self} has too few combinations of stimuli and delay to hold any out")
         matching = combinations[:, 0] == combinations[:, 1]
         key_match, key_same, key_other = jax.random.split(key, 3)
 

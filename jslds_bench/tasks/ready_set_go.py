@@ -72,14 +72,20 @@ class ReadySetGo:
     def sample_held_out(self, key: PRNGKeyArray, n_trials: int) -> Trials:
         return self._drawn(self._pairs()[1], key, n_trials)
 
+    @property
+    def holds_out(self) -> bool:
+        return len(self._pairs()[1]) > 0
+
     def _pairs(self) -> tuple[Int[np.ndarray, "C 2"], Int[np.ndarray, "D 2"]]:
-        """(ready, interval): those to be trained on, and those that are held out, or all where none is."""
+        """(ready, interval): those to be trained on, and those that are held out."""
         intervals = range(self.shortest, self.longest + 1)
         pairs = np.array([(ready, interval) for ready in range(self.n_before) for interval in intervals])
         apart = held_out(pairs, np.zeros(len(pairs), int))
-        return pairs[~apart], pairs[apart] if apart.any() else pairs
+        return pairs[~apart], pairs[apart]
 
     def _drawn(self, pairs: Int[np.ndarray, "C 2"], key: PRNGKeyArray, n_trials: int) -> Trials:
+        if not len(pairs):
+            raise UsageError(f"{self} has too few pairs of onset and interval to hold any out")
         rows = jnp.asarray(pairs)[jax.random.randint(key, (n_trials,), 0, len(pairs))]
         ready, interval = rows[:, :1], rows[:, 1:]
         t = jnp.arange(self.n_steps)

@@ -119,9 +119,15 @@ class HoldsOut(Protocol):
     def sample_held_out(self, key: PRNGKeyArray, n_trials: int) -> Trials:
         """Trials like those of `sample`, which never gives any of these; jittable as it is.
 
-        Models are scored on them. Neither what trains a network nor a fit can draw them.
+        Models are scored on them. Neither what trains a network nor a fit can draw them. A task may have a
+        property ``holds_out`` that is false where its parameters leave nothing to hold out.
         """
         ...
+
+
+def holds_out(task: Any) -> bool:
+    """Whether models are scored on trials of `task` that it keeps for that alone."""
+    return isinstance(task, HoldsOut) and bool(getattr(task, "holds_out", True))
 
 
 @runtime_checkable

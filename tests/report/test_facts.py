@@ -53,6 +53,19 @@ def test_a_verdict_of_many_networks_counts_and_sets_no_error_beside_that_of_anot
     assert only == "The least free-run error is that of lds in 5 of 5 (each a network on a task)."
 
 
+def test_the_description_says_where_few_trials_stand_for_many(make):
+    def scored(task, n):
+        record = make(task)
+        return dataclasses.replace(
+            record, detail={**record.detail, "n_scored": 1024, "n_scored_different": n}
+        )
+
+    told = {fact.name: fact.text for fact in facts(run_data([scored("match", 51), scored("clicks", 1024)]))}
+    assert told["few different trials scored"] == "match (51 of 1,024)"
+    told = {fact.name for fact in facts(run_data([scored("clicks", 1024)]))}
+    assert "few different trials scored" not in told
+
+
 def test_the_description_says_which_tasks_score_what_was_fitted_to(make):
     def seen(task, seed, n):
         record = make(task, seed=seed)

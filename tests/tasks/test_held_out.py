@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jslds_bench import contract
-from jslds_bench.errors import Unsupported
+from jslds_bench.contract.settings.networks.task import held_out_faults
+from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.records.store import read_records
 from jslds_bench.runner import run_suite
 from jslds_bench.runner.progress import ProgressBoard
@@ -48,28 +49,47 @@ def test_both_sides_ask_for_all_that_a_trial_is_made_of(task):
         assert set(needed) <= set(used)
 
 
+MOST_LEFT = {ReadySetGo: 5, DelayedMatch: 0}
+"""Trials of a fit's last quarter, of 128, that are among the others: what room the last kind left."""
+
+
 @pytest.mark.parametrize("task", KEPT)
-def test_what_a_fit_chooses_by_is_apart_from_what_it_is_fitted_to_before(task):
-    made = task()
-    fit = draw_trials(made, 0, "fit", 512)
-    most, quarter = fit.part(slice(384)), fit.part(slice(384, None))
-    assert seen_before(quarter, most) <= 3  # what is left of room for one more kind
-    as_drawn = made.sample(purpose_key(0, "fit"), 512)
+def test_what_a_fit_chooses_by_is_apart_from_the_rest_and_of_one_sort_with_it(task):
+    """As many tests match, and intervals are as long, up to the chance of one in five combinations."""
+    made, left, matching, places = task(), [], [], []
+    for seed in range(20):
+        fit = draw_trials(made, seed, "fit", 512)
+        most, quarter = fit.part(slice(384)), fit.part(slice(384, None))
+        left.append(seen_before(quarter, most))
+        matching.append((quarter.targets[:, -1, 0] == 1).mean())
+        places.append([np.asarray(x.inputs[..., 1]).argmax(axis=1).mean() for x in (quarter, most)])
+    assert max(left) == MOST_LEFT[task]
+    assert np.mean(matching) == pytest.approx(0.5 if task is DelayedMatch else 1, abs=0.05)
+    apart, rest = np.mean(places, axis=0)
+    assert apart == pytest.approx(rest, abs=1)
+
+
+def test_the_trials_of_a_fit_are_as_drawn_but_for_their_order():
+    made = ReadySetGo()
+    fit, as_drawn = draw_trials(made, 0, "fit", 512), made.sample(purpose_key(0, "fit"), 512)
     found, expected = (
         sorted(
-            np.concatenate([x.reshape(512, -1) for x in map(np.asarray, (t.inputs, t.targets))], 1).tolist()
+            np.concatenate(
+                [np.asarray(x).reshape(512, -1) for x in (trials.inputs, trials.targets)], 1
+            ).tolist()
         )
-        for t in (fit, as_drawn)
+        for trials in (fit, as_drawn)
     )
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    again = [np.asarray(inputs).tobytes() for inputs in as_drawn.inputs]
-    kept = [again.index(np.asarray(inputs).tobytes()) for inputs in most.inputs[:40]]
-    assert kept == [again.index(x) for x in again if x in different(most)][:40]
+    drawn = [np.asarray(inputs).tobytes() for inputs in as_drawn.inputs]
+    most = different(fit.part(slice(384)))
+    kept = [np.asarray(inputs).tobytes() for inputs in fit.inputs[:380]]
+    assert kept == [kind for kind in drawn if kind in most - different(fit.part(slice(384, None)))][:380]
 
 
 def test_a_draw_without_equal_trials_stays_as_it_was():
     trials = draw_trials(NBitMemory(), 0, "fit", 50)
-    for got, expected in zip(last_quarter_apart(trials), trials, strict=True):
+    for got, expected in zip(last_quarter_apart(trials, 0), trials, strict=True):
         np.testing.assert_array_equal(got, expected)
 
 
@@ -86,7 +106,14 @@ def test_a_fifth_is_held_out_and_nothing_where_something_would_be_lost():
     alone = np.arange(4)[:, None]  # without 0 nobody would have met it
     assert not held_out(alone, np.zeros(4, int)).any()
     assert not held_out(pairs, (pairs @ [1, 2]) % 5).any()  # all that are held out are of one kind
-    whole = ReadySetGo(n_before=1)
+
+
+@pytest.mark.parametrize("whole", [ReadySetGo(n_before=1), DelayedMatch(2, 1, 3)])
+def test_a_task_of_too_few_combinations_says_so_and_is_scored_on_what_it_gives(whole):
+    assert not whole.holds_out
+    with pytest.raises(UsageError, match="too few"):
+        whole.sample_held_out(jax.random.key(0), 8)
+    assert list(held_out_faults(whole)) == []
     assert different(draw_trials(whole, 0, "fit", 500)) == different(draw_trials(whole, 0, "evaluation", 500))
 
 
@@ -99,9 +126,9 @@ def test_the_task_that_others_get_is_equal_and_holds_back(task):
     np.testing.assert_array_equal(
         closed.sample(jax.random.key(0), 8).inputs, made.sample(jax.random.key(0), 8).inputs
     )
-    with pytest.raises(Unsupported, match=TRAINED_ON):
+    with pytest.raises(Unsupported, match=PEEKED):
         closed.sample_held_out(jax.random.key(0), 8)
-    with pytest.raises(Unsupported, match=TRAINED_ON):
+    with pytest.raises(Unsupported, match=PEEKED):
         jax.jit(closed.sample_held_out, static_argnums=1)(jax.random.key(0), 8)
     assert made.sample_held_out(jax.random.key(0), 8).inputs.shape[0] == 8
     other = NBitMemory()
@@ -187,3 +214,18 @@ def test_the_contract_of_a_task_that_holds_out(has, said, monkeypatch):
     findings = [str(finding) for finding in contract.check("tasks", "holds_out").findings]
     assert len(findings) == 1
     assert said in findings[0]
+
+
+def test_a_task_that_cannot_be_closed_is_told_so(monkeypatch):
+    monkeypatch.setattr(TASKS, "_entries", dict(TASKS._entries))
+
+    @TASKS.register("slotted")
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Slotted:
+        """A task."""
+
+        name = "slotted"
+        sample = sample_held_out = ReadySetGo.sample
+
+    (told, *_) = held_out_faults(Slotted())
+    assert "leave `slots` out" in told

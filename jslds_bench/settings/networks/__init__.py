@@ -41,7 +41,7 @@ class Networks(Setting[Shared, Evaluation]):
 
     def why_unsupported(self, task: Any, network: Any, model: Any) -> str | None:
         ask = getattr(model, "unsupported", None)
-        return None if ask is None else ask(task, network)
+        return None if ask is None else ask(without_held_out(task), network)
 
     def describe(self, task: Task) -> Task:
         """The task itself, which makes trials of any key, but for those that it holds out."""
@@ -89,6 +89,7 @@ class Networks(Setting[Shared, Evaluation]):
         return {
             "n_trials": len(evaluation.states),
             "n_fit_trials": len(shared.fit_trials.inputs),
+            "n_scored_different": ev.n_different(evaluation.trials),
             "n_scored_seen": ev.seen_before(evaluation.trials, shared.fit_trials),
             "n_network_points": [len(r.points) for r in shared.reference],
             "reference_completeness": [r.completeness for r in shared.reference],

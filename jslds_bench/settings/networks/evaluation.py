@@ -23,7 +23,7 @@ from jslds_bench.settings.networks.calls import local_at, on_model
 from jslds_bench.settings.networks.systems import in_force
 from jslds_bench.types.core import FixedPoints, Linearization, Network, Trials
 from jslds_bench.types.modes import Switching
-from jslds_bench.types.networks import Counted, Evaluation, HoldsOut, Task
+from jslds_bench.types.networks import Counted, Evaluation, Task, holds_out
 
 N_SAMPLES = 64
 N_FIT_TRIALS = 512
@@ -38,22 +38,28 @@ def draw_trials(task: Task, seed: int, purpose: str, n_trials: int) -> Trials:
     by which their last quarter is apart too. Of a task of few different trials that holds none out two draws
     may hold the same ones: `seen_before` counts them.
     """
-    key, holds_out = purpose_key(seed, purpose), isinstance(task, HoldsOut)
-    if purpose in HELD_OUT and holds_out:
+    key, apart = purpose_key(seed, purpose), holds_out(task)
+    if purpose in HELD_OUT and apart:
         return read_only(_sample_held_out(task, key, n_trials))
     trials = read_only(_sample(task, key, n_trials))
-    return last_quarter_apart(trials) if purpose == "fit" and holds_out else trials
+    return last_quarter_apart(trials, seed) if purpose == "fit" and apart else trials
 
 
-def last_quarter_apart(trials: Trials) -> Trials:
+def last_quarter_apart(trials: Trials, seed: int) -> Trials:
     """The same trials, as drawn but for their last quarter: of its inputs the others have none, or few.
 
     Models choose their sizes and ridges by it. Kinds of trials, by their inputs, are taken for it while they
-    fit, the one first drawn last first; as they are in a draw without equal ones, which stays as it is.
+    fit, in an order of `seed` that does not know how often each was drawn: rare kinds may be of one sort.
+    Where no two trials are equal they stay as they are.
     """
     kinds = [np.asarray(inputs).tobytes() for inputs in trials.inputs]
+    counts = Counter(kinds)
+    if len(counts) == len(kinds):
+        return trials
     room, late = len(kinds) // 4, set()
-    for kind, n in reversed(Counter(kinds).items()):
+    names = list(counts)
+    for i in np.random.default_rng(seed).permutation(len(names)):
+        kind, n = names[i], counts[names[i]]
         if n <= room:
             late.add(kind)
             room -= n
@@ -65,6 +71,11 @@ def seen_before(trials: Trials, others: Trials) -> int:
     """How many of `trials` are among the `others`: they have the same inputs, and so the same states."""
     known = {np.asarray(inputs).tobytes() for inputs in others.inputs}
     return sum(np.asarray(inputs).tobytes() in known for inputs in trials.inputs)
+
+
+def n_different(trials: Trials) -> int:
+    """How many of the trials differ in their inputs."""
+    return len({np.asarray(inputs).tobytes() for inputs in trials.inputs})
 
 
 def context_of(u_stars: Any, u_star: Any) -> np.ndarray:

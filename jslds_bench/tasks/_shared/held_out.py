@@ -14,8 +14,8 @@ def held_out(combinations: Int[np.ndarray, "C F"], kinds: Int[np.ndarray, " C"])
 
     What is left has each onset, delay or stimulus with most of the others, so that trials that are held out
     ask for nothing unknown but the combination: weights 1 … F, so that it is no sum either, as the moment of
-    a second pulse is of an onset and an interval. Where a value, or a kind of trial, would be lost to either
-    side, for there are too few, nothing is held out.
+    a second pulse is of an onset and an interval. Where a value would be lost to what is trained on, or a
+    kind of trial to either side, for there are too few, nothing is held out.
 
     Args:
         combinations: each one's factors, whole numbers.

@@ -17,6 +17,7 @@ from jslds_bench.contract.settings.networks.cases import checkpoint_file
 from jslds_bench.contract.words import Refused, attempt, gap
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.format import check_shapes, network_bytes
+from jslds_bench.settings.networks import SETTING
 from jslds_bench.suite import registries
 from jslds_bench.types.core import Network
 from jslds_bench.types.networks import BatchSource, NetworkSource, Task
@@ -69,8 +70,9 @@ def build(name: str) -> Built | Refused:
 def _built(source: NetworkSource, task: Task) -> Built:
     seen: list[tuple[int, int]] = []
     key = jax.random.key(0)
-    network = source.build(task, key, lambda done, total, text: seen.append((done, total)))
-    return Built(task, source, key, network, source.build(task, key), source.sources(), seen)
+    told = SETTING.describe(task)
+    network = source.build(told, key, lambda done, total, text: seen.append((done, total)))
+    return Built(task, source, key, network, source.build(told, key), source.sources(), seen)
 
 
 def _tasks() -> Iterator[Task]:
@@ -133,7 +135,7 @@ def together_faults(built: Built) -> Iterator[str]:
     """Where it offers to make several networks as one program, they are those that it makes one by one."""
     if not isinstance(built.source, BatchSource):
         return
-    made = built.source.build_many(built.task, [jax.random.key(1), built.key])
+    made = built.source.build_many(SETTING.describe(built.task), [jax.random.key(1), built.key])
     if len(made) != 2 or not isinstance(made[1], Network):
         yield f"`build_many` answers {made!r} for two keys, expected two networks"
         return

@@ -11,10 +11,11 @@ import numpy as np
 from jslds_bench.contract.instances import parameters_given
 from jslds_bench.contract.reading import unnamed_faults
 from jslds_bench.contract.words import attempt, gap
+from jslds_bench.settings.draws import without_held_out
 from jslds_bench.settings.networks.evaluation import seen_before
 from jslds_bench.suite import registries
 from jslds_bench.types.core import Trials
-from jslds_bench.types.networks import HoldsOut, Setup, Task
+from jslds_bench.types.networks import HoldsOut, Setup, Task, holds_out
 
 N_TRIALS = 40
 N_HELD_OUT, N_GIVEN = 64, 512
@@ -65,8 +66,10 @@ def sampling_faults(task: Task) -> Iterator[str]:
 
 def held_out_faults(task: Task) -> Iterator[str]:
     """What a task holds out is like what it gives, drawn as that is, and never the same."""
-    if not isinstance(task, HoldsOut):
+    if not isinstance(task, HoldsOut) or not holds_out(task):
         return
+    if attempt(without_held_out, task)[1] is not None:
+        yield "its `sample_held_out` cannot be closed to those who train: leave `slots` out of its dataclass"
     drawn, error = attempt(task.sample_held_out, jax.random.key(0), N_HELD_OUT)
     if error is not None:
         yield f"`sample_held_out` raised {error}"
