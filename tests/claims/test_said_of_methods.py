@@ -5,6 +5,7 @@ from said import CONTEXT, MEMORY, Run, page, says
 
 from jslds_bench.settings.networks.evaluation import draw_trials, seen_before
 from jslds_bench.suite import load_suite, registries
+from jslds_bench.types.networks import holds_out
 
 QUICK = [(t, n) for n in ("standard", "cotrained") for t in (
     MEMORY, CONTEXT, "delayed_match", "path_integration", "poisson_clicks", "ready_set_go", "sine_generator"
@@ -13,14 +14,15 @@ QUICK = [(t, n) for n in ("standard", "cotrained") for t in (
 
 @says(
     "methods_quick",
-    "errs less than the JSLDS on all fourteen of these networks, with more systems on each;",
+    "errs less than the JSLDS on thirteen of these fourteen networks, with more systems on twelve of them",
 )
 def test_smooth_switching_is_below(run):
     errors = [run.of(task, network=network) for task, network in QUICK]
     systems = [run.of(task, "n_systems_effective", network) for task, network in QUICK]
     below = [e["smooth_switching"] < e["jslds"] for e in errors]
     more = [s["smooth_switching"] > s["jslds"] for s in systems]
-    return (sum(below), sum(more)) == (14, 14)
+    both = [b and m for b, m in zip(below, more, strict=True)]
+    return (sum(below), sum(both)) == (13, 12)
 
 
 @says(
@@ -40,16 +42,16 @@ def test_few_systems_are_below(run):
 
 @says(
     "methods_quick",
-    "is the easier one to four of the thirteen methods",
+    "is the easier one to three of the thirteen methods",
 )
 def test_alone_is_easier(run):
     errors = run.of("ready_set_go"), run.of("ready_set_go", network="cotrained")
-    return ((errors[0] < errors[1]).sum(), len(errors[0])) == (4, 13)
+    return ((errors[0] < errors[1]).sum(), len(errors[0])) == (3, 13)
 
 
 @says(
     "methods_quick",
-    "which costs it (0.114 for 0.095 on the standard network of 3-bit memory)",
+    "(0.114 for 0.095 on the standard network of 3-bit memory)",
 )
 def test_few_modes_cost_rslds(run):
     few, seeds = run.of(MEMORY)["rslds"], Run("synthetic").seeds
@@ -100,15 +102,16 @@ def test_spread_moves_sides(run):
 
 @says(
     "methods_quick",
-    "on all but the co-trained ones of 3-bit memory and ready-set-go, where it is 6 and 7 %",
+    "on all but the co-trained one of 3-bit memory, where it is 6 %",
+    "On the co-trained one of delayed match it has seven times the JSLDS's error:",
 )
 def test_smooth_switching_is_a_seventh_below(run):
     ratios = {
         (task, n): run.of(task, network=n)["smooth_switching"] / run.of(task, network=n)["jslds"]
         for task, n in QUICK
     }
-    near = [round(ratios.pop((task, "cotrained")), 2) for task in (MEMORY, "ready_set_go")]
-    return max(ratios.values()) < 6 / 7 and near == [0.94, 0.93]
+    near, above = (round(ratios.pop((task, "cotrained")), 2) for task in (MEMORY, "delayed_match"))
+    return max(ratios.values()) < 6 / 7 and (near, above) == (0.94, 7.06)
 
 
 @says(
@@ -123,8 +126,7 @@ def test_rslds_on_the_sine(run):
 @says(
     "methods_quick",
     "`edmd` with less than a quarter of the JSLDS's error;",
-    "and on combinations that are new to network and model 0.0052 and 1.6e-4; the JSLDS had 0.101 and 0.113, "
-    "and has 0.109 and 0.119:",
+    "and has 0.0052 and 1.6e-4 now; the JSLDS had 0.101 and 0.113, and has 0.109 and 0.119.",
 )
 def test_edmd_on_what_is_new(run):
     tasks = ("delayed_match", "ready_set_go")
@@ -135,24 +137,37 @@ def test_edmd_on_what_is_new(run):
     return [f"{errors['edmd']:.2g}" for errors in alone] == ["0.0052", "0.00016"]
 
 
+def _met(fit, scored):
+    """The share of steps scored before which all inputs were those of a trial of the fit."""
+    steps = range(1, scored.shape[1] + 1)
+    known = [{inputs[:t].tobytes() for inputs in fit} for t in steps]
+    return np.mean([[inputs[:t].tobytes() in known[t - 1] for t in steps] for inputs in scored])
+
+
 def test_how_many_of_the_trials_scored_were_fitted_to():
     """Of the tasks of `methods`, with their own draws of seed 0."""
     for said in (
         "so `ready_set_go`, which has 50, and `delayed_match`, which has 256, hold a fifth of theirs out",
         "on 10 and 51 different ones alone both are scored",
-        "combinations that the rest has not, but for 3 trials at most. `sine_generator` has 8 trials, one",
+        "combinations that the rest has not, but for 5 trials of 128 at most (seeds 0 to 19)",
+        "`sine_generator` has 8 trials, one",
+        "31 % and 45 % of the steps that are scored have been met (seed 0)",
         "all that are scored are among those of the fit (the other tasks have none",
     ):
         assert said in page("docs/fairness.md")
-    shares, kinds = {}, {}
+    shares, kinds, met = {}, {}, {}
     for entry in load_suite("methods").tasks:
         task = registries()["tasks"].make(entry.name, entry.parameters)
         fit, scored = (draw_trials(task, 0, purpose, 512) for purpose in ("fit", "evaluation"))
         shares[entry.label] = seen_before(scored, fit) / 512
-        if hasattr(task, "sample_held_out"):
-            assert seen_before(fit.part(slice(384, None)), fit.part(slice(384))) <= 3
+        if holds_out(task):
+            met[entry.label] = _met(fit.inputs, scored.inputs)
         many = [draw_trials(task, 0, purpose, 8192).inputs for purpose in ("fit", "evaluation")]
         kinds[entry.label] = [len({np.asarray(x).tobytes() for x in inputs}) for inputs in many]
     assert {name: share for name, share in shares.items() if share} == {"sine_generator": 1}
     few = {name: found for name, found in kinds.items() if found[0] < 512}
     assert few == {"sine_generator": [8, 8], "ready_set_go": [40, 10], "delayed_match": [205, 51]}
+    assert {name: round(share, 2) for name, share in met.items()} == {
+        "ready_set_go": 0.31,
+        "delayed_match": 0.45,
+    }
