@@ -47,11 +47,9 @@ def making_a_network() -> Iterator[None]:
     with sealed() as asked:
         try:
             yield
-        except Exception:
-            if not asked:
-                raise
-    if asked:
-        raise Unsupported(TRAINED_ON)
+        finally:
+            if asked:
+                raise Unsupported(TRAINED_ON)
 
 
 def refuse(what: str) -> None:
