@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jslds_bench.entries.registry import TASKS
 from jslds_bench.errors import UsageError
-from jslds_bench.tasks._shared.held_out import held_out
+from jslds_bench.tasks._shared.held_out import OfCombinations
 from jslds_bench.types.core import Trials
 from jslds_bench.types.networks import LossWeights, Setup
 
@@ -22,7 +22,7 @@ _SHOWN = 3
 
 @TASKS.register("delayed_match")
 @dataclasses.dataclass(frozen=True)
-class DelayedMatch:
+class DelayedMatch(OfCombinations):
     """A sample, a delay of random length, a test; then 1 if they are the same and −1 if not.
 
     Sample and test are one-hot, for three steps each; half of the tests match. The target is 0 until the test
@@ -69,26 +69,13 @@ class DelayedMatch:
         weights = LossWeights(rnn=1, jslds=1, e=100, a=10)
         return Setup("gru", 100, weights, paper_steps=20_000, fast_steps=4_000, fast_steps_alone=6_000)
 
-    def sample(self, key: PRNGKeyArray, n_trials: int) -> Trials:
-        return self._drawn(self._combinations()[0], key, n_trials)
-
-    def sample_held_out(self, key: PRNGKeyArray, n_trials: int) -> Trials:
-        return self._drawn(self._combinations()[1], key, n_trials)
-
-    @property
-    def holds_out(self) -> bool:
-        return len(self._combinations()[1]) > 0
-
-    def _combinations(self) -> tuple[Int[np.ndarray, "C 3"], Int[np.ndarray, "D 3"]]:
-        """(sample, test, delay): those to be trained on, and those held out."""
+    def _combinations(self) -> tuple[Int[np.ndarray, "C 3"], Bool[np.ndarray, " C"]]:
+        """(sample, test, delay), of two kinds: match or not."""
         sizes = (self.n_stimuli, self.n_stimuli, self.longest + 1 - self.shortest)
         combinations = np.indices(sizes).reshape(3, -1).T + np.array([0, 0, self.shortest])
-        apart = held_out(combinations, combinations[:, 0] == combinations[:, 1])
-        return combinations[~apart], combinations[apart]
+        return combinations, combinations[:, 0] == combinations[:, 1]
 
     def _drawn(self, combinations: Int[np.ndarray, "C 3"], key: PRNGKeyArray, n_trials: int) -> Trials:
-        if not len(combinations):
-            raise UsageError(f"{self} has too few combinations of stimuli and delay to hold any out")
         matching = combinations[:, 0] == combinations[:, 1]
         key_match, key_same, key_other = jax.random.split(key, 3)
 

@@ -12,14 +12,14 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jslds_bench.entries.registry import TASKS
 from jslds_bench.errors import UsageError
-from jslds_bench.tasks._shared.held_out import held_out
+from jslds_bench.tasks._shared.held_out import OfCombinations
 from jslds_bench.types.core import Trials
 from jslds_bench.types.networks import LossWeights, Setup
 
 
 @TASKS.register("ready_set_go")
 @dataclasses.dataclass(frozen=True)
-class ReadySetGo:
+class ReadySetGo(OfCombinations):
     """Two pulses, Ready and Set, an interval t_s apart; a ramp that ends as long after Set again.
 
     Inputs are the two pulses, one step each; Ready comes at a random one of the first steps. The target is 0
@@ -66,26 +66,13 @@ class ReadySetGo:
         weights = LossWeights(rnn=1, jslds=1, e=100, a=10)
         return Setup("gru", 100, weights, paper_steps=20_000, fast_steps=4_000, fast_steps_alone=6_000)
 
-    def sample(self, key: PRNGKeyArray, n_trials: int) -> Trials:
-        return self._drawn(self._pairs()[0], key, n_trials)
-
-    def sample_held_out(self, key: PRNGKeyArray, n_trials: int) -> Trials:
-        return self._drawn(self._pairs()[1], key, n_trials)
-
-    @property
-    def holds_out(self) -> bool:
-        return len(self._pairs()[1]) > 0
-
-    def _pairs(self) -> tuple[Int[np.ndarray, "C 2"], Int[np.ndarray, "D 2"]]:
-        """(ready, interval): those to be trained on, and those that are held out."""
+    def _combinations(self) -> tuple[Int[np.ndarray, "C 2"], Int[np.ndarray, " C"]]:
+        """(ready, interval), all of one kind."""
         intervals = range(self.shortest, self.longest + 1)
         pairs = np.array([(ready, interval) for ready in range(self.n_before) for interval in intervals])
-        apart = held_out(pairs, np.zeros(len(pairs), int))
-        return pairs[~apart], pairs[apart]
+        return pairs, np.zeros(len(pairs), int)
 
     def _drawn(self, pairs: Int[np.ndarray, "C 2"], key: PRNGKeyArray, n_trials: int) -> Trials:
-        if not len(pairs):
-            raise UsageError(f"{self} has too few pairs of onset and interval to hold any out")
         rows = jnp.asarray(pairs)[jax.random.randint(key, (n_trials,), 0, len(pairs))]
         ready, interval = rows[:, :1], rows[:, 1:]
         t = jnp.arange(self.n_steps)

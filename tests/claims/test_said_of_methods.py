@@ -3,7 +3,7 @@
 import numpy as np
 from said import CONTEXT, MEMORY, Run, page, says
 
-from jslds_bench.settings.networks.evaluation import draw_trials, seen_before
+from jslds_bench.settings.networks.evaluation import draw_trials, n_different, seen_before
 from jslds_bench.suite import load_suite, registries
 from jslds_bench.types.networks import holds_out
 
@@ -162,8 +162,9 @@ def test_how_many_of_the_trials_scored_were_fitted_to():
         shares[entry.label] = seen_before(scored, fit) / 512
         if holds_out(task):
             met[entry.label] = _met(fit.inputs, scored.inputs)
-        many = [draw_trials(task, 0, purpose, 8192).inputs for purpose in ("fit", "evaluation")]
-        kinds[entry.label] = [len({np.asarray(x).tobytes() for x in inputs}) for inputs in many]
+        kinds[entry.label] = [
+            n_different(draw_trials(task, 0, purpose, 8192)) for purpose in ("fit", "evaluation")
+        ]
     assert {name: share for name, share in shares.items() if share} == {"sine_generator": 1}
     few = {name: found for name, found in kinds.items() if found[0] < 512}
     assert few == {"sine_generator": [8, 8], "ready_set_go": [40, 10], "delayed_match": [205, 51]}

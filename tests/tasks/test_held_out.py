@@ -182,7 +182,7 @@ def test_in_a_run_neither_a_fit_nor_what_makes_a_network_gets_them(tmp_path, mon
 
 
 class Given:
-    """A task of which the contract finds something to say, or nothing."""
+    """It holds nothing back."""
 
     def sample_held_out(self, key, n_trials):
         return self.sample(key, n_trials)

@@ -52,7 +52,7 @@ def last_quarter_apart(trials: Trials, seed: int) -> Trials:
     fit, in an order of `seed` that does not know how often each was drawn: rare kinds may be of one sort.
     Where no two trials are equal they stay as they are.
     """
-    kinds = [np.asarray(inputs).tobytes() for inputs in trials.inputs]
+    kinds = _kinds(trials)
     counts = Counter(kinds)
     if len(counts) == len(kinds):
         return trials
@@ -69,13 +69,18 @@ def last_quarter_apart(trials: Trials, seed: int) -> Trials:
 
 def seen_before(trials: Trials, others: Trials) -> int:
     """How many of `trials` are among the `others`: they have the same inputs, and so the same states."""
-    known = {np.asarray(inputs).tobytes() for inputs in others.inputs}
-    return sum(np.asarray(inputs).tobytes() in known for inputs in trials.inputs)
+    known = set(_kinds(others))
+    return sum(kind in known for kind in _kinds(trials))
 
 
 def n_different(trials: Trials) -> int:
     """How many of the trials differ in their inputs."""
-    return len({np.asarray(inputs).tobytes() for inputs in trials.inputs})
+    return len(set(_kinds(trials)))
+
+
+def _kinds(trials: Trials) -> list[bytes]:
+    """Each trial's inputs, to be compared."""
+    return [np.asarray(inputs).tobytes() for inputs in trials.inputs]
 
 
 def context_of(u_stars: Any, u_star: Any) -> np.ndarray:
