@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,8 @@ from jslds_bench.errors import UsageError, printable
 INTERNAL = 70
 INTERRUPTED = 128 + signal.SIGINT
 _LONGEST = 4000  # characters of an error: a file may hold names of any length
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AGAIN_S = 0.05  # between two signals that come again
 UNREAD = 141  # 128 + SIGPIPE: whoever read our output went away
 
 __all__ = ["main"]
@@ -98,21 +100,34 @@ def _ends_unwind() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into Terminated, so that workers are stopped and temporary files removed.
 
     What is ignored (as nohup has it of SIGHUP) stays so. An interrupt that came while the garbage collector
-    called someone (JAX has it call) is swallowed by Python, and is therefore sent again.
+    called someone (JAX has it call) is swallowed by Python, and is therefore sent again, until a handler
+    ran: one that comes just before a system call is left until that call ends.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    heard = True  # no threading.Event: a handler that comes while its lock is held would wait for itself
+
     def handler(number: int, frame: FrameType | None) -> None:
-        raise Terminated(number)
+        nonlocal heard
+        heard = True
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+
+    def again(number: int) -> None:
+        time.sleep(_AGAIN_S)
+        while not heard:
+            os.kill(os.getpid(), number)
+            time.sleep(_AGAIN_S)
 
     def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        nonlocal heard
         swallowed = unraisable.exc_value
         if not isinstance(swallowed, KeyboardInterrupt):
             return hook_before(unraisable)
         number = swallowed.args[0] if isinstance(swallowed, Terminated) else signal.SIGINT
-        threading.Timer(0.02, os.kill, (os.getpid(), number)).start()
+        heard = False
+        threading.Thread(target=again, args=(number,), daemon=True).start()
 
     hook_before, sys.unraisablehook = sys.unraisablehook, hook
     kinds = [number for number in _ENDS if signal.getsignal(number) != signal.SIG_IGN]
@@ -120,6 +135,7 @@ def _ends_unwind() -> Iterator[None]:
     try:
         yield
     finally:
+        heard = True
         sys.unraisablehook = hook_before
         for number, earlier in before.items():
             signal.signal(number, earlier)
