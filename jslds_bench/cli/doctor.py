@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from jslds_bench.processes.control_group import control_group
 from jslds_bench.records.numbers import counted
 from jslds_bench.records.provenance import fingerprint
 from jslds_bench.runner.clock import gemm_rate
@@ -29,9 +30,17 @@ def examine(out: Path) -> tuple[list[list[str]], bool]:
         ["XLA flags", env["xla_flags"] or "none"],
         ["fingerprint", fingerprint(env)],
         ["float32 GEMM", f"{gemm_rate() / 1e9:.0f} GFLOP/s (1024³, best of 5)"],
+        ["--memory", _memory()],
         ["folder", folder],
     ]
     return rows, writable
+
+
+def _memory() -> str:
+    if (group := control_group(1 << 30)) is None:
+        return "is watched, since this process may make no control groups"
+    group.remove()
+    return "is kept to by the kernel (control groups)"
 
 
 def _folder(out: Path) -> tuple[str, bool]:

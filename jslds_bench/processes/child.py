@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from jslds_bench.errors import printable
+from jslds_bench.processes.control_group import ControlGroup, control_group
 
 # With -P a html.py or numpy.py in the current folder is not run, as it would be by `python -m`; and the
 # package is the runner's own, whether or not one is installed.
@@ -48,9 +49,12 @@ class Child:
 
     Args:
         environment: what to add to that of this process.
+        most: bytes of memory that it and what it starts may take, where the kernel can be had to see to that.
     """
 
-    def __init__(self, name: str, settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, settings: Mapping[str, Any], environment: Mapping[str, str], most: int | None = None
+    ) -> None:
         # What it starts inherits this, by which it is found.
         self._mark = secrets.token_hex(12)
         told = json.dumps({"runner": os.getpid(), **settings})
@@ -63,6 +67,7 @@ class Child:
         )
         assert self._process.stdout is not None
         assert self._process.stdin is not None
+        self._group = None if most is None else _group_of(self._process.pid, most)
         self.output = self._process.stdout
         self._input = self._process.stdin
         self._pieces: list[bytes] = []  # of a line whose end has not come
@@ -93,12 +98,19 @@ class Child:
         return self._process.poll() is not None
 
     def memory(self) -> int:
-        """Bytes of memory that it and what it started take, sessions of their own apart; 0 off Linux."""
+        """Bytes of memory that it and what it started take; 0 off Linux.
+
+        Without a group of its own those that began a session of their own are left out.
+        """
         pages = 0
-        for process in _session(self._process.pid):
+        for process in _session(self._process.pid) if self._group is None else self._group.members():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def exceeded(self) -> bool:
+        """Whether the kernel has killed it, or something that it started, at `most`."""
+        return self._group is not None and self._group.exceeded()
 
     def halt(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -113,7 +125,8 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
         for _ in range(100):  # what is started while one looks is found the next time
-            if not (left := list(_marked(self._mark))):
+            inside = [] if self._group is None else self._group.members()
+            if not (left := [*_marked(self._mark), *inside]):
                 break
             for process in left:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -121,6 +134,8 @@ class Child:
         with contextlib.suppress(OSError):  # what it was not told any more
             self._input.close()
         self.output.close()
+        if self._group is not None:
+            self._group.remove()
         if code < 0:
             return f"signal {-code} ({signal.Signals(-code).name})"
         return f"exit code {code}"
@@ -134,6 +149,17 @@ class Child:
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, number)
+
+
+def _group_of(process: int, most: int) -> ControlGroup | None:
+    if (group := control_group(most)) is None:
+        return None
+    try:
+        group.add(process)
+    except OSError:
+        group.remove()
+        return None
+    return group
 
 
 def _event(line: bytes) -> dict[str, Any] | Garbled:

@@ -35,7 +35,7 @@ class Worker(Child):
             **place,
         }
         settings = {"cores": cores, "programs": programs, "memory": memory}
-        super().__init__("jslds_bench.runner.worker", settings, environment)
+        super().__init__("jslds_bench.runner.worker", settings, environment, memory)
 
 
 class Pool:

@@ -114,8 +114,11 @@ class Supervisor:
     def hear(self, worker: Worker, event: dict[str, Any] | Garbled | None) -> None:
         """Acts on what a worker said; None where it is dead."""
         if event is None:
-            ended = self.pool.bury(worker)
-            self._lost(worker, "failed", f"its worker died: {ended}", again=True)
+            over = worker.exceeded()
+            reason = f"its worker died: {self.pool.bury(worker)}"
+            if over:
+                reason = self._oversized(self.limits.bytes or math.nan)
+            self._lost(worker, "failed", reason, again=not over)
         elif (
             isinstance(event, Garbled)
             or not is_event(event, worker.group, bool(worker.environment))
@@ -204,10 +207,14 @@ class Supervisor:
             return
         self.weighed = time.monotonic()
         for worker in list(self.pool.workers):
-            if worker.keys and (held := worker.memory()) > allowed:
+            # Where the kernel ended what a worker had started, the worker goes on, but without it.
+            held = allowed if worker.exceeded() else worker.memory()
+            if worker.keys and (held > allowed or worker.exceeded()):
                 self.pool.remove(worker)
-                reason = f"stopped at {held / 1e9:.2f} GB of memory (--memory {self.limits.memory:g})"
-                self._lost(worker, "failed", reason)
+                self._lost(worker, "failed", self._oversized(held))
+
+    def _oversized(self, held: float) -> str:
+        return f"stopped at {held / 1e9:.2f} GB of memory (--memory {self.limits.memory:g})"
 
     def _lost(self, worker: Worker, status: Status, reason: str, again: bool = False) -> None:
         """Records what a lost worker was doing, puts the rest of its group back, and replaces it.

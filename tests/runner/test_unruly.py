@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from boards import Board
+from groups import control_groups
 
 from jslds_bench.errors import UsageError
+from jslds_bench.processes import child
 from jslds_bench.records.store import read_record, read_records, record_path
 from jslds_bench.runner import run_suite
 from jslds_bench.runner.planning import Wanted, plan
@@ -155,6 +157,26 @@ def test_a_hung_an_oversized_and_a_crashing_model_among_fifty_cost_three_records
     assert notes == [
         "perturbations · analytic · when_fitted · 0: its worker died: signal 11 (SIGSEGV); tried once more"
     ]
+
+
+def test_without_control_groups_memory_is_watched(tmp_path, monkeypatch):
+    monkeypatch.setattr(child, "control_group", lambda most: None)
+    _, records, _ = run(suite_file(tmp_path, '"greedy"'), tmp_path / "run", workers=1, memory=2)
+    assert records["greedy"].reason.startswith("stopped at 2.")
+    assert records["greedy"].reason.endswith(" GB of memory (--memory 2)")
+
+
+@control_groups
+@pytest.mark.parametrize("watched", [True, False])
+def test_in_a_control_group_what_has_a_session_of_its_own_is_counted_too(watched, tmp_path, monkeypatch):
+    if not watched:
+        monkeypatch.setattr(child.Child, "memory", lambda self: 0)
+    suite = suite_file(tmp_path, '"hider"', '"persistence"')
+    result, records, _ = run(suite, tmp_path / "run", workers=1, memory=2)
+    assert records["hider"].reason.startswith("stopped at 2." if watched else "stopped at 2.00 GB")
+    assert records["hider"].reason.endswith(" GB of memory (--memory 2)")
+    assert "attempts" not in records["hider"].detail
+    assert (result.n_ok, result.n_failed) == (1, 1)
 
 
 def test_an_unlucky_job_is_tried_once_more_and_its_record_says_so(tmp_path):

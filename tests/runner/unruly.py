@@ -99,6 +99,18 @@ class Greedy(Persistence):
             time.sleep(0.05)
 
 
+@MODELS.register("hider")
+@dataclasses.dataclass(frozen=True)
+class Hider(Persistence):
+    """What takes too much is of a session of its own."""
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        takes = "import time; held = b'1' * 3 * 10**9; time.sleep(600)"
+        subprocess.run([sys.executable, "-c", takes], start_new_session=True, check=False)
+        time.sleep(5)  # the kernel may have ended that process alone
+        return super().fit(*args, **kwargs)
+
+
 @MODELS.register("ravenous")
 @dataclasses.dataclass(frozen=True)
 class Ravenous(Persistence):

@@ -1,0 +1,158 @@
+"""A limit on memory that the kernel keeps: a control group for a process and all it starts. Linux, no JAX.
+
+Both versions of the hierarchy, as the kernel documents them (Documentation/admin-guide/cgroup-v2.rst and
+cgroup-v1/memory.rst). A group can be made where that of this process is its user's own: as root, or in a
+delegated scope of systemd (``systemd-run --user --scope -p Delegate=yes …``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import time
+from pathlib import Path
+
+_OURS = "jslds-bench-"  # how the names of our groups begin; the number of the process that made them follows
+_INSIDE = "-runner"  # ends the name of that which such a process moves into itself
+_EMPTIED_S = 2.0  # until what was killed has left its group
+
+
+@dataclasses.dataclass(frozen=True)
+class _Version:
+    """Files of one version of the hierarchy.
+
+    Attributes:
+        limits: and what is written into each, in order, a number of bytes for None.
+        optional: the same, where there are such files.
+        kills: the one whose line ``oom_kill`` counts.
+    """
+
+    limits: dict[str, str | None]
+    optional: dict[str, str | None]
+    kills: str
+
+
+_VERSIONS = {
+    "cgroup": _Version(
+        {"memory.limit_in_bytes": None}, {"memory.memsw.limit_in_bytes": None}, "memory.oom_control"
+    ),
+    "cgroup2": _Version(
+        {"memory.max": None}, {"memory.swap.max": "0", "memory.oom.group": "1"}, "memory.events"
+    ),
+}
+
+
+class ControlGroup:
+    """A group whose processes take `most` bytes of memory in all; what would take more, the kernel kills."""
+
+    def __init__(self, folder: Path, version: _Version, most: int) -> None:
+        self._folder, self._kills = folder, version.kills
+        folder.mkdir()
+        try:
+            for name, content in version.limits.items():
+                (folder / name).write_text(str(most) if content is None else content)
+            for name, content in version.optional.items():
+                with contextlib.suppress(FileNotFoundError):
+                    (folder / name).write_text(str(most) if content is None else content)
+        except OSError:
+            folder.rmdir()
+            raise
+
+    def add(self, process: int) -> None:
+        """Moves it in; what it starts from now on is born there.
+
+        Raises:
+            OSError: it may not be moved.
+        """
+        (self._folder / "cgroup.procs").write_text(str(process))
+
+    def members(self) -> list[int]:
+        """Its processes that still run."""
+        with contextlib.suppress(OSError, ValueError):
+            return [int(word) for word in (self._folder / "cgroup.procs").read_text().split()]
+        return []
+
+    def exceeded(self) -> bool:
+        """Whether the kernel has killed one of its processes for the memory that they took."""
+        with contextlib.suppress(OSError, ValueError):
+            counts = dict(line.split() for line in (self._folder / self._kills).read_text().splitlines())
+            return int(counts.get("oom_kill", 0)) > 0
+        return False
+
+    def remove(self) -> None:
+        """Once its processes have ended; a group that stays is removed by the next process that makes one."""
+        for _ in range(round(_EMPTIED_S / 0.01)):
+            with contextlib.suppress(OSError):
+                self._folder.rmdir()
+            if not self._folder.exists():
+                return
+            time.sleep(0.01)
+
+
+def control_group(most: int, controller: str = "memory") -> ControlGroup | None:
+    """A new one, or None where this process may make none."""
+    for kind, own in _own_groups(controller):
+        with contextlib.suppress(OSError):
+            within = _delegated(own, controller) if kind == "cgroup2" else own
+            _sweep(within)
+            name = f"{_OURS}{os.getpid()}-{secrets.token_hex(4)}"
+            return ControlGroup(within / name, _VERSIONS[kind], most)
+    return None
+
+
+def _own_groups(controller: str) -> list[tuple[str, Path]]:
+    """The version, and the folder of the group that this process is in, where `controller` may be had."""
+    paths: dict[str, str] = {}  # by controller
+    found = []
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            paths |= dict.fromkeys(controllers.split(","), path)  # that of version 2 has no name
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            where, _, what = line.partition(" - ")
+            root, mounted = where.split()[3:5]
+            kind, _, options = what.split(maxsplit=2)
+            has = kind == "cgroup2" or (kind == "cgroup" and controller in options.split(","))
+            own = Path(paths.get("" if kind == "cgroup2" else controller, ""))
+            if has and own.is_relative_to(root):
+                found.append((kind, Path(mounted) / own.relative_to(root)))
+    return found
+
+
+def _delegated(own: Path, controller: str) -> Path:
+    """The folder in which groups with `controller` can be made: that of `own`, which this process leaves.
+
+    In version 2 what gives a controller to groups within it holds no process itself, but for the root.
+
+    Raises:
+        OSError: there is none.
+    """
+    if own.name == f"{_OURS}{os.getpid()}{_INSIDE}":
+        return own.parent
+    if controller not in (own / "cgroup.controllers").read_text().split():
+        raise FileNotFoundError(f"{own} has no controller {controller}")
+    switch = own / "cgroup.subtree_control"
+    if controller in switch.read_text().split():
+        return own
+    inside = own / f"{_OURS}{os.getpid()}{_INSIDE}"
+    inside.mkdir()
+    try:
+        (inside / "cgroup.procs").write_text(str(os.getpid()))
+        switch.write_text(f"+{controller}")
+    except OSError:  # it is not ours, or others are in it too
+        with contextlib.suppress(OSError):
+            (own / "cgroup.procs").write_text(str(os.getpid()))
+        inside.rmdir()
+        raise
+    return own
+
+
+def _sweep(folder: Path) -> None:
+    """Removes groups of ours whose maker has ended; one with processes in it stays."""
+    for left in folder.glob(f"{_OURS}*"):
+        maker = left.name.removeprefix(_OURS).split("-")[0]
+        if maker.isdigit() and not Path(f"/proc/{maker}").exists():
+            with contextlib.suppress(OSError):
+                left.rmdir()

@@ -1,0 +1,127 @@
+"""Control groups of the kernel, where it lets us make them."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from groups import control_groups
+
+from jslds_bench.processes import control_group as module
+from jslds_bench.processes.control_group import ControlGroup, control_group
+
+TAKES = "held = b'1' * 40_000_000; print(1, flush=True); input(); held = b'1' * 400_000_000; input()"
+
+
+def started() -> subprocess.Popen[str]:
+    """A process with 40 MB that takes 400 more when it is told."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", TAKES], stdin=pipe, stdout=pipe, text=True)
+    process.stdout.readline()
+    return process
+
+
+@control_groups
+def test_what_takes_more_is_killed_and_counted_and_what_does_not_is_let_be():
+    taking, resting = started(), started()
+    groups = [control_group(200_000_000) for _ in range(2)]
+    try:
+        for group, process in zip(groups, (taking, resting), strict=True):
+            group.add(process.pid)
+            assert group.members() == [process.pid]
+            assert not group.exceeded()
+        taking.communicate("\n", timeout=20)
+        assert taking.returncode == -9
+        assert [group.exceeded() for group in groups] == [True, False]
+        assert resting.poll() is None
+    finally:
+        for group, process in zip(groups, (taking, resting), strict=True):
+            process.kill()
+            process.communicate()
+            group.remove()
+    assert not any(group._folder.exists() for group in groups)
+
+
+@control_groups
+def test_what_a_process_that_was_killed_left_is_removed_by_the_next():
+    code = (
+        "from jslds_bench.processes.control_group import control_group; print(control_group(10**9)._folder)"
+    )
+    left = Path(subprocess.check_output([sys.executable, "-c", code], text=True).strip())
+    assert left.exists()
+    group = control_group(10**9)
+    assert not left.exists()
+    group.remove()
+
+
+def test_version_2_is_told_to_end_all_of_a_group_and_not_to_swap(tmp_path):
+    group = ControlGroup(tmp_path / "group", module._VERSIONS["cgroup2"], 10**9)
+    written = {file.name: file.read_text() for file in (tmp_path / "group").iterdir()}
+    assert written == {"memory.max": str(10**9), "memory.swap.max": "0", "memory.oom.group": "1"}
+    assert not group.exceeded()
+    (tmp_path / "group/memory.events").write_text(
+        "low 0\nhigh 0\nmax 9\noom 1\noom_kill 2\noom_group_kill 1\n"
+    )
+    assert group.exceeded()
+
+
+@contextlib.contextmanager
+def group_of_version_2() -> Iterator[tuple[Path, str]]:
+    """An empty group, and a controller that it may give to those in it."""
+    found = [folder for kind, folder in module._own_groups("") if kind == "cgroup2"]
+    with contextlib.suppress(OSError, IndexError):
+        (above,) = found
+        controller, *_ = (above / "cgroup.controllers").read_text().split()
+        switch = above / "cgroup.subtree_control"
+        given = controller in switch.read_text().split()
+        switch.write_text(f"+{controller}")
+        own = above / f"test-{secrets.token_hex(4)}"
+        own.mkdir()
+        try:
+            yield own, controller
+        finally:
+            own.rmdir()
+            if not given:
+                switch.write_text(f"-{controller}")
+        return
+    pytest.skip("this process may make no groups of version 2 with a controller")
+
+
+# Beside another process of its group, and alone in it.
+DELEGATES = """
+import os, subprocess, sys
+from pathlib import Path
+from jslds_bench.processes.control_group import _delegated
+own, controller = Path(sys.argv[1]), sys.argv[2]
+here = str(os.getpid())
+(own / "cgroup.procs").write_text(here)
+other = subprocess.Popen(["sleep", "60"])
+try:
+    _delegated(own, controller)
+except OSError:
+    assert here in (own / "cgroup.procs").read_text().split()
+    assert not [file for file in own.iterdir() if file.is_dir()]
+    print("refused")
+other.kill()
+other.wait()
+assert _delegated(own, controller) == own
+assert controller in (own / "cgroup.subtree_control").read_text().split()
+inside = own / f"jslds-bench-{here}-runner"
+assert (inside / "cgroup.procs").read_text().split() == [here]
+assert _delegated(inside, controller) == own
+print("given")
+"""
+
+
+def test_version_2_gives_a_controller_to_groups_where_nobody_else_is_in_it():
+    with group_of_version_2() as (own, controller):
+        command = [sys.executable, "-c", DELEGATES, str(own), controller]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        module._sweep(own)
+        assert not [file for file in own.iterdir() if file.is_dir()]
+    assert done.stdout.split() == ["refused", "given"], done.stderr
