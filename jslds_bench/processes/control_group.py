@@ -26,20 +26,29 @@ class _Version:
     Attributes:
         limits: and what is written into each, in order, a number of bytes for None.
         optional: the same, where there are such files.
-        kills: the one whose line ``oom_kill`` counts.
+        kills: the one whose line ``oom_kill`` counts what the kernel killed, at whosever limit.
+        reached: the one, and its line or "" for all of it, that says whether the group reached its own,
+            and from which share of it on: how often it did (0), or its greatest memory.
     """
 
     limits: dict[str, str | None]
     optional: dict[str, str | None]
     kills: str
+    reached: tuple[str, str, float]
 
 
 _VERSIONS = {
     "cgroup": _Version(
-        {"memory.limit_in_bytes": None}, {"memory.memsw.limit_in_bytes": None}, "memory.oom_control"
+        {"memory.limit_in_bytes": None},
+        {"memory.memsw.limit_in_bytes": None},
+        "memory.oom_control",
+        ("memory.max_usage_in_bytes", "", 0.999),
     ),
     "cgroup2": _Version(
-        {"memory.max": None}, {"memory.swap.max": "0", "memory.oom.group": "1"}, "memory.events"
+        {"memory.max": None},
+        {"memory.swap.max": "0", "memory.oom.group": "1"},
+        "memory.events",
+        ("memory.events", "oom", 0.0),
     ),
 }
 
@@ -48,13 +57,13 @@ class ControlGroup:
     """A group whose processes take `most` bytes of memory in all; what would take more, the kernel kills."""
 
     def __init__(self, folder: Path, version: _Version, most: int) -> None:
-        self._folder, self._kills = folder, version.kills
+        self._folder, self._version, self._most = folder, version, most
         folder.mkdir()
         try:
             for name, content in version.limits.items():
                 (folder / name).write_text(str(most) if content is None else content)
             for name, content in version.optional.items():
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):
                     (folder / name).write_text(str(most) if content is None else content)
         except OSError:
             folder.rmdir()
@@ -75,11 +84,19 @@ class ControlGroup:
         return []
 
     def exceeded(self) -> bool:
-        """Whether the kernel has killed one of its processes for the memory that they took."""
+        """Whether the kernel has killed one of its processes for the memory that they took.
+
+        Those that it killed because the machine, or a group around this one, had no more do not count.
+        """
+        file, line, share = self._version.reached
+        reached = self._count(file, line) > share * self._most
+        return reached and self._count(self._version.kills, "oom_kill") > 0
+
+    def _count(self, file: str, line: str) -> int:
         with contextlib.suppress(OSError, ValueError):
-            counts = dict(line.split() for line in (self._folder / self._kills).read_text().splitlines())
-            return int(counts.get("oom_kill", 0)) > 0
-        return False
+            words = [entry.split() for entry in (self._folder / file).read_text().splitlines()]
+            return sum(int(number) for *name, number in words if name == line.split())
+        return 0
 
     def remove(self) -> None:
         """Once its processes have ended; a group that stays is removed by the next process that makes one."""
