@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from authors_search import adam_descend
+from full_nwb import write_full
 
 import jslds_bench.networks
 import jslds_bench.tasks  # noqa: F401
@@ -94,6 +95,25 @@ def test_real_spikes_are_told_better_than_by_smoothing(tmp_path, data_folder):
     co = means.co_bits_per_spike
     assert co["smoothing"] < min(co["lfads"], co["lfads_jslds"])
     assert means.loc["lfads_jslds"].co_bits_per_spike_jslds >= 0.95 * co["lfads_jslds"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory can be limited on Linux alone")
+@pytest.mark.timeout(3600)
+def test_a_file_of_the_full_size_of_mc_maze_runs_in_six_gigabytes_a_model(tmp_path):
+    file = write_full(tmp_path / "full.nwb")
+    start = time.perf_counter()
+    words = ["run", "--suite", "maze", "--data", str(file), "--seeds", "0", "--memory", "6"]
+    subprocess.run(
+        [sys.executable, "-m", "jslds_bench", *words, "--out", str(tmp_path / "run")],
+        check=True,
+        env={**os.environ, "JSLDS_BENCH_CACHE": str(tmp_path / "cache")},
+    )
+    print(f"maze of 2,296 trials and 202 units: {time.perf_counter() - start:.0f} s")
+    of = load_run(tmp_path / "run").pivot_table(index="model", columns="metric", values="value")
+    told = of.co_bits_per_spike
+    assert len(told) == 7
+    assert told["lfads_jslds"] > told["smoothing"]
+    assert told["psth"] > 0
 
 
 def test_truth_takes_two_minutes_and_the_search_finds_it(tmp_path):
