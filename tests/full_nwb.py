@@ -1,6 +1,6 @@
-"""A file of the size of MC_Maze's full one: 2,296 reaches, 108 conditions, 202 units, the hand at 1 kHz, a gap.
+"""A file of the size of MC_Maze's full one: 2,296 reaches, 202 units, the hand at 1 kHz.
 
-Planted: three damped rotations from 0.25 s before movement onset on, from a point per condition.
+Planted, in 108 conditions: three damped rotations from 0.25 s before movement onset on, from a point per condition.
 """
 
 from __future__ import annotations
