@@ -1,6 +1,6 @@
 """A file of the size of MC_Maze's full one: 2,296 reaches, 202 units, the hand at 1 kHz.
 
-Planted, in 108 conditions: three damped rotations from 0.25 s before movement onset on, from a point per condition.
+Planted by condition: three damped rotations, from 0.25 s before movement onset on.
 """
 
 from __future__ import annotations
