@@ -7,11 +7,9 @@ Nothing heavy is imported before a verb needs it, so that help is instant.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,8 +24,8 @@ from jslds_bench.errors import UsageError, printable
 INTERNAL = 70
 INTERRUPTED = 128 + signal.SIGINT
 _LONGEST = 4000  # characters of an error: a file may hold names of any length
-_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_AGAIN_S = 0.05  # between two signals that come again
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
+_AGAIN_S = 0.02  # until what was swallowed comes again
 UNREAD = 141  # 128 + SIGPIPE: whoever read our output went away
 
 __all__ = ["main"]
@@ -100,42 +98,42 @@ def _ends_unwind() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into Terminated, so that workers are stopped and temporary files removed.
 
     What is ignored (as nohup has it of SIGHUP) stays so. An interrupt that came while the garbage collector
-    called someone (JAX has it call) is swallowed by Python, and is therefore sent again, until a handler
-    ran: one that comes just before a system call is left until that call ends.
+    called someone (JAX has it call) is swallowed by Python, and therefore comes again: by an alarm that
+    repeats until its handler has run, for one that comes just before a system call is left until that ended.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    heard = True  # no threading.Event: a handler that comes while its lock is held would wait for itself
-
     def handler(number: int, frame: FrameType | None) -> None:
-        nonlocal heard
-        heard = True
-        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+        raise Terminated(number)
 
-    def again(number: int) -> None:
-        time.sleep(_AGAIN_S)
-        while not heard:
-            os.kill(os.getpid(), number)
-            time.sleep(_AGAIN_S)
+    swallowed: KeyboardInterrupt | None = None
+    hooked = False
+
+    def again(number: int, frame: FrameType | None) -> None:
+        if not hooked:  # what is raised there is swallowed for good
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise swallowed or KeyboardInterrupt
 
     def hook(unraisable: sys.UnraisableHookArgs) -> None:
-        nonlocal heard
-        swallowed = unraisable.exc_value
-        if not isinstance(swallowed, KeyboardInterrupt):
+        nonlocal swallowed, hooked
+        found = unraisable.exc_value
+        if not isinstance(found, KeyboardInterrupt):
             return hook_before(unraisable)
-        number = swallowed.args[0] if isinstance(swallowed, Terminated) else signal.SIGINT
-        heard = False
-        threading.Thread(target=again, args=(number,), daemon=True).start()
+        hooked, swallowed = True, type(found)(*found.args)
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
+        hooked = False
 
     hook_before, sys.unraisablehook = sys.unraisablehook, hook
     kinds = [number for number in _ENDS if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in kinds}
+    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, again)
     try:
         yield
     finally:
-        heard = True
+        if swallowed is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         sys.unraisablehook = hook_before
         for number, earlier in before.items():
             signal.signal(number, earlier)

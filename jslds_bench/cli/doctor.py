@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def examine(out: Path) -> tuple[list[list[str]], bool]:
 
 
 def _memory() -> str:
+    if sys.platform != "linux":
+        return "cannot be limited here, on Linux alone"
     if (group := control_group(1 << 30)) is None:
         return "is watched, since this process may make no control groups"
     group.remove()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from jslds_bench.errors import printable
-from jslds_bench.processes.control_group import ControlGroup, control_group
+from jslds_bench.processes.control_group import control_group
 
 # With -P a html.py or numpy.py in the current folder is not run, as it would be by `python -m`; and the
 # package is the runner's own, whether or not one is installed.
@@ -58,6 +58,8 @@ class Child:
         # What it starts inherits this, by which it is found.
         self._mark = secrets.token_hex(12)
         told = json.dumps({"runner": os.getpid(), **settings})
+        # Before there is a child, which would keep this process's own group from having groups within it.
+        self._group = None if most is None else control_group(most)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, str(_PACKAGE), name, told],
             stdin=subprocess.PIPE,
@@ -67,7 +69,12 @@ class Child:
         )
         assert self._process.stdout is not None
         assert self._process.stdin is not None
-        self._group = None if most is None else _group_of(self._process.pid, most)
+        if self._group is not None:
+            try:
+                self._group.add(self._process.pid)
+            except OSError:
+                self._group.remove()
+                self._group = None
         self.output = self._process.stdout
         self._input = self._process.stdin
         self._pieces: list[bytes] = []  # of a line whose end has not come
@@ -98,12 +105,12 @@ class Child:
         return self._process.poll() is not None
 
     def memory(self) -> int:
-        """Bytes of memory that it and what it started take; 0 off Linux.
+        """Bytes of memory that it and what it started take, sessions of their own apart; 0 off Linux.
 
-        Without a group of its own those that began a session of their own are left out.
+        0 too where the kernel counts: pages that processes share are counted for each of them here.
         """
         pages = 0
-        for process in _session(self._process.pid) if self._group is None else self._group.members():
+        for process in _session(self._process.pid) if self._group is None else ():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
@@ -149,17 +156,6 @@ class Child:
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, number)
-
-
-def _group_of(process: int, most: int) -> ControlGroup | None:
-    if (group := control_group(most)) is None:
-        return None
-    try:
-        group.add(process)
-    except OSError:
-        group.remove()
-        return None
-    return group
 
 
 def _event(line: bytes) -> dict[str, Any] | Garbled:

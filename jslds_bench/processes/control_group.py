@@ -24,31 +24,32 @@ class _Version:
     """Files of one version of the hierarchy.
 
     Attributes:
-        limits: and what is written into each, in order, a number of bytes for None.
+        limits: and what is written into each, in order; the number of bytes for "".
         optional: the same, where there are such files.
         kills: the one whose line ``oom_kill`` counts what the kernel killed, at whosever limit.
         reached: the one, and its line or "" for all of it, that says whether the group reached its own,
-            and from which share of it on: how often it did (0), or its greatest memory.
+            and above which share of it: how often it did (0), or its greatest memory, which in version 1
+            includes pages of files that could have been given up.
     """
 
-    limits: dict[str, str | None]
-    optional: dict[str, str | None]
+    limits: dict[str, str]
+    optional: dict[str, str]
     kills: str
     reached: tuple[str, str, float]
 
 
 _VERSIONS = {
     "cgroup": _Version(
-        {"memory.limit_in_bytes": None},
-        {"memory.memsw.limit_in_bytes": None},
+        {"memory.limit_in_bytes": "", "memory.oom_control": "0"},
+        {"memory.memsw.limit_in_bytes": ""},
         "memory.oom_control",
         ("memory.max_usage_in_bytes", "", 0.999),
     ),
     "cgroup2": _Version(
-        {"memory.max": None},
+        {"memory.max": ""},
         {"memory.swap.max": "0", "memory.oom.group": "1"},
         "memory.events",
-        ("memory.events", "oom", 0.0),
+        ("memory.events.local", "oom", 0.0),
     ),
 }
 
@@ -61,10 +62,10 @@ class ControlGroup:
         folder.mkdir()
         try:
             for name, content in version.limits.items():
-                (folder / name).write_text(str(most) if content is None else content)
+                (folder / name).write_text(content or str(most))
             for name, content in version.optional.items():
                 with contextlib.suppress(OSError):
-                    (folder / name).write_text(str(most) if content is None else content)
+                    (folder / name).write_text(content or str(most))
         except OSError:
             folder.rmdir()
             raise
@@ -78,10 +79,12 @@ class ControlGroup:
         (self._folder / "cgroup.procs").write_text(str(process))
 
     def members(self) -> list[int]:
-        """Its processes that still run."""
-        with contextlib.suppress(OSError, ValueError):
-            return [int(word) for word in (self._folder / "cgroup.procs").read_text().split()]
-        return []
+        """Its processes that still run, those of groups within it included."""
+        found: list[int] = []
+        for group in _within(self._folder):
+            with contextlib.suppress(OSError):
+                found += map(int, (group / "cgroup.procs").read_text().split())
+        return [process for process in found if process > 0]  # 0 is one that this process cannot name
 
     def exceeded(self) -> bool:
         """Whether the kernel has killed one of its processes for the memory that they took.
@@ -101,8 +104,7 @@ class ControlGroup:
     def remove(self) -> None:
         """Once its processes have ended; a group that stays is removed by the next process that makes one."""
         for _ in range(round(_EMPTIED_S / 0.01)):
-            with contextlib.suppress(OSError):
-                self._folder.rmdir()
+            _remove(self._folder)
             if not self._folder.exists():
                 return
             time.sleep(0.01)
@@ -124,13 +126,13 @@ def _own_groups(controller: str) -> list[tuple[str, Path]]:
     paths: dict[str, str] = {}  # by controller
     found = []
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in _lines("/proc/self/cgroup"):
             _, controllers, path = line.split(":", 2)
             paths |= dict.fromkeys(controllers.split(","), path)  # that of version 2 has no name
-        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        for line in _lines("/proc/self/mountinfo"):
             where, _, what = line.partition(" - ")
-            root, mounted = where.split()[3:5]
-            kind, _, options = what.split(maxsplit=2)
+            root, mounted = where.split(" ")[3:5]
+            kind, *_, options = what.split(" ")
             has = kind == "cgroup2" or (kind == "cgroup" and controller in options.split(","))
             own = Path(paths.get("" if kind == "cgroup2" else controller, ""))
             if has and own.is_relative_to(root):
@@ -146,7 +148,7 @@ def _delegated(own: Path, controller: str) -> Path:
     Raises:
         OSError: there is none.
     """
-    if own.name == f"{_OURS}{os.getpid()}{_INSIDE}":
+    if own.name.startswith(_OURS) and own.name.endswith(_INSIDE):
         return own.parent
     if controller not in (own / "cgroup.controllers").read_text().split():
         raise FileNotFoundError(f"{own} has no controller {controller}")
@@ -171,5 +173,20 @@ def _sweep(folder: Path) -> None:
     for left in folder.glob(f"{_OURS}*"):
         maker = left.name.removeprefix(_OURS).split("-")[0]
         if maker.isdigit() and not Path(f"/proc/{maker}").exists():
-            with contextlib.suppress(OSError):
-                left.rmdir()
+            _remove(left)
+
+
+def _within(folder: Path) -> list[Path]:
+    """`folder` and the groups within it, inner ones first."""
+    return [*sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True), folder]
+
+
+def _remove(folder: Path) -> None:
+    """Removes it and the groups within it that have no processes."""
+    for group in _within(folder):
+        with contextlib.suppress(OSError):
+            group.rmdir()
+
+
+def _lines(file: str) -> list[str]:
+    return Path(file).read_text(errors="surrogateescape").splitlines()

@@ -81,6 +81,7 @@ def run_suite(
         timeout: seconds after which a job is stopped (making its network counts by itself; n at once may
             take n times as long).
         memory: GB (10⁹ bytes) of its worker's memory at which a job is stopped. Linux alone.
+            In a delegated scope of systemd this process moves into a group within it for that.
         resume: keep finished records and use cached networks; False makes all anew.
         batched: train the networks of all seeds of a (task, network) as one program; by default on
             accelerators alone. Cores are faster one by one.

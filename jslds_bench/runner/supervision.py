@@ -105,7 +105,7 @@ class Supervisor:
                 if worker in self.pool.workers:  # it may have said more than it should, and been ended
                     self.hear(worker, event)
             self._stop_overdue()
-            self._stop_oversized()
+            self._weigh()
             waiting, self.to_tell = self.to_tell, []
             for worker in waiting:
                 if worker in self.pool.workers:
@@ -114,11 +114,11 @@ class Supervisor:
     def hear(self, worker: Worker, event: dict[str, Any] | Garbled | None) -> None:
         """Acts on what a worker said; None where it is dead."""
         if event is None:
-            over = worker.exceeded()
-            reason = f"its worker died: {self.pool.bury(worker)}"
-            if over:
-                reason = self._oversized(self.limits.bytes or math.nan)
-            self._lost(worker, "failed", reason, again=not over)
+            if worker.exceeded():
+                self._stop_oversized(worker)
+                return
+            ended = self.pool.bury(worker)
+            self._lost(worker, "failed", f"its worker died: {ended}", again=True)
         elif (
             isinstance(event, Garbled)
             or not is_event(event, worker.group, bool(worker.environment))
@@ -154,6 +154,9 @@ class Supervisor:
                 self.board.stage(worker.number, worker.label, event["done"], event["total"], event["text"])
             case "finished":
                 key = tuple(event["key"])
+                if worker.exceeded():  # what the job had started, since the worker goes on
+                    self._stop_oversized(worker)
+                    return
                 worker.group = [k for k in worker.group if k != key]
                 worker.keys = [k for k in worker.keys if k != key]
                 self.ledger.done(key, event["status"], event["reason"])
@@ -200,21 +203,21 @@ class Supervisor:
         timeout = self.limits.timeout
         return math.inf if timeout is None else timeout * len(_seeds(worker.keys))
 
-    def _stop_oversized(self) -> None:
+    def _weigh(self) -> None:
         """Ends workers that take more memory than they may."""
         allowed = self.limits.bytes
         if allowed is None or time.monotonic() - self.weighed < _WEIGHED:
             return
         self.weighed = time.monotonic()
         for worker in list(self.pool.workers):
-            # Where the kernel ended what a worker had started, the worker goes on, but without it.
-            held = allowed if worker.exceeded() else worker.memory()
-            if worker.keys and (held > allowed or worker.exceeded()):
-                self.pool.remove(worker)
-                self._lost(worker, "failed", self._oversized(held))
+            if worker.keys and (worker.exceeded() or worker.memory() > allowed):
+                self._stop_oversized(worker)
 
-    def _oversized(self, held: float) -> str:
-        return f"stopped at {held / 1e9:.2f} GB of memory (--memory {self.limits.memory:g})"
+    def _stop_oversized(self, worker: Worker) -> None:
+        held = self.limits.bytes if worker.exceeded() else worker.memory()
+        self.pool.remove(worker)
+        reason = f"stopped at {(held or 0) / 1e9:.2f} GB of memory (--memory {self.limits.memory:g})"
+        self._lost(worker, "failed", reason)
 
     def _lost(self, worker: Worker, status: Status, reason: str, again: bool = False) -> None:
         """Records what a lost worker was doing, puts the rest of its group back, and replaces it.

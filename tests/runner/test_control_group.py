@@ -72,7 +72,7 @@ def test_what_a_process_that_was_killed_left_is_removed_by_the_next():
         "from jslds_bench.processes.control_group import control_group; print(control_group(10**9)._folder)"
     )
     left = Path(subprocess.check_output([sys.executable, "-c", code], text=True).strip())
-    assert left.exists()
+    (left / "inner").mkdir()
     group = control_group(10**9)
     assert not left.exists()
     group.remove()
@@ -83,8 +83,9 @@ def test_version_2_is_told_to_end_all_of_a_group_and_not_to_swap(tmp_path):
     written = {file.name: file.read_text() for file in (tmp_path / "group").iterdir()}
     assert written == {"memory.max": str(10**9), "memory.swap.max": "0", "memory.oom.group": "1"}
     assert not group.exceeded()
-    for own, exceeded in ((1, True), (0, False)):  # a group around it may have had no more
-        (tmp_path / "group/memory.events").write_text(f"max 9\noom {own}\noom_kill 2\noom_group_kill 1\n")
+    for own, exceeded in ((1, True), (0, False)):  # one around it, or within it, may have had no more
+        (tmp_path / "group/memory.events").write_text("max 9\noom 1\noom_kill 2\noom_group_kill 1\n")
+        (tmp_path / "group/memory.events.local").write_text(f"max 9\noom {own}\noom_kill 2\n")
         assert group.exceeded() == exceeded
 
 
@@ -110,36 +111,59 @@ def group_of_version_2() -> Iterator[tuple[Path, str]]:
     pytest.skip("this process may make no groups of version 2 with a controller")
 
 
-# Beside another process of its group, and alone in it.
+# Beside another process of its group, and alone in it but for its own children. Only the memory controller has
+# the files of a limit.
 DELEGATES = """
 import os, subprocess, sys
 from pathlib import Path
-from jslds_bench.processes.control_group import _delegated
+from jslds_bench.processes import child, control_group as module
 own, controller = Path(sys.argv[1]), sys.argv[2]
 here = str(os.getpid())
 (own / "cgroup.procs").write_text(here)
 other = subprocess.Popen(["sleep", "60"])
 try:
-    _delegated(own, controller)
+    module._delegated(own, controller)
 except OSError:
     assert here in (own / "cgroup.procs").read_text().split()
     assert not [file for file in own.iterdir() if file.is_dir()]
     print("refused")
 other.kill()
 other.wait()
-assert _delegated(own, controller) == own
+module._VERSIONS["cgroup2"].limits.clear()
+child.control_group = lambda most: module.control_group(most, controller)
+workers = [child.Child("json", {}, {}, most=10**9) for _ in range(2)]
+for worker in workers:
+    assert worker._group._folder.parent == own
+    worker.kill()
+    assert not worker._group._folder.exists()
 assert controller in (own / "cgroup.subtree_control").read_text().split()
 inside = own / f"jslds-bench-{here}-runner"
 assert (inside / "cgroup.procs").read_text().split() == [here]
-assert _delegated(inside, controller) == own
 print("given")
 """
 
 
-def test_version_2_gives_a_controller_to_groups_where_nobody_else_is_in_it():
+def test_version_2_gives_a_controller_to_groups_of_workers_where_nobody_else_is_in_it():
     with group_of_version_2() as (own, controller):
         command = [sys.executable, "-c", DELEGATES, str(own), controller]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         module._sweep(own)
         assert not [file for file in own.iterdir() if file.is_dir()]
     assert done.stdout.split() == ["refused", "given"], done.stderr
+
+
+def test_odd_names_among_mounts_are_no_matter(monkeypatch):
+    lines = {
+        "/proc/self/cgroup": ["7:cpu,memory:/a b", "1:name=systemd:/", "0::/c"],
+        "/proc/self/mountinfo": [
+            "22 1 0:5 / / rw - tmpfs  rw",
+            "23 1 0:6 / /m\udcff rw shared:1 - cgroup cgroup rw,memory",
+            "24 1 0:7 /elsewhere /u rw - cgroup2 cgroup2 rw",
+            "25 1 0:7 / /v rw - cgroup2  rw,nsdelegate",
+        ],
+    }
+    monkeypatch.setattr(module, "_lines", lines.__getitem__)
+    assert module._own_groups("memory") == [
+        ("cgroup", Path("/m\udcff/a b")),
+        ("cgroup2", Path("/v/c")),
+    ]

@@ -167,16 +167,26 @@ def test_without_control_groups_memory_is_watched(tmp_path, monkeypatch):
 
 
 @control_groups
-@pytest.mark.parametrize("watched", [True, False])
-def test_in_a_control_group_what_has_a_session_of_its_own_is_counted_too(watched, tmp_path, monkeypatch):
-    if not watched:
-        monkeypatch.setattr(child.Child, "memory", lambda self: 0)
-    suite = suite_file(tmp_path, '"hider"', '"persistence"')
+def test_in_a_control_group_the_job_whose_child_takes_too_much_is_to_blame_and_no_other(tmp_path):
+    suite = suite_file(tmp_path, '"hider"', '"slow"', '"persistence"')
     result, records, _ = run(suite, tmp_path / "run", workers=1, memory=2)
-    assert records["hider"].reason.startswith("stopped at 2." if watched else "stopped at 2.00 GB")
-    assert records["hider"].reason.endswith(" GB of memory (--memory 2)")
+    assert records["hider"].reason == "stopped at 2.00 GB of memory (--memory 2)"
     assert "attempts" not in records["hider"].detail
-    assert (result.n_ok, result.n_failed) == (1, 1)
+    assert {name: record.status for name, record in records.items()} == {
+        "hider": "failed",
+        "slow": "ok",
+        "persistence": "ok",
+    }
+    assert (result.n_ok, result.n_failed) == (2, 1)
+
+
+@control_groups
+def test_what_the_kernel_ends_while_its_job_goes_on_ends_the_job(tmp_path):
+    suite = suite_file(tmp_path, '"hider"\nthen = 60.0')
+    start = time.monotonic()
+    _, records, _ = run(suite, tmp_path / "run", workers=1, memory=2)
+    assert records["hider"].reason == "stopped at 2.00 GB of memory (--memory 2)"
+    assert time.monotonic() - start < 60
 
 
 def test_an_unlucky_job_is_tried_once_more_and_its_record_says_so(tmp_path):

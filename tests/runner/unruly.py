@@ -102,12 +102,14 @@ class Greedy(Persistence):
 @MODELS.register("hider")
 @dataclasses.dataclass(frozen=True)
 class Hider(Persistence):
-    """What takes too much is of a session of its own."""
+    """What takes too much is of a session of its own, and it goes on without it for `then` seconds."""
+
+    then: float = 0.0
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         takes = "import time; held = b'1' * 3 * 10**9; time.sleep(600)"
         subprocess.run([sys.executable, "-c", takes], start_new_session=True, check=False)
-        time.sleep(5)  # the kernel may have ended that process alone
+        time.sleep(self.then)
         return super().fit(*args, **kwargs)
 
 
