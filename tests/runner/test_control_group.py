@@ -111,8 +111,8 @@ def group_of_version_2() -> Iterator[tuple[Path, str]]:
     pytest.skip("this process may make no groups of version 2 with a controller")
 
 
-# Beside another process of its group, and alone in it but for its own children. Only the memory controller has
-# the files of a limit.
+# Beside another process of its group, and alone in it but for its own children. Only the memory controller
+# has the files of a limit.
 DELEGATES = """
 import os, subprocess, sys
 from pathlib import Path
