@@ -218,7 +218,8 @@ def test_a_run_prints_its_table_plainly_where_there_is_no_terminal(finished):
     assert "persistence" in done.stdout
     assert done.stdout.splitlines()[-1] == f"report: {out / 'index.html'}"
     assert (out / "index.html").stat().st_size > 1000
-    lines = done.stderr.splitlines()
+    # Of figures it is told where they take seconds.
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("drawing figures | ")]
     assert lines[0] == "odd, to out: 1 job"
     assert lines[-1].startswith("[1/1] ok nbit_memory · random · persistence · seed 0 (")
     assert not {"\x1b", "\r"} & set(done.stdout + done.stderr)
