@@ -69,10 +69,15 @@ def test_what_is_killed_since_a_group_around_it_has_no_more_took_not_too_much():
 @control_groups
 def test_what_a_process_that_was_killed_left_is_removed_by_the_next():
     code = (
-        "from jslds_bench.processes.control_group import control_group; print(control_group(10**9)._folder)"
+        "from jslds_bench.processes.control_group import control_group; "
+        "print(control_group(10**9)._folder, flush=True); input()"
     )
-    left = Path(subprocess.check_output([sys.executable, "-c", code], text=True).strip())
+    pipe = subprocess.PIPE
+    maker = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True)
+    left = Path(maker.stdout.readline().strip())
     (left / "inner").mkdir()
+    maker.kill()
+    maker.communicate()
     group = control_group(10**9)
     assert not left.exists()
     group.remove()
