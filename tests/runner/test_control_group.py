@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import subprocess
 import sys
@@ -94,26 +93,23 @@ def test_version_2_is_told_to_end_all_of_a_group_and_not_to_swap(tmp_path):
         assert group.exceeded() == exceeded
 
 
-@contextlib.contextmanager
-def group_of_version_2() -> Iterator[tuple[Path, str]]:
+@pytest.fixture
+def version_2() -> Iterator[tuple[Path, str]]:
     """An empty group, and a controller that it may give to those in it."""
-    found = [folder for kind, folder in module._own_groups("") if kind == "cgroup2"]
-    with contextlib.suppress(OSError, IndexError):
-        (above,) = found
+    try:
+        (above,) = (folder for kind, folder in module._own_groups("") if kind == "cgroup2")
         controller, *_ = (above / "cgroup.controllers").read_text().split()
         switch = above / "cgroup.subtree_control"
         given = controller in switch.read_text().split()
         switch.write_text(f"+{controller}")
         own = above / f"test-{secrets.token_hex(4)}"
         own.mkdir()
-        try:
-            yield own, controller
-        finally:
-            own.rmdir()
-            if not given:
-                switch.write_text(f"-{controller}")
-        return
-    pytest.skip("this process may make no groups of version 2 with a controller")
+    except (OSError, ValueError) as error:
+        pytest.skip(f"this process may make no groups of version 2 with a controller: {error}")
+    yield own, controller
+    own.rmdir()
+    if not given:
+        switch.write_text(f"-{controller}")
 
 
 # Beside another process of its group, and alone in it but for its own children. Only the memory controller
@@ -148,12 +144,12 @@ print("given")
 """
 
 
-def test_version_2_gives_a_controller_to_groups_of_workers_where_nobody_else_is_in_it():
-    with group_of_version_2() as (own, controller):
-        command = [sys.executable, "-c", DELEGATES, str(own), controller]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        module._sweep(own)
-        assert not [file for file in own.iterdir() if file.is_dir()]
+def test_version_2_gives_a_controller_to_groups_of_workers_where_nobody_else_is_in_it(version_2):
+    own, controller = version_2
+    command = [sys.executable, "-c", DELEGATES, str(own), controller]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    module._sweep(own)
+    assert not [file for file in own.iterdir() if file.is_dir()]
     assert done.stdout.split() == ["refused", "given"], done.stderr
 
 
