@@ -286,13 +286,14 @@ def test_a_cell_that_is_described_as_stages_trains_faster_than_by_plain_autodiff
     assert plain >= 1.3 * fast
 
 
-def test_the_fixed_point_search_is_ten_times_faster_than_the_papers_and_no_worse():
-    task = TASKS.make("context_integration", {})
+@pytest.mark.parametrize("name", ["nbit_memory", "context_integration"])
+def test_the_fixed_point_search_is_twenty_times_faster_than_the_papers_and_no_worse(name):
+    task = TASKS.make(name, {})
     network = NETWORKS.make("standard", {}).build(task, purpose_key(0, "network"))
     u_star = task.expansion_inputs()[0]
     states = visited_states(network, draw_trials(task, 0, "fit", 512), u_star, 64)
     candidates = states + 0.01 * np.asarray(jax.random.normal(jax.random.key(0), states.shape))
-    assert candidates.shape == (1600, 128)
+    assert candidates.shape == (1600, task.setup.n_state)
 
     def seconds(search) -> tuple[float, object]:
         search()  # compiles
@@ -303,8 +304,8 @@ def test_the_fixed_point_search_is_ten_times_faster_than_the_papers_and_no_worse
     paper, (_, paper_q) = seconds(lambda: adam_descend(network, candidates, u_star))
     ours, found = seconds(lambda: locate(network.cell, network.params, candidates, u_star))
     print(
-        f"1,600 candidates, N = 128: Adam {paper:.2f} s, median q {np.median(paper_q):.2g}; "
+        f"{name}, 1,600 candidates: Adam {paper:.2f} s, median q {np.median(paper_q):.2g}; "
         f"ours {ours:.2f} s, median q {np.median(found.candidate_q):.2g}; ratio {paper / ours:.1f}"
     )
     assert np.median(found.candidate_q) <= np.median(paper_q)
-    assert paper / ours >= 10
+    assert paper / ours >= 20

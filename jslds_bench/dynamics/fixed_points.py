@@ -47,18 +47,25 @@ class SearchSettings:
     converge_steps: int = 16
 
 
-class _Slots(NamedTuple):
-    """The candidates under way, one per slot."""
+class _Settling(NamedTuple):
+    """Candidates on their way across the flow."""
 
     h: jax.Array  # [S, N]
     damping: jax.Array  # [S]
-    age: jax.Array  # [S], iterations so far
-    which: jax.Array  # [S], which candidate; P where the slot is empty
 
 
-_N_SLOTS = 256
+class _Converging(NamedTuple):
+    """Settled points on their way to a minimum of q."""
+
+    h: jax.Array  # [S, N]
+    best: jax.Array  # [S, N], the point of least q so far
+    best_q: jax.Array  # [S]
+
+
+_SETTLING_SLOTS, _CONVERGING_SLOTS = 256, 32
 _CG_STEPS = 15
 _AT_ONCE, _ROUNDING = 256, 1e-14  # of `groups_within`: points compared with all others; of squared distances
+_SHIFT = 1e-6  # of eigenvalues while converging
 _FLOOR = 1e-4  # of the damping while settling: singular values of J under its root hardly move
 
 
@@ -85,8 +92,10 @@ def _conjugate_gradients(normal: Any, rhs: jax.Array, relative: jax.Array) -> ja
     return jax.lax.while_loop(unfinished, step, start)[0]
 
 
-def _gauss_newton(residual: Any, slots: _Slots, stride: jax.Array) -> tuple[_Slots, jax.Array, jax.Array]:
-    """One step d of every slot, (JᵀJ + μI) d = −Jᵀg with J = ∂F/∂h − I; also q and who is done.
+def _gauss_newton(
+    residual: Any, slots: _Settling, stride: jax.Array
+) -> tuple[_Settling, tuple[jax.Array, jax.Array], jax.Array]:
+    """One step d of every slot, (JᵀJ + μI) d = −Jᵀg with J = ∂F/∂h − I; where it leads, q there, who is done.
 
     J is applied, never formed, so that all slots share the network's matrices in one product. Per slot μ
     falls by 10 on success, down to the floor, and grows by 10 on failure.
@@ -103,7 +112,7 @@ def _gauss_newton(residual: Any, slots: _Slots, stride: jax.Array) -> tuple[_Slo
     least = slots.damping <= _FLOOR
     damping = jnp.where(better, jnp.maximum(slots.damping / 10, _FLOOR), slots.damping * 10)
     stalled = (better & least & short & (q_next > 0.5 * q)) | (damping > 1e3)
-    return slots._replace(h=h, damping=damping, age=slots.age + 1), q_next, stalled | (q_next <= 1e-12)
+    return _Settling(h, damping), (h, q_next), stalled | (q_next <= 1e-12)
 
 
 def _accepted(
@@ -117,6 +126,43 @@ def _accepted(
     return jnp.where(better[:, None], trial, h), jnp.where(better, q_trial, q), better, length < stride
 
 
+def _through_slots(
+    begin: Any, advance: Any, starts: jax.Array, n_starts: jax.Array, n_slots: int, max_steps: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Where each of the first `n_starts` starts ends, and its q.
+
+    A fixed number of slots works through the starts; each that is done makes room for the next, so that one
+    slow candidate does not hold up the rest.
+
+    Args:
+        begin: of starts, what their slots hold.
+        advance: of slots, what they hold a step later, where they would end, with which q, and who is done.
+    """
+
+    def fill(index: jax.Array) -> tuple[Any, jax.Array, jax.Array]:
+        return begin(starts[jnp.minimum(index, n_starts - 1)]), jnp.zeros(index.shape, int), index
+
+    def body(carry: Any) -> Any:
+        (held, age, which), next_index, ends, qs = carry
+        held, (end, q), done = advance(held)
+        done = done | (age + 1 >= max_steps) | (which >= n_starts)
+        target = jnp.where(done & (which < n_starts), which, starts.shape[0])
+        ends, qs = ends.at[target].set(end, mode="drop"), qs.at[target].set(q, mode="drop")
+        fresh = fill(jnp.minimum(next_index + jnp.cumsum(done) - 1, n_starts))
+        slots = jax.tree.map(
+            lambda new, old: jnp.where(done.reshape(-1, *[1] * (new.ndim - 1)), new, old),
+            fresh,
+            (held, age + 1, which),
+        )
+        return slots, next_index + jnp.sum(done), ends, qs
+
+    n_slots = min(n_slots, starts.shape[0])
+    nowhere = jnp.full(starts.shape[0], jnp.inf, starts.dtype)
+    start = fill(jnp.arange(n_slots)), jnp.array(n_slots), starts, nowhere
+    *_, ends, qs = jax.lax.while_loop(lambda carry: jnp.any(carry[0][2] < n_starts), body, start)
+    return ends, qs
+
+
 @partial(jax.jit, static_argnames=("cell",))
 def _settle(
     cell: Cell,
@@ -127,42 +173,16 @@ def _settle(
     stride: jax.Array,
     max_steps: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """Where each of the first `n_starts` starts settles, and its q.
-
-    A fixed number of slots works through the starts; each that is done makes room for the next, so that one
-    slow candidate does not hold up the rest.
-    """
-
-    def fill(index: jax.Array) -> _Slots:
-        h = starts[jnp.minimum(index, n_starts - 1)]
-        new = jnp.full(index.shape, 1e-1, starts.dtype)
-        return _Slots(h, new, jnp.zeros(index.shape, int), index)
+    """Where each of the first `n_starts` starts settles, and its q."""
 
     def residual(h: jax.Array) -> jax.Array:
         return cell.step(params, h, u_star) - h
 
-    def body(carry: Any) -> Any:
-        slots, next_index, ends, qs = carry
-        slots, q, done = _gauss_newton(residual, slots, stride)
-        done = done | (slots.age >= max_steps) | (slots.which >= n_starts)
-        target = jnp.where(done & (slots.which < n_starts), slots.which, starts.shape[0])
-        ends = ends.at[target].set(slots.h, mode="drop")
-        qs = qs.at[target].set(q, mode="drop")
-        fresh = fill(jnp.minimum(next_index + jnp.cumsum(done) - 1, n_starts))
-        slots = jax.tree.map(
-            lambda new, old: jnp.where(done.reshape(-1, *[1] * (new.ndim - 1)), new, old), fresh, slots
-        )
-        return slots, next_index + jnp.sum(done), ends, qs
-
-    n_slots = min(_N_SLOTS, starts.shape[0])
-    start = (
-        fill(jnp.arange(n_slots)),
-        jnp.array(n_slots),
-        starts,
-        jnp.full(starts.shape[0], jnp.inf, starts.dtype),
+    return _through_slots(
+        lambda h: _Settling(h, jnp.full(h.shape[:1], 1e-1, h.dtype)),
+        lambda slots: _gauss_newton(residual, slots, stride),
+        *(starts, n_starts, _SETTLING_SLOTS, max_steps),
     )
-    *_, ends, qs = jax.lax.while_loop(lambda carry: jnp.any(carry[0].which < n_starts), body, start)
-    return ends, qs
 
 
 def search_starts(network: Network, states: Float[Any, "P N"], u_star: Float[Any, " U"]) -> Float[Any, "M N"]:
@@ -279,32 +299,32 @@ def _converge(
 ) -> tuple[jax.Array, jax.Array]:
     """The point of least q on the Newton path of each of the first `n_starts` starts, and q there.
 
-    Steps solve (JᵀJ + εI) d = −Jᵀg, cut to the stride, and are taken whether or not q falls: along a curved
-    valley of slow points a path that must descend creeps, while this one leaves the floor and falls back on
-    it further down. Where there is no fixed point to fall into, the best point is near the start.
+    Steps solve (J − εI) d = −g, which is Newton's but for what would take the flow ḣ = F(h) − h longer than
+    1/ε = 10⁶ steps. They are cut to the stride, and taken whether or not q falls: along a curved valley of
+    slow points a path that must descend creeps, while this one leaves the floor and falls back on it further
+    down. Where there is no fixed point to fall into, the best point is near the start.
+
+    Reference: Kelley and Keyes (1998), pseudo-transient continuation.
     """
-    eye = jnp.eye(starts.shape[1], dtype=starts.dtype)
+    shifted = (1 + _SHIFT) * jnp.eye(starts.shape[1], dtype=starts.dtype)
 
     def residual(h: jax.Array) -> jax.Array:
         return cell.step(params, h, u_star) - h
 
-    def body(carry: Any) -> Any:
-        h, best, best_q, k = carry
-        j = jax.vmap(lambda x: recurrent_jacobian(cell, params, x, u_star))(h) - eye
-        normal = jnp.einsum("pji,pjk->pik", j, j) + 1e-12 * eye
-        d = -jnp.linalg.solve(normal, jnp.einsum("pji,pj->pi", j, residual(h))[..., None])[..., 0]
-        length = jnp.sqrt(jnp.sum(d**2, axis=-1))
-        h = h + d * jnp.minimum(1, stride / jnp.maximum(length, 1e-30))[:, None]
-        q = 0.5 * jnp.sum(residual(h) ** 2, axis=-1)
-        better = q < best_q
-        return h, jnp.where(better[:, None], h, best), jnp.where(better, q, best_q), k + 1
+    def begin(h: jax.Array) -> _Converging:
+        return _Converging(h, h, 0.5 * jnp.sum(residual(h) ** 2, axis=-1))
 
-    q = 0.5 * jnp.sum(residual(starts) ** 2, axis=-1)
-    real = jnp.arange(len(q)) < n_starts
-    _, h, q, _ = jax.lax.while_loop(
-        lambda c: (c[3] < max_steps) & jnp.any(real & (c[2] > 1e-24)), body, (starts, starts, q, 0)
-    )
-    return h, q
+    def advance(slots: _Converging) -> tuple[_Converging, tuple[jax.Array, jax.Array], jax.Array]:
+        j = jax.vmap(lambda x: recurrent_jacobian(cell, params, x, u_star))(slots.h) - shifted
+        d = -jnp.linalg.solve(j, residual(slots.h)[..., None])[..., 0]
+        length = jnp.sqrt(jnp.sum(d**2, axis=-1))
+        h = slots.h + d * jnp.minimum(1, stride / jnp.maximum(length, 1e-30))[:, None]
+        q = 0.5 * jnp.sum(residual(h) ** 2, axis=-1)
+        better = q < slots.best_q
+        best, best_q = jnp.where(better[:, None], h, slots.best), jnp.where(better, q, slots.best_q)
+        return _Converging(h, best, best_q), (best, best_q), best_q <= 1e-24
+
+    return _through_slots(begin, advance, starts, n_starts, _CONVERGING_SLOTS, max_steps)
 
 
 def rms_radius(points: Float[Any, "P N"]) -> float:
