@@ -140,24 +140,29 @@ def expansion(cell, theta, h_star, u_star, h, u, zeroth):
     )
 
 
-def expansion_network(cell, theta, phi, a, u, u_star):
-    """e*_t = E(a_{t−1}; φ), eq. 6: each layer x ← tanh(x + W x + b), or with V(u − u*) in it, or F(x, u*)."""
+def expansion_network(cell, theta, phi, a, u, u_star, units=None):
+    """e*_t = E(a_{t−1}; φ), eq. 6: each layer x ← tanh(x + W x + b), or with V(u − u*) in it, or F(x, u*).
+
+    With units s: x ← s tanh(x/s + W x/s + b).
+    """
+    s = 1.0 if units is None else units
     for layer in phi:
         if not layer:
             a = update(cell, theta, a, u_star)
             continue
         w, b, v = layer
-        a = np.tanh(a + w.T @ a + b + (0.0 if v is None else v.T @ (u - u_star)))
+        x = a / s
+        a = s * np.tanh(x + w.T @ x + b + (0.0 if v is None else v.T @ (u - u_star)))
     return a
 
 
-def run(cell, theta, phi, h_0, inputs, u_star):
+def run(cell, theta, phi, h_0, inputs, u_star, units=None):
     """Network (eq. 3, left) and JSLDS (eqs. 5 and 6), each from h_0 on its own states, one trial."""
     out = Trajectory([], [], [], [])
     h = a = h_0
     for u in inputs:
         h = update(cell, theta, h, u)
-        e = expansion_network(cell, theta, phi, a, u, u_star)
+        e = expansion_network(cell, theta, phi, a, u, u_star, units)
         a = expansion(cell, theta, e, u_star, a, u, "point")
         for rows, row in zip(out, (h, a, e, update(cell, theta, e, u_star)), strict=True):
             rows.append(row)
@@ -184,7 +189,7 @@ def squared_norm(*arrays):
     return sum(np.sum(x**2) for x in arrays)
 
 
-def co_training_terms(cell, theta, phi, h_0, readout, trials):
+def co_training_terms(cell, theta, phi, h_0, readout, trials, units=None):
     """L_RNN, L_JSLDS, R_e and R_a, the sums of eqs. 7 and 8 divided by trials × steps × units."""
     inputs, targets, mask, u_star = trials
     n_trials, n_steps = inputs.shape[:2]
@@ -192,7 +197,7 @@ def co_training_terms(cell, theta, phi, h_0, readout, trials):
     states = n_trials * n_steps * h_0.shape[0]
     rnn = jslds = r_e = r_a = 0.0
     for i in range(n_trials):
-        trajectory = run(cell, theta, phi, h_0, inputs[i], u_star[i])
+        trajectory = run(cell, theta, phi, h_0, inputs[i], u_star[i], units)
         rnn += task_loss(readout, trajectory.h, targets[i], mask)
         jslds += task_loss(readout, trajectory.a, targets[i], mask)
         r_e += fixed_point_regularizer(trajectory)
@@ -200,9 +205,9 @@ def co_training_terms(cell, theta, phi, h_0, readout, trials):
     return {"rnn": rnn / scored, "jslds": jslds / scored, "e": r_e / states, "a": r_a / states}
 
 
-def co_training_loss(cell, weights, theta, phi, h_0, readout, trials):
+def co_training_loss(cell, weights, theta, phi, h_0, readout, trials, units=None):
     """Eq. 9 with the l2 term of the authors' code."""
-    terms = co_training_terms(cell, theta, phi, h_0, readout, trials)
+    terms = co_training_terms(cell, theta, phi, h_0, readout, trials, units)
     lambdas = {"rnn": weights.rnn, "jslds": weights.jslds, "e": weights.e, "a": weights.a}
     l2 = weights.l2 * squared_norm(
         *(x for affine in theta for x in affine), *(x for layer in phi for x in layer if x is not None)

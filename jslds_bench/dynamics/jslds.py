@@ -60,20 +60,25 @@ def expansion_point(
     a: Float[Array, "*batch N"],
     away: Float[Array, "*batch U"] | None = None,
     rest: Callable[[Float[Array, "*batch N"]], Float[Array, "*batch N"]] | None = None,
+    units: Float[Array, ""] | None = None,
 ) -> Float[Array, "*batch N"]:
     """e* = E(a; φ): layers of x ← tanh(x + x W + b) (eq. 6, in the residual form of the paper's code).
 
     Two kinds of layers go beyond the paper. One with V adds (u − u*) V, where `away` is u − u*, or 0 if left
     out: an E that sees the input. A `NetworkStep` is x ← F(x, u*), which is `rest`: where points attract, a
     step of the network brings e* nearer to one.
+
+    The paper's networks have states within ±1, where tanh reaches. For others layers are in `units` s of the
+    state, x ← s tanh((x + x W)/s + b).
     """
+    s = 1.0 if units is None else units
     for layer in phi:
         if isinstance(layer, NetworkStep):
             assert rest is not None, "E has steps of the network, and needs F(·, u*)"
             a = rest(a)
             continue
-        z = a + a @ layer.w + layer.b
-        a = jnp.tanh(z if layer.v is None or away is None else z + away @ layer.v)
+        z = (a + a @ layer.w) / s + layer.b
+        a = s * jnp.tanh(z if layer.v is None or away is None else z + away @ layer.v)
     return a
 
 
@@ -84,12 +89,13 @@ def jslds_step(
     a: Float[Array, " N"],
     u: Float[Array, " U"],
     u_star: Float[Array, " U"],
+    units: Float[Array, ""] | None = None,
 ) -> Float[Array, " N"]:
     """a_t = e* + ∂F/∂h (a_{t−1} − e*) + ∂F/∂u (u_t − u*), both derivatives at (e*, u*), e* = E(a_{t−1}).
 
     One Jacobian-vector product; no Jacobian is formed. Reference: Smith et al. (2021), eqs. 5–6.
     """
-    e = expansion_point(phi, a, u - u_star, lambda x: cell.step(params, x, u_star))
+    e = expansion_point(phi, a, u - u_star, lambda x: cell.step(params, x, u_star), units)
     return expansion_step(cell, params, e, u_star, a, u, "point")
 
 
@@ -112,7 +118,7 @@ def _co_step(cell: Cell, layers: tuple[Literal["state", "input", "network"], ...
     """
 
     def step(matmul: MatMul, consts: Any, carry: Any, u: Any) -> tuple[Any, Any]:
-        (from_star, biases, layer_biases), (h, a) = consts, carry
+        (from_star, biases, layer_biases, units), (h, a) = consts, carry
         from_u = project(matmul, u, biases)
         e = a
         for i, kind in enumerate(layers):
@@ -121,6 +127,7 @@ def _co_step(cell: Cell, layers: tuple[Literal["state", "input", "network"], ...
                 continue
             add = matmul(f"x{i}", u, layer_biases[i]) if kind == "input" else layer_biases[i]
             e = matmul(f"e{i}", e, add, TANH)
+            e = e if units is None else units * e
         tangent = a - e
         zs: list[jax.Array] = []
         dzs: list[jax.Array] = []
@@ -149,18 +156,25 @@ def co_rollout(
     h0: Float[Array, "B N"],
     inputs: Float[Array, "B T U"],
     u_star: Float[Array, "B U"],
+    units: Float[Array, ""] | None = None,
 ) -> CoStates:
     """Network (eq. 3, left) and JSLDS (eqs. 5–6), each from h_0 on its own states; the co-training path.
 
     Fast in value and gradient: agrees with ``jslds_step`` and ``cell.step`` under `lax.scan` to float32
     rounding.
     """
-    weights, consts = _co_arguments(cell, params, phi, u_star)
+    weights, consts = _co_arguments(cell, params, phi, u_star, units)
     _, out = tape_scan(_co_step(cell, _layers(phi)), weights, consts, (h0, h0), jnp.swapaxes(inputs, 0, 1))
     return CoStates(*(jnp.swapaxes(x, 0, 1) for x in out))
 
 
-def _co_arguments(cell: Cell, params: CellParams, phi: ExpansionParams, u_star: Float[Array, "B U"]) -> Any:
+def _co_arguments(
+    cell: Cell,
+    params: CellParams,
+    phi: ExpansionParams,
+    u_star: Float[Array, "B U"],
+    units: Float[Array, ""] | None,
+) -> Any:
     """Weights and constants of `_co_step`."""
     weights, biases = cell_weights(cell, params), cell_biases(cell, params, len(u_star))
     from_star = {name: u_star @ weights[name] + x if name in weights else x for name, x in biases.items()}
@@ -173,7 +187,9 @@ def _co_arguments(cell: Cell, params: CellParams, phi: ExpansionParams, u_star: 
         - (0.0 if layer.v is None else u_star @ layer.v)
         for i, layer in own.items()
     }
-    return weights | layers, (from_star, biases, layer_biases)
+    if units is not None:
+        layers = {name: w / units if name.startswith("e") else w for name, w in layers.items()}
+    return weights | layers, (from_star, biases, layer_biases, units)
 
 
 class CoErrors(NamedTuple):
@@ -199,13 +215,14 @@ def co_errors(
     h0: Float[Array, "B N"],
     trials: Trials,
     noise: Float[Array, "B T N"] | None = None,
+    units: Float[Array, ""] | None = None,
 ) -> CoErrors:
     """The squares of `co_rollout`'s states, summed where they arise: no state is kept for it.
 
     `noise` is added to the states of both after each step: so that a − h is what linearising costs.
     """
     inner = _co_step(cell, _layers(phi))
-    weights, consts = _co_arguments(cell, params, phi, trials.u_star)
+    weights, consts = _co_arguments(cell, params, phi, trials.u_star, units)
 
     def step(matmul: MatMul, consts: Any, carry: Any, x: Any) -> tuple[Any, Any]:
         u, target, added = x

@@ -38,12 +38,16 @@ Draw = Callable[..., Any]
 
 
 class Parameters(NamedTuple):
-    """Everything that training may change: θ (cell), h_0, the readout, and φ where there is an E."""
+    """Everything that training may change: θ (cell), h_0, the readout, and φ where there is an E.
+
+    `units`, those of E's points where they are not 1, are given, and go with networks that stay as they are.
+    """
 
     theta: CellParams
     h0: Float[Array, " N"]
     readout: Readout
     phi: ExpansionParams | None
+    units: Float[Array, ""] | None = None
 
 
 class Noisy(NamedTuple):
@@ -109,7 +113,7 @@ def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) 
         assert p.phi is not None
         trials, noise = _of(data)
         h0 = _start(p.h0, trials)
-        errors = co_errors(cell, p.theta, p.phi, p.readout, h0, trials, noise)
+        errors = co_errors(cell, p.theta, p.phi, p.readout, h0, trials, noise, p.units)
         (n_trials, n_steps, n_outputs), n_state = trials.targets.shape, len(p.h0)
         scored = trials.mask / (jnp.sum(trials.mask) * n_trials * n_outputs)
         each = 1 / (n_trials * n_steps * n_state)

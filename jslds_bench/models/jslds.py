@@ -23,6 +23,7 @@ from jslds_bench.dynamics.once import once
 from jslds_bench.dynamics.training import Parameters, Recipe, RecipeName, expansion_loss, make_recipe, train
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import UsageError
+from jslds_bench.models._shared.states import fit_states
 from jslds_bench.types.core import (
     Carry,
     Cell,
@@ -40,11 +41,12 @@ from jslds_bench.types.networks import LossWeights, Task
 
 FAST_STEPS = 2_000
 """Of E by itself, with the network frozen."""
+_REACH = 1.5  # of E's points, in greatest entries of the states
 
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["params", "phi"],
+    data_fields=["params", "phi", "units"],
     meta_fields=["cell", "expand_input"],
     # Not what it steps with: so that it compiles the same, whatever numbers of e* it has.
     drop_fields=["u_stars", "expansions", "trained"],
@@ -60,6 +62,7 @@ class JacobianSwitching:
     expand_input: ExpandInput
     params: CellParams
     phi: ExpansionParams
+    units: jax.Array | None = None  # of E's points; None: 1
     u_stars: Any = None  # [K, U]
     expansions: tuple[jax.Array, ...] = ()  # distinct e* of the fit's trials, [P_k, N] for each u*
     trained: tuple[tuple[str, int], ...] = ()  # of E on a frozen network: what `fitted_to` answers
@@ -75,7 +78,7 @@ class JacobianSwitching:
     def expansion(self, h: Any, u: Any, u_star: Any) -> Any:
         """e*."""
         rest = partial(self.cell.step, self.params, u=u_star)
-        return expansion_point(self.phi, h, u - u_star, rest)
+        return expansion_point(self.phi, h, u - u_star, rest, self.units)
 
     def about(self, u: Any, u_star: Any) -> tuple[Any, Literal["value", "point"]]:
         """The input that is expanded about, and the constant term there: e* rests under u* alone."""
@@ -102,7 +105,13 @@ class JacobianSwitching:
 class JSLDS:
     """JSLDS: on a co-trained network its own expansion network; on any other a newly trained one.
 
-    On a frozen network E alone is trained, with λ_JSLDS, λ_e and λ_a of eq. 9, and θ stays as it is.
+    On a frozen network E alone is trained, with λ_JSLDS, λ_e and λ_a of eq. 9, and θ stays as it is. Where
+    its states go beyond ±1, as those of the paper's networks never do, E works in units of 1.5 times their
+    greatest entry: its last layer is a tanh, and would reach no further than 1.
+
+    About u* itself, u* enters a_t by e* and by the Jacobians at (e*, u*) alone. Where a cell takes inputs
+    linearly and E sees the state alone, neither depends on it, and trials that differ in their u* get one
+    and the same a: `refine` has E see u*.
 
     Attributes:
         recipe: training recipe of E on a frozen network.
@@ -140,12 +149,13 @@ class JSLDS:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> JacobianSwitching:
-        phi, trained = network.expansion, {}
+        phi, units, trained = network.expansion, None, {}
         if phi is None or self.expansion not in (None, _sees(phi)) or self.refine not in (None, refined(phi)):
-            phi, recipe = self._train_expansion(task, network, key, progress)
+            units = _units(network, trials) if phi is None else None
+            phi, recipe = self._train_expansion(task, network, units, key, progress)
             trained = {"steps": recipe.n_steps, "trials_drawn": recipe.n_steps * recipe.batch}
         h0 = jnp.broadcast_to(network.h0, (trials.inputs.shape[0], network.n_state))
-        states = _co_rollout(network.cell, network.params, phi, h0, trials.inputs, trials.u_star)
+        states = _co_rollout(network.cell, network.params, phi, h0, trials.inputs, trials.u_star, units)
         e, radius = np.asarray(states.e), rms_radius(np.asarray(states.h).reshape(-1, network.n_state))
         found = []
         u_stars = task.expansion_inputs()
@@ -158,6 +168,7 @@ class JSLDS:
             self.expand_input,
             network.params,
             phi,
+            units,
             u_stars,
             tuple(jnp.asarray(points) for points in found),
             tuple(trained.items()),
@@ -177,13 +188,13 @@ class JSLDS:
         return (first, *later, *[NetworkStep()] * steps)
 
     def _train_expansion(
-        self, task: Task, network: Network, key: jax.Array, progress: Progress
+        self, task: Task, network: Network, units: jax.Array | None, key: jax.Array, progress: Progress
     ) -> tuple[ExpansionParams, Recipe]:
         weights = task.setup.weights
         if self.weight_e is not None:
             weights = weights._replace(e=self.weight_e)
         n_steps = FAST_STEPS if self.n_steps is None and self.recipe == "fast" else self.n_steps
-        frozen = Parameters(network.params, network.h0, network.readout, self._start(network))
+        frozen = Parameters(network.params, network.h0, network.readout, self._start(network), units)
         settings = (task, self.recipe, n_steps, weights)
         # Variants differ in how they expand about e*: E is one.
         phi = once(
@@ -204,6 +215,12 @@ def _trained(
     recipe = make_recipe(name, task.setup, n_steps)
     loss, chosen = expansion_loss(cell, weights), jax.random.wrap_key_data(jnp.asarray(key))
     return train(loss, frozen.phi, task.sample, recipe, chosen, progress, frozen)[0]
+
+
+def _units(network: Network, trials: Trials) -> jax.Array | None:
+    """Those in which the visited states, and what lies about them, are within the reach of a tanh."""
+    greatest = np.abs(fit_states(network, trials)).max()
+    return None if greatest <= 1 else jnp.asarray(_REACH * greatest, jnp.float32)
 
 
 def _sees(phi: ExpansionParams) -> ExpansionSees:

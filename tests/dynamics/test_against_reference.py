@@ -32,7 +32,7 @@ cells = pytest.mark.parametrize("cell", CELLS)
 with_expansion = pytest.mark.parametrize(
     ("cell", "kind"),
     [*((cell, "state") for cell in CELLS)]
-    + [(cell, kind) for cell in ("vanilla", "gru") for kind in ("input", "refined")],
+    + [(cell, kind) for cell in ("vanilla", "gru", "al_rnn(p=2)") for kind in ("input", "refined", "units")],
     indirect=["kind"],
 )
 precisions = pytest.mark.parametrize("x64", [False, True], ids=["float32", "float64"])
@@ -40,14 +40,19 @@ precisions = pytest.mark.parametrize("x64", [False, True], ids=["float32", "floa
 
 @pytest.fixture
 def kind(request):
-    """Of E: it sees the state, the input too, or ends with two steps of the network."""
+    """Of E: it sees the state, the input too, ends with two steps of the network, or sees both in units."""
     return getattr(request, "param", "state")
+
+
+@pytest.fixture
+def units(kind):
+    return jnp.asarray(1.5, jnp.float32) if kind == "units" else None
 
 
 @pytest.fixture
 def network(cell, kind, size, make_network):
     _, _, n, u, o = size
-    made = make_network(cell, n, u, o, seed=n, sees_input=kind == "input")
+    made = make_network(cell, n, u, o, seed=n, sees_input=kind in ("input", "units"))
     if kind != "refined":
         return made
     return dataclasses.replace(made, expansion=(*made.expansion, NetworkStep(), NetworkStep()))
@@ -87,18 +92,18 @@ def assert_close(got, expected, x64):
 @with_expansion
 @cases
 @precisions
-def test_both_systems_follow_equations_3_5_and_6(cell, size, x64, network, trials):
-    theta, phi, h0, inputs, u_star = plain(
-        (network.params, network.expansion, network.h0, trials.inputs, trials.u_star)
+def test_both_systems_follow_equations_3_5_and_6(cell, size, x64, network, units, trials):
+    theta, phi, h0, inputs, u_star, s = plain(
+        (network.params, network.expansion, network.h0, trials.inputs, trials.u_star, units)
     )
-    runs = [reference.run(cell, theta, phi, h0, us, star) for us, star in zip(inputs, u_star, strict=True)]
+    runs = [reference.run(cell, theta, phi, h0, us, star, s) for us, star in zip(inputs, u_star, strict=True)]
     expected = [np.array(series) for series in zip(*runs, strict=True)]
     with precision(x64):
-        params, phi, h0, inputs, u_star = cast(
-            (network.params, network.expansion, network.h0, trials.inputs, trials.u_star), x64
+        params, phi, h0, inputs, u_star, s = cast(
+            (network.params, network.expansion, network.h0, trials.inputs, trials.u_star, units), x64
         )
         h0 = jnp.broadcast_to(h0, (len(inputs), len(h0)))
-        both = jax.jit(co_rollout, static_argnums=0)(network.cell, params, phi, h0, inputs, u_star)
+        both = jax.jit(co_rollout, static_argnums=0)(network.cell, params, phi, h0, inputs, u_star, s)
         alone = jax.jit(rollout, static_argnums=0)(network.cell, params, h0, inputs)
     assert_close(both, expected, x64)
     assert_close(alone, expected[0], x64)
@@ -107,11 +112,11 @@ def test_both_systems_follow_equations_3_5_and_6(cell, size, x64, network, trial
 @with_expansion
 @pytest.mark.parametrize("size", SIZES[1:], ids=["odd"])
 @precisions
-def test_one_step_and_the_expansions(cell, size, x64, network, trials):
+def test_one_step_and_the_expansions(cell, size, x64, network, units, trials):
     points = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5)), jnp.float32)
-    where = (network.params, network.expansion, points, trials.inputs[0, 0], trials.u_star[0])
-    theta, phi, (h, e), u, star = plain(where)
-    point = reference.expansion_network(cell, theta, phi, h, u, star)
+    where = (network.params, network.expansion, points, trials.inputs[0, 0], trials.u_star[0], units)
+    theta, phi, (h, e), u, star, s = plain(where)
+    point = reference.expansion_network(cell, theta, phi, h, u, star, s)
     value = reference.update(cell, theta, e, star)
     expected = (
         reference.update(cell, theta, h, u),
@@ -125,12 +130,12 @@ def test_one_step_and_the_expansions(cell, size, x64, network, trials):
         reference.input_jacobian(cell, theta, e, star),
     )
     with precision(x64):
-        params, phi, (h, e), u, star = cast(where, x64)
+        params, phi, (h, e), u, star, s = cast(where, x64)
         f = network.cell
         got = (
             f.step(params, h, u),
-            expansion_point(phi, h, u - star, lambda x: f.step(params, x, star)),
-            jslds_step(f, params, phi, h, u, star),
+            expansion_point(phi, h, u - star, lambda x: f.step(params, x, star), s),
+            jslds_step(f, params, phi, h, u, star, s),
             expansion_step(f, params, e, star, h, u, "value"),
             expansion_step(f, params, e, star, h, u, "point"),
         )
@@ -154,17 +159,19 @@ def assert_loss_and_gradient_agree(loss, slow, params, trials):
 
 @with_expansion
 @cases
-def test_the_co_training_loss_is_equation_9_in_value_and_gradient(cell, size, network, trials):
-    params = Parameters(network.params, network.h0, network.readout, network.expansion)
+def test_the_co_training_loss_is_equation_9_in_value_and_gradient(cell, size, network, units, trials):
+    params = Parameters(network.params, network.h0, network.readout, network.expansion, units)
     structure = jax.tree.structure(params)
 
     def slow(leaves):
         p = structure.unflatten(leaves)
-        return reference.co_training_loss(cell, WEIGHTS, p.theta, p.phi, p.h0, p.readout, plain(trials))
+        args = (p.theta, p.phi, p.h0, p.readout, plain(trials), p.units)
+        return reference.co_training_loss(cell, WEIGHTS, *args)
 
     terms = assert_loss_and_gradient_agree(co_training_loss(network.cell, WEIGHTS), slow, params, trials)
     p = plain(params)
-    expected = reference.co_training_terms(cell, p.theta, p.phi, p.h0, p.readout, plain(trials))
+    args = (p.theta, p.phi, p.h0, p.readout, plain(trials), p.units)
+    expected = reference.co_training_terms(cell, *args)
     assert terms.keys() == expected.keys()
     assert_close(terms, expected, x64=True)
 

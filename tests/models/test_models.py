@@ -110,6 +110,40 @@ def test_jslds_on_a_frozen_network_trains_its_expansion_alone(make_network):
     assert model.fitted_to() == {"steps": 3, "trials_drawn": 3 * make_recipe("paper", MEMORY.setup).batch}
 
 
+@pytest.mark.parametrize("far", [False, True])
+def test_the_points_of_a_jslds_reach_as_far_as_the_states_of_a_frozen_network(make_network, far):
+    """E is a tanh last, and ends at 1: it has units of its own where states go further, and nowhere else."""
+    network = make_network("al_rnn(p=2)", 6, MEMORY.n_inputs, MEMORY.n_outputs, n_layers=0)
+    network = dataclasses.replace(network, h0=jnp.full(6, 7.0 if far else 0.0))
+    params = jax.tree.map(lambda x: 0.1 * x, network.params)
+    network = dataclasses.replace(network, params=params)
+    model = fit(JSLDS(recipe="paper", n_steps=3), MEMORY, network)
+    if not far:
+        assert model.units is None
+        return
+    assert model.units == pytest.approx(1.5 * 7)
+    u, u_star = jnp.zeros(2), jnp.zeros(2)
+    e = model.local(network.h0, u, u_star).e
+    np.testing.assert_allclose(e, expansion_point(model.phi, network.h0, units=model.units), rtol=1e-6)
+    assert np.abs(e).min() > 1.5
+    np.testing.assert_allclose(
+        model.step((), network.h0, u, u_star)[1],
+        jslds_step(network.cell, network.params, model.phi, network.h0, u, u_star, model.units),
+        rtol=1e-5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "refine", "seen"), [("al_rnn(p=2)", 0, False), ("al_rnn(p=2)", 1, True), ("gru", 0, True)]
+)
+def test_a_jslds_of_a_cell_that_takes_inputs_linearly_does_not_know_u_star(make_network, cell, refine, seen):
+    network = make_network(cell, 6, MEMORY.n_inputs, MEMORY.n_outputs, n_layers=0)
+    model = fit(JSLDS(recipe="paper", n_steps=3, refine=refine), MEMORY, network)
+    h, away = jnp.linspace(-0.5, 0.5, 6), jnp.array([0.3, -0.2])
+    one, other = (model.step((), h, star + away, star)[1] for star in (jnp.zeros(2), jnp.array([1.0, -1.0])))
+    assert (np.abs(one - other).max() > 1e-3) == seen
+
+
 def test_another_expansion_network_than_the_network_s_own_is_trained_from_it(make_network):
     own, seeing = (make_network("gru", 5, MEMORY.n_inputs, 1, sees_input=sees) for sees in (False, True))
     settings = {"recipe": "paper", "n_steps": 2}
