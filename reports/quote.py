@@ -169,6 +169,40 @@ TABLES = {
 }
 
 
+def _ranked(values: pd.DataFrame) -> pd.DataFrame:
+    """(network, task) × models: the error, inf where the job failed or diverged, NaN where there was none."""
+    errors = values[values.metric == "relative_error"].set_index(["network", "task", "model"]).value
+    lost = values[values.status != "ok"].set_index(["network", "task", "model"]).index.unique()
+    errors = errors.fillna(np.inf).combine_first(pd.Series(np.inf, lost))
+    return errors.unstack()[list(dict.fromkeys(values.model))]
+
+
+def over_networks() -> str:
+    """The table in Markdown of `methods`: mean ranks over a kind of network's tasks, and beside `jslds`."""
+    values = pd.read_csv(ROOT / "reports" / "reference" / "methods" / "values.csv")
+    errors = _ranked(values)
+    networks = list(dict.fromkeys(values.network))
+    ranks = {}
+    for network in networks:
+        of = errors.loc[network].dropna(axis=1)
+        ranks[network] = of.rank(axis=1).mean()
+    counts = {network: len(errors.loc[network]) for network in networks}
+    heads = [f"{network}, {counts[network]} tasks" for network in networks]
+    systems = values[values.metric == "n_systems_effective"].groupby("model").value.median()
+    lines = [["model", *heads, "below `jslds`", "median ratio to it", "median systems"]]
+    lines.append(["---"] * len(lines[0]))
+    for model in errors:
+        shown = [f"{ranks[n][model]:.1f}" if model in ranks[n] else "–" for n in networks]
+        both = errors[[model, "jslds"]].dropna()
+        both = both[np.isfinite(both).any(axis=1)]
+        below = (both[model] < both["jslds"]).sum()
+        ratio = (both[model] / both["jslds"]).median()
+        beside = ["", ""] if model == "jslds" else [f"{below} of {len(both)}", number(float(ratio), 3)]
+        held = number(float(systems[model]), 3) if model in systems else "–"
+        lines.append([model, *shown, *beside, held])
+    return _markdown(lines)
+
+
 SHARES = {"level": "equal sides", "skewed": "skewed changes", "power": "10 % up", "rows": "one row up"}
 SHARES |= {f"held_{n}": f"held of {n} tasks" for n in (7, 10)}
 """Of what `reports/level.py` has measured: seeds × kinds."""
@@ -327,7 +361,9 @@ def block(name: str) -> str:
     """The table of that name."""
     if name in VERDICTS:
         return verdicts(name)
-    if name in (others := {"by_spread": by_spread, "quality": quality, "scale": scale}):
+    if name in (
+        others := {"by_spread": by_spread, "quality": quality, "scale": scale, "methods": over_networks}
+    ):
         return others[name]()
     if name in CLAIMS:
         return claims(CLAIMS[name])

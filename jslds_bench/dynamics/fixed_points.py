@@ -34,7 +34,7 @@ class SearchSettings:
         reach: how far from its fixed point a settled point stands for nothing more.
         merge: points closer than this are one point; the one of least q stands for them.
         outlier: points further from every candidate than this are rejected.
-        settle_steps, converge_steps: Gauss–Newton steps per candidate in each phase, at most.
+        settle_steps, converge_steps: steps per candidate in each phase, at most.
     """
 
     tolerance: float = 1e-20
@@ -206,8 +206,8 @@ def locate(
 ) -> Located:
     """The distinct fixed and slow points that the candidates lead to, by rising q.
 
-    Minimises q(h) = ½‖F(h, u*) − h‖² from every candidate by damped Gauss–Newton with conjugate gradients.
-    `candidates` is copied, never written to.
+    Minimises q(h) = ½‖F(h, u*) − h‖² from every candidate by damped Gauss–Newton with conjugate gradients,
+    and from where they have settled by Newton's steps. `candidates` is copied, never written to.
 
     Reference: Smith et al. (2021), eq. 1; Sussillo and Barak (2013); Levenberg (1944).
     """
@@ -299,10 +299,11 @@ def _converge(
 ) -> tuple[jax.Array, jax.Array]:
     """The point of least q on the Newton path of each of the first `n_starts` starts, and q there.
 
-    Steps solve (J − εI) d = −g, which is Newton's but for what would take the flow ḣ = F(h) − h longer than
-    1/ε = 10⁶ steps. They are cut to the stride, and taken whether or not q falls: along a curved valley of
-    slow points a path that must descend creeps, while this one leaves the floor and falls back on it further
-    down. Where there is no fixed point to fall into, the best point is near the start.
+    Steps solve (J − εI) d = −g with g = F − h and J = ∂F/∂h − I: Newton's, but for directions in which the
+    flow ḣ = F(h) − h takes 1/ε = 10⁶ steps or longer; where it leaves a point as slowly, so do they. They are
+    cut to the stride, and taken whether or not q falls: along a curved valley of slow points a path that must
+    descend creeps, while this one leaves the floor and falls back on it further down. Where there is no fixed
+    point to fall into, the best point is near the start.
 
     Reference: Kelley and Keyes (1998), pseudo-transient continuation.
     """
@@ -317,6 +318,7 @@ def _converge(
     def advance(slots: _Converging) -> tuple[_Converging, tuple[jax.Array, jax.Array], jax.Array]:
         j = jax.vmap(lambda x: recurrent_jacobian(cell, params, x, u_star))(slots.h) - shifted
         d = -jnp.linalg.solve(j, residual(slots.h)[..., None])[..., 0]
+        d = jnp.where(jnp.isfinite(d).all(axis=-1, keepdims=True), d, 0)
         length = jnp.sqrt(jnp.sum(d**2, axis=-1))
         h = slots.h + d * jnp.minimum(1, stride / jnp.maximum(length, 1e-30))[:, None]
         q = 0.5 * jnp.sum(residual(h) ** 2, axis=-1)

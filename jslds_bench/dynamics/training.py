@@ -38,16 +38,12 @@ Draw = Callable[..., Any]
 
 
 class Parameters(NamedTuple):
-    """Everything that training may change: θ (cell), h_0, the readout, and φ where there is an E.
-
-    `units`, those of E's points where they are not 1, are given, and go with networks that stay as they are.
-    """
+    """Everything that training may change: θ (cell), h_0, the readout, and φ where there is an E."""
 
     theta: CellParams
     h0: Float[Array, " N"]
     readout: Readout
     phi: ExpansionParams | None
-    units: Float[Array, ""] | None = None
 
 
 class Noisy(NamedTuple):
@@ -105,15 +101,18 @@ def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) 
 
     R_e and R_a are means over trials, steps and units, not the paper's sums: the published λ go with means.
     `l2_on_all`: the penalty is on h_0 and the readout too. Of `Noisy` trials both systems have the noise.
+    `units` of E's layers (`expansion_point`) are given, and not trained.
 
     Reference: Smith et al. (2021), eq. 9.
     """
 
-    def loss(p: Parameters, data: Trials | Noisy) -> tuple[jax.Array, Terms]:
+    def loss(
+        p: Parameters, data: Trials | Noisy, units: Float[Array, ""] | None = None
+    ) -> tuple[jax.Array, Terms]:
         assert p.phi is not None
         trials, noise = _of(data)
         h0 = _start(p.h0, trials)
-        errors = co_errors(cell, p.theta, p.phi, p.readout, h0, trials, noise, p.units)
+        errors = co_errors(cell, p.theta, p.phi, p.readout, h0, trials, noise, units)
         (n_trials, n_steps, n_outputs), n_state = trials.targets.shape, len(p.h0)
         scored = trials.mask / (jnp.sum(trials.mask) * n_trials * n_outputs)
         each = 1 / (n_trials * n_steps * n_state)
@@ -131,11 +130,14 @@ def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) 
 
 @lru_cache(maxsize=64)
 def expansion_loss(cell: Cell, weights: LossWeights) -> Loss:
-    """The same as `co_training_loss` with φ alone to learn; θ, h_0 and the readout are given, and stay."""
+    """The same as `co_training_loss` with φ alone to learn; θ, h_0, readout and units are given, and stay."""
     full = co_training_loss(cell, weights._replace(rnn=0.0))
 
-    def loss(phi: ExpansionParams, trials: Trials, frozen: Parameters) -> tuple[jax.Array, Terms]:
-        return full(frozen._replace(phi=phi), trials)
+    def loss(
+        phi: ExpansionParams, trials: Trials, given: tuple[Parameters, Float[Array, ""] | None]
+    ) -> tuple[jax.Array, Terms]:
+        frozen, units = given
+        return full(frozen._replace(phi=phi), trials, units)
 
     return loss
 

@@ -62,10 +62,10 @@ class JacobianSwitching:
     expand_input: ExpandInput
     params: CellParams
     phi: ExpansionParams
-    units: jax.Array | None = None  # of E's points; None: 1
     u_stars: Any = None  # [K, U]
     expansions: tuple[jax.Array, ...] = ()  # distinct e* of the fit's trials, [P_k, N] for each u*
     trained: tuple[tuple[str, int], ...] = ()  # of E on a frozen network: what `fitted_to` answers
+    units: jax.Array | None = None  # of E's layers; None: 1
 
     def init(self, h0: Any, u_star: Any) -> Carry:
         return ()
@@ -106,12 +106,13 @@ class JSLDS:
     """JSLDS: on a co-trained network its own expansion network; on any other a newly trained one.
 
     On a frozen network E alone is trained, with λ_JSLDS, λ_e and λ_a of eq. 9, and θ stays as it is. Where
-    its states go beyond ±1, as those of the paper's networks never do, E works in units of 1.5 times their
-    greatest entry: its last layer is a tanh, and would reach no further than 1.
+    the network has no E of its own and its states go beyond ±1, which those of the paper's networks do not
+    after a step, E works in units of 1.5 times their greatest entry: its last layer is a tanh, and would
+    reach no further than 1.
 
-    About u* itself, u* enters a_t by e* and by the Jacobians at (e*, u*) alone. Where a cell takes inputs
-    linearly and E sees the state alone, neither depends on it, and trials that differ in their u* get one
-    and the same a: `refine` has E see u*.
+    About u* a_t depends on u_t − u*, and on u* by e* and by the Jacobians at (e*, u*) alone. Where a cell
+    takes inputs linearly and E sees the state alone, these know nothing of u*: contexts, which are part of
+    u_t and u* alike, get one and the same a. `refine` has E see u*.
 
     Attributes:
         recipe: training recipe of E on a frozen network.
@@ -168,10 +169,10 @@ class JSLDS:
             self.expand_input,
             network.params,
             phi,
-            units,
             u_stars,
             tuple(jnp.asarray(points) for points in found),
             tuple(trained.items()),
+            units,
         )
 
     def _start(self, network: Network) -> ExpansionParams:
@@ -194,32 +195,37 @@ class JSLDS:
         if self.weight_e is not None:
             weights = weights._replace(e=self.weight_e)
         n_steps = FAST_STEPS if self.n_steps is None and self.recipe == "fast" else self.n_steps
-        frozen = Parameters(network.params, network.h0, network.readout, self._start(network), units)
+        frozen = Parameters(network.params, network.h0, network.readout, self._start(network))
         settings = (task, self.recipe, n_steps, weights)
         # Variants differ in how they expand about e*: E is one.
         phi = once(
-            _trained, network.cell, frozen, settings, np.asarray(jax.random.key_data(key)), progress=progress
+            _trained,
+            network.cell,
+            (frozen, units),
+            settings,
+            np.asarray(jax.random.key_data(key)),
+            progress=progress,
         )
         return phi, make_recipe(self.recipe, task.setup, n_steps)
 
 
 def _trained(
     cell: Cell,
-    frozen: Parameters,
+    given: tuple[Parameters, jax.Array | None],
     settings: tuple[Task, RecipeName, int | None, LossWeights],
     key: np.ndarray,
     progress: Progress,
 ) -> ExpansionParams:
-    """E of a network that stays as it is, from the one in `frozen`."""
+    """E of a network that stays as it is, from the one in its parameters, in those units."""
     task, name, n_steps, weights = settings
     recipe = make_recipe(name, task.setup, n_steps)
     loss, chosen = expansion_loss(cell, weights), jax.random.wrap_key_data(jnp.asarray(key))
-    return train(loss, frozen.phi, task.sample, recipe, chosen, progress, frozen)[0]
+    return train(loss, given[0].phi, task.sample, recipe, chosen, progress, given)[0]
 
 
 def _units(network: Network, trials: Trials) -> jax.Array | None:
-    """Those in which the visited states, and what lies about them, are within the reach of a tanh."""
-    greatest = np.abs(fit_states(network, trials)).max()
+    """Those in which the visited states after h_0, and what lies about them, are in the reach of a tanh."""
+    greatest = np.abs(fit_states(network, trials)[:, 1:]).max()
     return None if greatest <= 1 else jnp.asarray(_REACH * greatest, jnp.float32)
 
 

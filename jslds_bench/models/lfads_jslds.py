@@ -49,5 +49,10 @@ class LFADSJSLDS(SpikeAutoencoder):
         assert network.expansion is not None
         points = (jnp.zeros((0, network.n_state)),)  # its expansion points are asked for along trials
         return JacobianSwitching(
-            network.cell, "star", network.params, network.expansion, generator.u_stars, points
+            network.cell,
+            "star",
+            network.params,
+            network.expansion,
+            u_stars=generator.u_stars,
+            expansions=points,
         )

@@ -14,6 +14,7 @@ from jslds_bench.dynamics.training import make_recipe, train
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.metrics.states import RelativeError, RelativeErrorOneStep
 from jslds_bench.models import jslds
+from jslds_bench.models._shared.states import fit_states
 from jslds_bench.models.codebook import CodebookModel
 from jslds_bench.models.fixed_points import FixedPointModel
 from jslds_bench.models.jslds import JSLDS
@@ -114,14 +115,16 @@ def test_jslds_on_a_frozen_network_trains_its_expansion_alone(make_network):
 def test_the_points_of_a_jslds_reach_as_far_as_the_states_of_a_frozen_network(make_network, far):
     """E is a tanh last, and ends at 1: it has units of its own where states go further, and nowhere else."""
     network = make_network("al_rnn(p=2)", 6, MEMORY.n_inputs, MEMORY.n_outputs, n_layers=0)
-    network = dataclasses.replace(network, h0=jnp.full(6, 7.0 if far else 0.0))
     params = jax.tree.map(lambda x: 0.1 * x, network.params)
-    network = dataclasses.replace(network, params=params)
+    params = (*params[:-1], params[-1]._replace(w=jnp.full(6, 0.9)))
+    network = dataclasses.replace(network, h0=jnp.full(6, 7.0 if far else 0.1), params=params)
     model = fit(JSLDS(recipe="paper", n_steps=3), MEMORY, network)
     if not far:
         assert model.units is None
         return
-    assert model.units == pytest.approx(1.5 * 7)
+    states = fit_states(network, ev.draw_trials(MEMORY, 0, "fit", 24))
+    assert model.units == pytest.approx(1.5 * np.abs(states[:, 1:]).max())
+    assert model.units > 6
     u, u_star = jnp.zeros(2), jnp.zeros(2)
     e = model.local(network.h0, u, u_star).e
     np.testing.assert_allclose(e, expansion_point(model.phi, network.h0, units=model.units), rtol=1e-6)
@@ -134,7 +137,13 @@ def test_the_points_of_a_jslds_reach_as_far_as_the_states_of_a_frozen_network(ma
 
 
 @pytest.mark.parametrize(
-    ("cell", "refine", "seen"), [("al_rnn(p=2)", 0, False), ("al_rnn(p=2)", 1, True), ("gru", 0, True)]
+    ("cell", "refine", "seen"),
+    [
+        ("al_rnn(p=2)", 0, False),
+        ("low_rank(rank=2)", 0, False),
+        ("low_rank(rank=2)", 1, True),
+        ("gru", 0, True),
+    ],
 )
 def test_a_jslds_of_a_cell_that_takes_inputs_linearly_does_not_know_u_star(make_network, cell, refine, seen):
     network = make_network(cell, 6, MEMORY.n_inputs, MEMORY.n_outputs, n_layers=0)
