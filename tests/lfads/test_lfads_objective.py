@@ -11,6 +11,9 @@ from jslds_bench.dynamics.jslds import jslds_step
 from jslds_bench.lfads import objective as lo
 from jslds_bench.lfads.modules import initial_parameters
 from jslds_bench.lfads.parameters import LFADSParameters, Sizes, log_rate_readout
+from jslds_bench.models._shared.spike_autoencoder import Generator
+from jslds_bench.models.lfads_jslds import LFADSJSLDS
+from jslds_bench.types import Network
 
 SIZES = Sizes(n_held_in=4, n_units=6, n_encoder=3, n_generator=5, n_factors=2)
 N_TRIALS, N_STEPS = 3, 7
@@ -50,6 +53,16 @@ def test_both_branches_are_the_plain_recursions(cell):
         h, a = network(h), linear(a)
         np.testing.assert_allclose(states.h[:, t], h, atol=2e-6)
         np.testing.assert_allclose(states.a[:, t], a, atol=2e-5)
+
+
+def test_the_jslds_of_a_generator_is_its_second_branch():
+    p, rule = parameters(), get_cell("gru")
+    g0 = jax.random.normal(jax.random.key(3), (N_TRIALS, SIZES.n_generator))
+    network = Network(rule, p.generator, g0[0], log_rate_readout(p), p.phi, "standard")
+    found = LFADSJSLDS().linearise(Generator(network, np.zeros((0, SIZES.n_generator)), jnp.zeros((1, 1))))
+    none, step = jnp.zeros(1), jax.jit(jax.vmap(lambda a: found.step((), a, none, none)[1]))
+    np.testing.assert_allclose(step(g0), generate(rule, p, g0, 1).a[:, 0], atol=2e-5)
+    assert found.fixed_points(none).shape == (0, SIZES.n_generator)
 
 
 def test_without_expansion_network_both_branches_are_the_network():
