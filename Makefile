@@ -49,7 +49,7 @@ smoke: env
 methods_quick: env
 	$(BIN)/jslds-bench run --suite methods_quick
 
-# Every kind of method on every kind of network and task, with seeds: a night or more.
+# Every kind of method on every kind of network and task, three seeds: seven hours.
 methods: env
 	$(BIN)/jslds-bench run --suite methods
 

@@ -36,7 +36,8 @@ def test_every_model_of_methods_meets_every_network_on_enough_tasks_to_test_pair
     jobs = resolve(suite).jobs
     assert not any(job.refusal for job in jobs)
     cells = len(suite.tasks) * len(suite.networks) - 3  # what networks do not learn
-    assert len(jobs) == cells * len(suite.models) * len(suite.seeds)
+    on_frozen = len(suite.tasks)  # jslds_refined is not on co-trained networks, which have an E of their own
+    assert len(jobs) == (cells * len(suite.models) - on_frozen) * len(suite.seeds)
     assert len(suite.tasks) >= pairs_needed(0.05, n_tests=15)
 
 
