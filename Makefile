@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes latents variants quality reproduce level scale reference docs compiled perf bench-here fuzz lock clean
+.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes latents variants quality reproduce level scale reference reference_methods docs compiled perf bench-here fuzz lock clean
 
 env: $(MADE)
 
@@ -109,6 +109,13 @@ reference: synthetic methods_quick switching spikes lambda_e modes latents varia
 	mkdir -p reports/reference/reproduce && cp reports/reproduce/claims.json reports/reference/reproduce/
 	for run in reproduce reproduce_spikes; do cp reports/reproduce/$$run/values.csv reports/reference/reproduce/$$run.csv; done
 	$(BIN)/python reports/draw.py
+	$(BIN)/python reports/quote.py
+
+# One seed of `methods`, on its own for its time: two and a quarter hours.
+reference_methods: env
+	$(BIN)/jslds-bench run --suite methods --seeds 0 --out reports/methods || [ $$? -eq 2 ]  # two jobs fail
+	mkdir -p reports/reference/methods && rm -f reports/reference/methods/run_apart.json && \
+		cp reports/methods/table.md reports/methods/values.csv reports/methods/run.json reports/reference/methods/
 	$(BIN)/python reports/quote.py
 
 # The site: docs/_build/index.html. Tutorials are run, warnings are errors.

@@ -1,7 +1,8 @@
 """What pages say of `methods_quick` and `latents`."""
 
 import numpy as np
-from said import CONTEXT, MEMORY, Run, page, says
+import pandas as pd
+from said import CONTEXT, MEMORY, REFERENCE, Run, page, says
 
 from jslds_bench.settings.networks.evaluation import draw_trials, n_different, seen_before
 from jslds_bench.suite import load_suite, registries
@@ -172,3 +173,58 @@ def test_how_many_of_the_trials_scored_were_fitted_to():
         "ready_set_go": 0.31,
         "delayed_match": 0.45,
     }
+
+
+def _errors(run, metric="relative_error"):
+    """(network, task) × models."""
+    found = run.means.xs(metric, level="metric").unstack("model")
+    return found.reorder_levels(["network", "task"]).sort_index()
+
+
+@says(
+    "methods",
+    "nothing errs less than the JSLDS with fewer systems. On the 37 others `rslds` does on 17, `clds` on 21.",
+    "`edmd` errs less than the JSLDS on 42 of the 47, `smooth_switching` on 40, with more systems on all and",
+    "on 37 of these.",
+)
+def test_over_ten_tasks(run):
+    errors, systems = _errors(run), _errors(run, "n_systems_effective")
+    less = errors.lt(errors["jslds"], axis=0)
+    fewer, more = systems.lt(systems["jslds"], axis=0), systems.gt(systems["jslds"], axis=0)
+    both, others = less & fewer, [n for n in errors.index.unique("network") if n != "cotrained"]
+    assert not both.loc["cotrained"].to_numpy().any()
+    assert len(errors) == 47
+    assert len(errors.loc["cotrained"]) == 10
+    assert (both.loc[others, ["rslds", "clds"]].sum() == [17, 21]).all()
+    assert (less[["edmd", "smooth_switching"]].sum() == [42, 40]).all()
+    return ((less & more)[["edmd", "smooth_switching"]].sum() == [42, 37]).all()
+
+
+@says(
+    "methods",
+    "errs less on five, all of them almost-linear or low-rank, where the JSLDS does not know u\\*",
+    "has 0.086 and 0.028 in place of 0.80 and 0.71 on context integration.",
+    "is exact on the almost-linear and the low-rank networks",
+    "(errors of 10⁵ and more)",
+)
+def test_where_inputs_enter_linearly(run):
+    errors = _errors(run)
+    below = errors.index[errors["fixed_points"] < errors["jslds"]]
+    assert len(below) == 5
+    assert {network for network, _ in below} <= {"al_rnn", "low_rank"}
+    refined, plain = (
+        errors[name].xs(CONTEXT, level="task")[["al_rnn", "low_rank"]] for name in ("jslds_refined", "jslds")
+    )
+    assert [*refined.round(3), *plain.round(2)] == [0.086, 0.028, 0.80, 0.71]
+    assert errors.loc[["al_rnn", "low_rank"], "taylor_at_state"].max() < 1e-5
+    return (errors["learned_jacobian"] > 1e5).sum() == 2 and (errors["learned_jacobian"] < 1).sum() == 45
+
+
+def test_two_jobs_of_methods_failed():
+    assert "Two jobs failed: under one rule of `reaching`" in page("docs/results.md")
+    values = pd.read_csv(REFERENCE / "methods" / "values.csv")
+    lost = values[values.status != "ok"][["task", "network", "model"]].drop_duplicates()
+    assert sorted(lost.itertuples(index=False, name=None)) == [
+        ("reaching", "standard", "fixed_points"),
+        ("reaching", "standard", "fixed_points_actual"),
+    ]
