@@ -201,7 +201,9 @@ def test_on_a_frozen_network_the_expansion_network_alone_learns(start, make_netw
     weights = LossWeights(2.0, 3.0, 5.0, 7.0, 0.0)
     phi = jax.tree.map(lambda x: x + 0.1, start.phi)
     loss = expansion_loss(cell, weights)
-    (total, terms), by_phi = jax.value_and_grad(loss, has_aux=True)(phi, trials, start._replace(phi=None))
+    (total, terms), by_phi = jax.value_and_grad(loss, has_aux=True)(
+        phi, trials, (start._replace(phi=None), None)
+    )
     whole = co_training_loss(cell, weights)
     by_all = jax.grad(lambda p: whole(p, trials)[0])(start._replace(phi=phi))
     for got, expected in zip(jax.tree.leaves(by_phi), jax.tree.leaves(by_all.phi), strict=True):
@@ -219,7 +221,7 @@ def test_trainings_of_one_shape_compile_once(start, recipe, make_network):
     cell, weights = make_network("vanilla").cell, TASK.setup.weights
     for loss, params, given in (
         (lambda: co_training_loss(cell, weights), start, None),
-        (lambda: expansion_loss(cell, weights), start.phi, start._replace(phi=None)),
+        (lambda: expansion_loss(cell, weights), start.phi, (start._replace(phi=None), None)),
     ):
         for seed in (0, 1):
             first, other = (jax.tree.map(lambda x: x + 0.01 * seed, tree) for tree in (params, given))  # noqa: B023
