@@ -12,7 +12,8 @@ Group = list[Key]
 
 
 class Queue:
-    """Groups of jobs: those put back first, then the longest, and of these rather one of a worker's own task.
+    """Groups of jobs: those put back first, then the longest, and of these rather one of a worker's own task,
+    or else of the task that fewest others are at.
 
     Taking one costs the same however many are left.
 
@@ -31,12 +32,15 @@ class Queue:
     def __bool__(self) -> bool:
         return bool(self._back or self._alike)
 
-    def take(self, task: str) -> Group:
-        """The next group for a worker whose latest was of `task`: what it has compiled may serve again."""
+    def take(self, task: str, others: Sequence[str] = ()) -> Group:
+        """The next group for a worker whose latest was of `task`: what it has compiled may serve again.
+
+        `others` are the tasks of the other workers: two that begin with one task compile the same at once.
+        """
         if self._back:
             return self._back.popleft()
         of_task = self._alike[0]
-        chosen = task if task in of_task else next(iter(of_task))
+        chosen = task if task in of_task else min(of_task, key=others.count)
         group = of_task[chosen].popleft()
         if not of_task[chosen]:
             del of_task[chosen]

@@ -179,7 +179,8 @@ class Supervisor:
             self.pool.remove(worker)
             self.let_go.append(time.monotonic())
             return
-        worker.group = worker.keys = self.groups.take(worker.task)
+        others = [other.task for other in self.pool.workers if other is not worker]
+        worker.group = worker.keys = self.groups.take(worker.task, others)
         worker.task, worker.begun = worker.group[0][0], False
         worker.since = time.monotonic()
         attempts = [self.attempts.get(key, 0) + 1 for key in worker.group]

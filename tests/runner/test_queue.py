@@ -34,6 +34,16 @@ def test_the_longest_come_first_and_of_these_those_of_the_worker_s_task():
     assert taken(Queue(left, len), "a") == [2, 4, 1, 5, 3, 0]
 
 
+def test_workers_without_a_task_of_their_own_go_where_fewest_others_are():
+    queue = Queue(groups("a1", "a1", "b1", "b1", "c1"), len)
+    first = queue.take("")
+    assert first[0][0] == "a"
+    assert queue.take("", ["a"])[0][0] == "b"
+    assert queue.take("", ["a", "b"])[0][0] == "c"
+    assert queue.take("c", ["a", "b", "b"])[0][0] == "a"  # its own has none left
+    assert queue.take("c", ["a"])[0][0] == "b"
+
+
 def test_what_is_put_back_is_taken_next_in_its_order():
     left = groups("a3", "a1", "b1")
     queue = Queue(left, len)
