@@ -169,7 +169,7 @@ TABLES = {
 }
 
 
-def _ranked(values: pd.DataFrame) -> pd.DataFrame:
+def _errors(values: pd.DataFrame) -> pd.DataFrame:
     """(network, task) × models: the error, inf where the job failed or diverged, NaN where there was none."""
     errors = values[values.metric == "relative_error"].set_index(["network", "task", "model"]).value
     lost = values[values.status != "ok"].set_index(["network", "task", "model"]).index.unique()
@@ -180,21 +180,16 @@ def _ranked(values: pd.DataFrame) -> pd.DataFrame:
 def over_networks() -> str:
     """The table in Markdown of `methods`: mean ranks over a kind of network's tasks, and beside `jslds`."""
     values = pd.read_csv(ROOT / "reports" / "reference" / "methods" / "values.csv")
-    errors = _ranked(values)
+    errors = _errors(values)
     networks = list(dict.fromkeys(values.network))
-    ranks = {}
-    for network in networks:
-        of = errors.loc[network].dropna(axis=1)
-        ranks[network] = of.rank(axis=1).mean()
-    counts = {network: len(errors.loc[network]) for network in networks}
-    heads = [f"{network}, {counts[network]} tasks" for network in networks]
+    ranks = {n: errors.loc[n].dropna(axis=1).rank(axis=1).mean() for n in networks}
+    heads = [f"{n}, {len(errors.loc[n])} tasks" for n in networks]
     systems = values[values.metric == "n_systems_effective"].groupby("model").value.median()
     lines = [["model", *heads, "below `jslds`", "median ratio to it", "median systems"]]
     lines.append(["---"] * len(lines[0]))
     for model in errors:
         shown = [f"{ranks[n][model]:.1f}" if model in ranks[n] else "–" for n in networks]
         both = errors[[model, "jslds"]].dropna()
-        both = both[np.isfinite(both).any(axis=1)]
         below = (both[model] < both["jslds"]).sum()
         ratio = (both[model] / both["jslds"]).median()
         beside = ["", ""] if model == "jslds" else [f"{below} of {len(both)}", number(float(ratio), 3)]

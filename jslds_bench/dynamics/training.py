@@ -136,8 +136,7 @@ def expansion_loss(cell: Cell, weights: LossWeights) -> Loss:
     def loss(
         phi: ExpansionParams, trials: Trials, given: tuple[Parameters, Float[Array, ""] | None]
     ) -> tuple[jax.Array, Terms]:
-        frozen, units = given
-        return full(frozen._replace(phi=phi), trials, units)
+        return full(given[0]._replace(phi=phi), trials, given[1])
 
     return loss
 
