@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
@@ -11,19 +12,32 @@ import jax
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@functools.cache
-def quick() -> dict[str, bool] | None:
-    """Options by which XLA:CPU compiles in half the time: its older emitters of loops, where jaxlib has them.
+def compiler_options(quickly: bool) -> dict[str, Any]:
+    """Options of XLA:CPU that compile sooner and change no value, those of them that jaxlib has.
 
-    An EM iteration runs no slower by them: products and factors, which it is made of, are library calls
-    either way. A free run can take nearly twice as long, a training step a fifth longer.
+    On one core a program is compiled in one piece: in 32, for as many threads, it takes a tenth longer, and
+    twice the memory mappings (see `runner.programs`).
+
+    Args:
+        quickly: the older emitters of loops as well, with which compiling takes half the time. An EM
+            iteration runs no slower by them: products and factors, which it is made of, are library calls
+            either way. A free run can take nearly twice as long, a training step a fifth longer.
     """
-    older = {"xla_cpu_use_fusion_emitters": False}
+    wanted: dict[str, Any] = {}
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) == 1:
+        wanted["xla_cpu_parallel_codegen_split_count"] = 1
+    if quickly:
+        wanted["xla_cpu_use_fusion_emitters"] = False
+    return {name: value for name, value in wanted.items() if _known(name, value)}
+
+
+@functools.cache
+def _known(option: str, value: Any) -> bool:
     try:
-        jax.jit(lambda x: x, compiler_options=older).lower(0.0).compile()
+        jax.jit(lambda x: x, compiler_options={option: value}).lower(0.0).compile()
     except jax.errors.JaxRuntimeError:  # there is no such option
-        return None
-    return older
+        return False
+    return True
 
 
 def kinds(tree: Any) -> Hashable:
@@ -53,7 +67,7 @@ def compiled(function: F | None = None, *, static: Sequence[str] = (), quickly: 
 
     Args:
         static: names of arguments that are part of the program.
-        quickly: whether it runs a few times only (`quick`).
+        quickly: whether it runs a few times only (`compiler_options`).
     """
     if function is None:
         return functools.partial(compiled, static=static, quickly=quickly)
@@ -80,4 +94,4 @@ def program(
     def own(*args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
 
-    return jax.jit(own, static_argnames=static, compiler_options=quick() if quickly else None)
+    return jax.jit(own, static_argnames=static, compiler_options=compiler_options(quickly))

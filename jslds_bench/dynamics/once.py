@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 T = TypeVar("T")
-_MOST = 8
+_MOST = 12
 _kept: OrderedDict[tuple[Any, ...], tuple[Any, float]] = OrderedDict()
 _charged = 0.0
 

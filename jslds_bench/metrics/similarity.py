@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from jslds_bench.analysis.similarity import N_DELAYS, angle, driven
+from jslds_bench.dynamics.once import once
 from jslds_bench.entries.registry import METRICS
 from jslds_bench.errors import Unsupported
 from jslds_bench.metrics._shared.declared import Error
@@ -40,4 +41,4 @@ class InputDSA(Error):
             raise Unsupported(f"trials of {states.shape[1] - 1} steps are too short: it takes {N_DELAYS}")
         if not np.isfinite(run).all():
             return math.inf
-        return angle(driven(states, inputs), driven(run, inputs))
+        return angle(once(driven, states, inputs), driven(run, inputs))

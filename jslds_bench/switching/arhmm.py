@@ -184,7 +184,7 @@ def m_step(params: Params, modes: Modes, data: Data, prior: Prior, spec: Spec, n
     initial, linear = _update_states(modes.single, data, prior)
     pairs = modes.pairs
     if spec.transitions == "recurrent_only":
-        pairs = jnp.sum(pairs, axis=0, keepdims=True)
+        pairs = np.asarray(pairs).sum(axis=0, keepdims=True)
     gate = _update_gate(params.gate, Modes(modes.single, pairs), data, prior, spec, n_newton)
     return params._replace(initial=initial, gate=gate, linear=linear)
 

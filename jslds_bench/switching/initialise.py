@@ -6,7 +6,6 @@ import dataclasses
 import warnings
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 import scipy
 from jaxtyping import Float, Int
@@ -168,7 +167,7 @@ def hard_modes(labels: Int[Any, "B T"], mask: Any, n_modes: int) -> Modes:
 
 def occupancy(modes: Modes | Belief) -> Float[Any, " K"]:
     """Expected steps (t ≥ 1) in each mode."""
-    return np.asarray(jnp.sum(modes.single[:, 1:], axis=(0, 1)))
+    return np.asarray(modes.single)[:, 1:].sum(axis=(0, 1))
 
 
 def run_arhmm(

@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+import os
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench.dynamics.compiled import compiled, kinds, quick
+from jslds_bench.dynamics.compiled import _known, compiled, compiler_options, kinds
 from jslds_bench.settings.networks.calls import on_model
 
 N_KINDS = 60  # JAX by itself runs the program of another on one in eight
@@ -85,8 +86,21 @@ def test_only_an_unknown_option_is_done_without(monkeypatch):
             raise error
 
         monkeypatch.setattr(jax, "jit", jit)
-        return quick.__wrapped__()
+        return _known.__wrapped__("an_option", False)
 
-    assert refused(jax.errors.JaxRuntimeError("INVALID_ARGUMENT: No such compile option")) is None
+    assert refused(jax.errors.JaxRuntimeError("INVALID_ARGUMENT: No such compile option")) is False
     with pytest.raises(MemoryError):
         refused(MemoryError())
+
+
+def test_on_one_core_a_program_is_compiled_in_one_piece_and_does_the_same(monkeypatch):
+    def run():
+        return np.asarray(compiled(lambda x: jnp.sin(x @ x).sum(axis=0) + jnp.cos(x).max(axis=0))(x))
+
+    x = jnp.sin(jnp.arange(400.0)).reshape(20, 20)
+    found = {}
+    for cores in ({0, 1}, {0}):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: cores, raising=False)
+        found[len(cores)] = "xla_cpu_parallel_codegen_split_count" in compiler_options(quickly=False), run()
+    assert [found[n][0] for n in (1, 2)] == [True, False]
+    np.testing.assert_array_equal(found[1][1], found[2][1])

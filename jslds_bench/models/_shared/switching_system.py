@@ -249,7 +249,8 @@ class SwitchingModel:
 
         def described(fitted: switching.Fit, curve: Curve | None = None) -> SwitchingSystem:
             params, mean, loadings = jax.tree.map(
-                lambda a: jnp.asarray(a, jnp.float32), (fitted.params, basis.mean, basis.loadings)
+                lambda a: jnp.asarray(np.asarray(a, np.float32)),
+                (fitted.params, basis.mean, basis.loadings),
             )
             return SwitchingSystem(params, mean, loadings, fitted, curve)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jslds_bench.dynamics.once import once
 from jslds_bench.dynamics.spectrum import eigenvalues
 from jslds_bench.metrics.complexity import effective_number
 from jslds_bench.metrics.fixed_points import precision_and_recall
@@ -51,7 +52,7 @@ def figure_arrays(
 ) -> dict[str, np.ndarray]:
     """The arrays that the report draws from (`report.settings.networks` has their names and shapes)."""
     trials, few = evaluation.trials, slice(0, N_EXAMPLES)
-    mean, axes = _principal_axes(evaluation.states)
+    mean, axes = once(_principal_axes, evaluation.states)
     contexts = context_of(evaluation.u_stars, trials.u_star[few])
     out = {
         "example_inputs": trials.inputs[few],

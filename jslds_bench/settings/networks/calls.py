@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from jslds_bench.dynamics.compiled import kinds, program, quick
+from jslds_bench.dynamics.compiled import compiler_options, kinds, program
 from jslds_bench.settings.base import Clock
 from jslds_bench.types.core import Linearization
 
@@ -28,7 +28,7 @@ def on_model(function: Callable[..., Any], model: Linearization) -> Callable[...
     compilation; any other is closed over.
     """
     if jax.tree_util.all_leaves([model]):
-        return jax.jit(lambda *args: function(model, *args), compiler_options=quick())
+        return jax.jit(lambda *args: function(model, *args), compiler_options=compiler_options(quickly=True))
     return functools.partial(program(function, kinds(model)), model)
 
 
@@ -46,7 +46,7 @@ def compile_anew(function: Callable[..., Any], model: Linearization, *args: Any)
         return function(model, *given) if closed else function(*given)
 
     anew.__name__ = f"anew_{os.getpid()}_{next(_NUMBERS)}"
-    run = jax.jit(anew).lower(*given).compile()
+    run = jax.jit(anew, compiler_options=compiler_options(quickly=False)).lower(*given).compile()
     return lambda model, *args: run(*args) if closed else run(model, *args)
 
 
