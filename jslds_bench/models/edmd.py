@@ -10,13 +10,11 @@ from typing import Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy
 
-from jslds_bench.analysis.choice import least_of_ridges
-from jslds_bench.dynamics.rollout import free_run_error
 from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import UsageError
 from jslds_bench.models._shared.states import distances_to_next, distinct_means, fit_states
+from jslds_bench.models._shared.variable_projection import chosen, solver
 from jslds_bench.switching.initialise import pca
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
@@ -92,7 +90,8 @@ class EDMD:
         degree: of the polynomials.
         bilinear: whether the input multiplies lifted coordinates too.
         ridge: its strength relative to the mean of the features' sums of squares; of several, the one whose
-            free-run error on the last quarter of the fit's trials is least, then fitted to all.
+            free-run error on the last quarter of the fit's trials is least, then fitted to all unless the
+            free run is lost by that.
     """
 
     lift: Lift = "radial"
@@ -118,20 +117,18 @@ class EDMD:
     def fit(
         self, task: Task, network: Network, trials: Trials, key: jax.Array, progress: Progress = silent
     ) -> LiftedLinear:
-        states = fit_states(network, trials)
+        states, inputs = fit_states(network, trials), np.asarray(trials.inputs, np.float64)
         blank = self._lift(states.reshape(-1, network.n_state), key)
-        cut = len(states) - (len(states) // 4 if len(self.ridge) > 1 else 0)
-        solved = _solver(blank, states[:cut], trials.inputs[:cut])
-        best = self.ridge[0]
-        if len(self.ridge) > 1:
-            errors = []
-            for i, ridge in enumerate(self.ridge):
-                progress(i, len(self.ridge), f"ridge {ridge:g}")
-                tried = _as_float32(blank, solved(ridge))
-                errors.append(free_run_error(tried, network, trials.part(slice(cut, None)), states[cut:]))
-            best = self.ridge[least_of_ridges(errors, self.ridge)]
-            solved = _solver(blank, states, trials.inputs)
-        return _as_float32(blank, solved(best))
+
+        def make(size: int, part: slice, start: LiftedLinear | None) -> Callable[[float], LiftedLinear]:
+            before, u = states[part, :-1], inputs[part]
+            rows = features(np, blank, before, u).reshape(before.shape[0] * before.shape[1], -1)
+            penalty = np.full(rows.shape[1], np.sum(rows**2) / rows.shape[1])
+            penalty[-1] *= 1e-6  # the level is hardly held
+            solved = solver(rows, states[part, 1:].reshape(len(rows), -1))
+            return lambda ridge: _as_float32(blank, solved(ridge * penalty))
+
+        return chosen((self.n_latent,), self.ridge, make, network, trials, states, progress)
 
     def _lift(self, rows: np.ndarray, key: jax.Array) -> LiftedLinear:
         """The model without its weights, in float64."""
@@ -173,22 +170,6 @@ def _monomials(xp: Any, x: Any, degree: int) -> Any:
         last = [(j, y * x[..., j]) for i, y in last for j in range(i, d)]
         made += [y for _, y in last]
     return xp.stack(made, axis=-1)
-
-
-def _solver(lifted: LiftedLinear, states: np.ndarray, inputs: Any) -> Callable[[float], np.ndarray]:
-    """ridge → the weights, [F, N]."""
-    before, u = states[:, :-1].reshape(-1, states.shape[2]), np.asarray(inputs, np.float64)
-    rows = features(np, lifted, before, u.reshape(-1, u.shape[2]))
-    after = states[:, 1:].reshape(len(rows), -1)
-    gram, moment = rows.T @ rows, rows.T @ after
-    level = np.trace(gram) / len(gram)
-
-    def solved(ridge: float) -> np.ndarray:
-        penalty = np.full(len(gram), ridge * level)
-        penalty[-1] *= 1e-6  # the level is hardly held
-        return scipy.linalg.solve(gram + np.diag(penalty), moment, assume_a="pos")
-
-    return solved
 
 
 def _as_float32(lifted: LiftedLinear, weights: np.ndarray) -> LiftedLinear:
