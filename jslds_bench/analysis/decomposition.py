@@ -41,7 +41,7 @@ def decompose(a: Float[Any, "*L N N"], n: int) -> Modes:
 
     def leading(x: Any) -> Any:
         rows = order[..., None] if x.ndim == 3 else order
-        kept = np.take_along_axis(x, rows, axis=1).astype(complex)[which]
+        kept = np.take_along_axis(x, rows, axis=1).astype(complex)[which.ravel()]
         return kept.reshape(*a.shape[:-2], *kept.shape[1:])
 
     return Modes(leading(values), leading(np.swapaxes(vectors, -1, -2)), leading(inverse))

@@ -60,3 +60,19 @@ def test_eigenvalues_near_one_are_counted_in_the_complex_plane():
     values = np.array([[1.02, 0.98, 1 + 0.024j, 0.97], [1.026, -1.0, 1j, 0.5]])
     np.testing.assert_array_equal(n_near_one(values), [3, 0])
     assert isinstance(decompose(np.eye(2), 1), Modes)
+
+
+def test_systems_that_come_again_keep_their_places(rng):
+    few = rng.normal(size=(2, 6, 6))
+    again = decompose(few[[1, 0, 0, 1]].reshape(2, 2, 6, 6), 3)
+    for k, (i, j) in zip((1, 0, 0, 1), np.ndindex(2, 2), strict=True):
+        alone = decompose(few[k][None], 3)
+        for one, other in zip(again, alone, strict=True):
+            np.testing.assert_array_equal(one[i, j], other[0])
+
+
+@pytest.mark.parametrize("a", [[[1, 1], [0, 1]], [[0.5, 1, 0], [0, 0.5, 1e-14], [0, 0, 0.5]]])
+def test_left_vectors_stay_finite_where_there_is_no_basis_of_right_ones(a):
+    modes = decompose(np.array([a], float), 3)
+    assert np.isfinite(modes.left).all()
+    assert np.abs(modes.left).max() < 1e3
