@@ -129,7 +129,12 @@ def {name}({words}):
 """
 PLANTS = {
     "forward-vanilla": ("dynamics/jslds.py", "co_rollout", "cell, theta, phi, h0, inputs, stars", "h0"),
-    "training_step-gru": ("dynamics/jslds.py", "co_errors", "cell, params, phi, readout, h0, trials, noise, units", "h0"),
+    "training_step-gru": (
+        "dynamics/jslds.py",
+        "co_errors",
+        "cell, params, phi, readout, h0, trials, noise, units",
+        "h0",
+    ),
     "recurrent_jacobians-gru": ("dynamics/linearize.py", "jacobians", "cell, params, hs, us", "hs"),
     "em_iteration": ("switching/laplace_em.py", "em_step", "params, q, data, prior, spec", "data.y[0]"),
     "lfads_step": ("lfads/objective.py", "objective", "cell, weights, rate, p, batch", "batch.counts[0]"),
