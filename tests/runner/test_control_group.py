@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from groups import control_groups
 
+from jslds_bench.processes import child
 from jslds_bench.processes import control_group as module
 from jslds_bench.processes.control_group import ControlGroup, control_group
 
@@ -168,3 +169,17 @@ def test_odd_names_among_mounts_are_no_matter(monkeypatch):
         ("cgroup", Path("/m\udcff/a b")),
         ("cgroup2", Path("/v/c")),
     ]
+
+
+def test_the_group_of_a_process_that_does_not_start_is_removed(monkeypatch):
+    removed = []
+
+    class Group:
+        def remove(self):
+            removed.append(True)
+
+    monkeypatch.setattr(child, "control_group", lambda most: Group())
+    unstartable = {"WORDS": "x" * (1 << 22)}  # no system takes as much for one word
+    with pytest.raises(OSError, match="too long"):
+        child.Child("jslds_bench.runner.worker", {}, unstartable, most=1 << 30)
+    assert removed == [True]
