@@ -48,7 +48,7 @@ def decompose(a: Float[Any, "*L N N"], n: int) -> Modes:
 
 
 def _inverses(matrices: Complex[np.ndarray, "L N N"]) -> Complex[np.ndarray, "L N N"]:
-    """The inverse of each; where digits would be lost the pseudo-inverse, which takes four times as long."""
+    """The inverse of each; of the nearly singular the pseudo-inverse, which takes four times as long."""
     out = np.empty_like(matrices)
     for i, matrix in enumerate(matrices):
         try:

@@ -16,7 +16,7 @@ def compiler_options(quickly: bool) -> dict[str, Any]:
     """Options of XLA:CPU that compile sooner and change no value, those of them that jaxlib has.
 
     On one core a program is compiled in one piece: in 32, for as many threads, it takes a tenth longer, and
-    twice the memory mappings (see `runner.programs`).
+    with the older emitters twice the memory mappings (see `runner.programs`).
 
     Args:
         quickly: the older emitters of loops as well, with which compiling takes half the time. An EM

@@ -1,4 +1,4 @@
-"""Work that several models of one network have in common is done once in a process, and charged to each."""
+"""What several models of one network have in common is done once in a process, and charged to each fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 T = TypeVar("T")
-_MOST = 12
+_MOST = 12  # more than `slds` leaves for `rslds`: a start for each K
 _kept: OrderedDict[tuple[Any, ...], tuple[Any, float]] = OrderedDict()
 _charged = 0.0
 

@@ -60,7 +60,9 @@ class Child:
         told = json.dumps({"runner": os.getpid(), **settings})
         # Before there is a child, which would keep this process's own group from having groups within it.
         self._group = None if most is None else control_group(most)
-        try:
+        with contextlib.ExitStack() as failed:
+            if self._group is not None:
+                failed.callback(self._group.remove)
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _START, str(_PACKAGE), name, told],
                 stdin=subprocess.PIPE,
@@ -68,10 +70,7 @@ class Child:
                 env={**os.environ, **environment, _MARK: self._mark},
                 start_new_session=True,  # Ctrl-C reaches the runner alone, which then ends its processes
             )
-        except OSError:
-            if self._group is not None:
-                self._group.remove()
-            raise
+            failed.pop_all()
         assert self._process.stdout is not None
         assert self._process.stdin is not None
         if self._group is not None:

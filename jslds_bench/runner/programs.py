@@ -16,13 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
+from jslds_bench.dynamics.compiled import compiler_options
+
 LEAST_SECONDS = 0.2
 """Programs that compile faster are not worth a file."""
 MOST_MAPPINGS = 0.25
 """Of the memory mappings that Linux allows a process (65,530 as a rule), the share that programs may take.
 
 Every compiled program holds eight or more for as long as JAX keeps it, and the compiler that is refused one
-ends the process with a segmentation fault. A quarter comes to about 2 GB of memory.
+ends the process with a segmentation fault. A quarter comes to 2 to 2.5 GB of memory.
 """
 SHED_AFTER = 1.0
 _looked = -SHED_AFTER  # when `shed` last did
@@ -95,4 +97,5 @@ def _probe() -> np.ndarray:
         return jnp.linalg.cholesky(steps @ steps.T + jnp.eye(len(x)))
 
     jax.clear_caches()
-    return np.asarray(jax.jit(program)(jnp.sin(jnp.arange(576.0)).reshape(24, 24)))
+    x = jnp.sin(jnp.arange(576.0)).reshape(24, 24)
+    return np.stack([jax.jit(program, compiler_options=compiler_options(q))(x) for q in (False, True)])

@@ -91,7 +91,7 @@ def test_first_step_is_the_lead(run):
         and after.size == 5
         and 25 < after.max() < 40
         and (late("jslds") > late("rslds")).all()
-        and means[0] > 1.7 * means[1]
+        and round(means[0] / means[1], 1) in (1.7, 1.8, 1.9)
         and round(means[2], 3) == 0.009
         and 6.5 < matched[0] / matched[1] < 7
         and ratios(MEMORY, "relative_error_from_h1").max() < 0.5
@@ -175,7 +175,7 @@ def test_ranks_depend_on_the_divisor(run):
 
 @says(
     "synthetic",
-    "(a quarter to a third more by nrmse, and less from h_1)",
+    "(a quarter to a third more by nrmse; from h_1 its error falls, by 5 to 8 %)",
 )
 def test_input_depends_on_the_network(run):
     def ratio(task, model, metric="relative_error", network="standard"):
@@ -183,7 +183,7 @@ def test_input_depends_on_the_network(run):
 
     return (
         1.2 < ratio(CONTEXT, "jslds", "nrmse") < 1.35
-        and 0.9 < ratio(CONTEXT, "jslds", "relative_error_from_h1") < 1
+        and 0.915 < ratio(CONTEXT, "jslds", "relative_error_from_h1") < 0.955
         and max(ratio(MEMORY, model) for model in ("jslds", "fixed_points")) < 1 / 3
         and 2 < ratio(MEMORY, "jslds", network="cotrained") < 2.2
     )
@@ -212,7 +212,7 @@ def test_persistence_tells_offsets(run):
         for task in TASKS
         for network in ("standard", "cotrained")
     ]
-    return [round(x, 1) for x in (*ratios[:2], ratios[3])] == [2.1, 4.0, 4.5] and 1.3 < ratios[2] < 1.37
+    return [round(x, 1) for x in (*ratios[:2], ratios[3])] == [2.1, 4.0, 4.5] and 1.3 < ratios[2] < 1.4
 
 
 @says(
@@ -253,7 +253,7 @@ def test_memory_gains_by_the_loss(run):
 
 @says(
     "synthetic",
-    "Matched networks have 0.15, less than co-trained ones on at least four of five, so",
+    "Matched networks have 0.15, less than co-trained ones on four or five of five, so",
 )
 def test_context_gains_by_the_optimiser(run):
     def more(model):
@@ -312,17 +312,17 @@ def test_jslds_follows_the_state(run):
 
 @says(
     "synthetic",
-    "On more than a third of the twenty networks of the table `rslds` takes 32, the most that is tried",
+    "On eight or nine of the twenty networks of the table `rslds` takes 32, the most that is tried",
 )
 def test_rslds_takes_the_most_modes(run):
     used = run.seeds.xs(("rslds", "n_systems"), level=("model", "metric"))
     # One of 32 modes is never in force on the trials that are scored of two of the networks.
-    return used.size == 20 and (used > 16).mean(axis=None) > 1 / 3 and used.max(axis=None) == 32
+    return used.size == 20 and (used > 16).sum(axis=None) in (8, 9) and used.max(axis=None) == 32
 
 
 @says(
     "synthetic",
-    "On at least thirteen of the twenty networks `slds` chooses K = 1, and is `lds`; on the five that are",
+    "On thirteen to fifteen of the twenty networks `slds` chooses K = 1, and is `lds`; on the five that are",
 )
 def test_slds_is_lds(run):
     used, effective = (
@@ -333,7 +333,7 @@ def test_slds_is_lds(run):
     ratios = (errors[0] / errors[1])[~one].stack().dropna()
     return (
         used.size == 20
-        and (n := one.sum(axis=None)) >= 13
+        and 13 <= (n := one.sum(axis=None)) <= 15
         and (errors[0] == errors[1])[one].sum(axis=None) == n
         and len(ratios[own]) == 5
         and 1 / 3 < ratios[own].min() < ratios[own].max() < 0.6

@@ -9,6 +9,7 @@ from jslds_bench.dynamics.linearize import apply_local
 from jslds_bench.dynamics.rollout import free_run_error, one_step, trajectories
 from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.models import clds
+from jslds_bench.models._shared import variable_projection
 from jslds_bench.models.clds import MOST_CONDITIONS, ConditionalLDS, _kernel
 from jslds_bench.models.dmdc import DMDc
 from jslds_bench.models.edmd import EDMD, features
@@ -141,6 +142,20 @@ def test_monomials_are_counted_once(flip_flop, trials):
     np.testing.assert_allclose(made[4:-5], [*pairs, *triples], rtol=1e-6)
     assert len(x) == 2  # of the three that were asked for, those that vary
     assert len(made) == 4 + 3 + 4 + 4 + 1
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_edmd_is_fitted_to_all_unless_the_free_run_is_lost_by_that(lost, flip_flop, trials, monkeypatch):
+    errors = iter([0.1, 0.2, 0.1, 1.0 if lost else 0.1])  # of two ridges, and before and after the fit to all
+    monkeypatch.setattr(variable_projection, "free_run_error", lambda *_: next(errors))
+    model = EDMD("polynomial", 3, 1, 2, False, (1e-4, 1e-2)).fit(TASK, flip_flop, trials, KEY)
+    states, n = trajectories(flip_flop, trials.inputs).astype(np.float64), len(trials.inputs)
+    part = slice(n - n // 4 if lost else n)
+    rows = features(np, jax.tree.map(np.asarray, model), states[part, :-1], np.asarray(trials.inputs[part]))
+    rows, after = rows.reshape(-1, rows.shape[-1]), states[part, 1:].reshape(-1, states.shape[-1])
+    penalty = 1e-4 * np.trace(rows.T @ rows) / rows.shape[1] * np.array([*[1.0] * (rows.shape[1] - 1), 1e-6])
+    expected = np.linalg.solve(rows.T @ rows + np.diag(penalty), rows.T @ after)
+    np.testing.assert_allclose(model.weights, expected, atol=1e-4)
 
 
 def test_edmd_refuses_what_means_nothing():

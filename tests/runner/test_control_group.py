@@ -171,7 +171,12 @@ def test_odd_names_among_mounts_are_no_matter(monkeypatch):
     ]
 
 
-def test_the_group_of_a_process_that_does_not_start_is_removed(monkeypatch):
+@pytest.mark.parametrize(
+    ("word", "error", "said"),
+    [("x" * (1 << 22), OSError, "too long"), ("a\0b", ValueError, "null")],
+    ids=["too long for the system", "no word"],
+)
+def test_the_group_of_a_process_that_does_not_start_is_removed(word, error, said, monkeypatch):
     removed = []
 
     class Group:
@@ -179,7 +184,6 @@ def test_the_group_of_a_process_that_does_not_start_is_removed(monkeypatch):
             removed.append(True)
 
     monkeypatch.setattr(child, "control_group", lambda most: Group())
-    unstartable = {"WORDS": "x" * (1 << 22)}  # no system takes as much for one word
-    with pytest.raises(OSError, match="too long"):
-        child.Child("jslds_bench.runner.worker", {}, unstartable, most=1 << 30)
+    with pytest.raises(error, match=said):
+        child.Child("jslds_bench.runner.worker", {}, {"WORD": word}, most=1 << 30)
     assert removed == [True]

@@ -106,16 +106,17 @@ def chosen(
     best: list[tuple[L, float]] = []
     errors: list[float] = []
     for i, size in enumerate(ladder):
-        progress(i, len(ladder) + 1, f"size {size}")
-        made = make(size, slice(None, cut), None)
-        tried = [made(ridge) for ridge in ridges]
+        made, tried = make(size, slice(None, cut), None), []
+        for j, ridge in enumerate(ridges):
+            progress(i * len(ridges) + j, len(ladder) * len(ridges) + 1, f"size {size}, ridge {ridge:g}")
+            tried.append(made(ridge))
         of_each = [free_run_error(model, network, unseen, states[cut:]) for model in tried]
         least = least_of_ridges(of_each, ridges)
         best.append((tried[least], ridges[least]))
         errors.append(of_each[least])
     at = least_adequate(errors)
     kept, ridge = best[at]
-    progress(len(ladder), len(ladder) + 1, "all trials")
+    progress(len(ladder) * len(ridges), len(ladder) * len(ridges) + 1, "all trials")
     further = make(ladder[at], everything, kept)(ridge)
     before, after = (free_run_error(model, network, trials, states) for model in (kept, further))
     return further if after <= WITHIN * before + ROUNDING else kept
