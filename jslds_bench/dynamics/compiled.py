@@ -15,8 +15,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def compiler_options(quickly: bool) -> dict[str, Any]:
     """Options by which XLA:CPU compiles sooner, those of them that jaxlib has.
 
-    On one core a program is compiled in one piece, which changes no value: in 32, for as many threads, that of
-    an EM iteration takes a tenth longer and twice the memory mappings (see `runner.programs`).
+    On one core a program is compiled in one piece, which changes no value: in 32, for as many threads, that
+    of an EM iteration takes a tenth longer and twice the memory mappings (see `runner.programs`).
 
     Args:
         quickly: the older emitters of loops as well, with which compiling takes half the time. An EM
