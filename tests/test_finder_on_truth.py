@@ -39,7 +39,8 @@ def evaluated(system, seed):
 
 
 def check(system, made, within):
-    values = (*precision_and_recall(made, 1e-3), FixedPointChamfer().compute(made))
+    precision, recall = precision_and_recall(made, 1e-3)
+    values = (*precision, *recall, FixedPointChamfer().compute(made))
     print(system, *(f"{value:.3g}" for value in values))
     if system in CONTINUA:
         assert values[2] <= within

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 
 
 class Modes(NamedTuple):
@@ -27,6 +27,15 @@ class Modes(NamedTuple):
     left: Complex[Any, "*L J N"]
 
 
+def distinct(
+    matrices: Float[np.ndarray, "L N N"],
+) -> tuple[Float[np.ndarray, "D N N"], Int[np.ndarray, " L"]]:
+    """The matrices that differ, in the order in which they come, and which of these each one is."""
+    first: dict[bytes, int] = {}
+    which = np.array([first.setdefault(matrix.tobytes(), len(first)) for matrix in matrices], int)
+    return matrices[np.unique(which, return_index=True)[1]], which
+
+
 def decompose(a: Float[Any, "*L N N"], n: int) -> Modes:
     """The `n` leading modes of each system (all of them where N is less), computed in float64.
 
@@ -34,14 +43,14 @@ def decompose(a: Float[Any, "*L N N"], n: int) -> Modes:
     that comes again is decomposed once.
     """
     a = np.asarray(a, np.float64)
-    distinct, which = np.unique(a.reshape(-1, a.shape[-1] ** 2), axis=0, return_inverse=True)
-    values, vectors = np.linalg.eig(distinct.reshape(-1, *a.shape[-2:]))
+    each, which = distinct(a.reshape(-1, *a.shape[-2:]))
+    values, vectors = np.linalg.eig(each)
     inverse = _inverses(vectors)
     order = np.argsort(-np.abs(values), axis=-1, kind="stable")[:, :n]
 
     def leading(x: Any) -> Any:
         rows = order[..., None] if x.ndim == 3 else order
-        kept = np.take_along_axis(x, rows, axis=1).astype(complex)[which.ravel()]
+        kept = np.take_along_axis(x, rows, axis=1).astype(complex)[which]
         return kept.reshape(*a.shape[:-2], *kept.shape[1:])
 
     return Modes(leading(values), leading(np.swapaxes(vectors, -1, -2)), leading(inverse))

@@ -8,15 +8,14 @@ import numpy as np
 import scipy
 from jaxtyping import Complex, Float
 
+from jslds_bench.analysis.decomposition import distinct
+
 
 def eigenvalues(matrices: Float[Any, "*batch N N"]) -> Complex[Any, "*batch N"]:
     """Eigenvalues by falling magnitude, in float64; a matrix that comes again is decomposed once."""
     matrices = np.asarray(matrices, np.float64)
-    first: dict[bytes, int] = {}
-    flat = matrices.reshape(-1, *matrices.shape[-2:])
-    which = [first.setdefault(matrix.tobytes(), len(first)) for matrix in flat]
-    distinct = flat[np.unique(which, return_index=True)[1]]
-    values = np.linalg.eigvals(distinct).astype(complex)[which].reshape(matrices.shape[:-1])
+    each, which = distinct(matrices.reshape(-1, *matrices.shape[-2:]))
+    values = np.linalg.eigvals(each).astype(complex)[which].reshape(matrices.shape[:-1])
     return np.take_along_axis(values, np.argsort(-np.abs(values), axis=-1, kind="stable"), axis=-1)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -18,6 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jslds_bench.dynamics.batches import (
+    Fresh,
+    Loss,
+    Noisy,
+    Sampler,
+    Terms,
+    mean_over_trials,
+    of,
+    value_and_grad,
+)
 from jslds_bench.dynamics.compiled import compiled
 from jslds_bench.dynamics.jslds import co_errors
 from jslds_bench.dynamics.rollout import rollout
@@ -30,9 +39,6 @@ if TYPE_CHECKING:
 
 CHUNK = 100
 RecipeName = Literal["fast", "paper"]
-Terms = dict[str, jax.Array]
-Loss = Callable[..., tuple[jax.Array, Terms]]
-"""(parameters, data, what is given besides, if anything) → total and terms."""
 Draw = Callable[..., Any]
 """(key, step, what is given besides, if anything) → the data of a step."""
 
@@ -44,31 +50,6 @@ class Parameters(NamedTuple):
     h0: Float[Array, " N"]
     readout: Readout
     phi: ExpansionParams | None
-
-
-class Noisy(NamedTuple):
-    """Trials, and what is added to the network's state after each of their steps."""
-
-    trials: Trials
-    noise: Float[Array, "B T N"]
-
-
-@dataclasses.dataclass(frozen=True)
-class NoisyTrials:
-    """The trials of `sample` with ε ~ N(0, `noise`²), [B, T, N], for each of `n_state` units N."""
-
-    sample: Callable[[PRNGKeyArray, int], Trials]
-    n_state: int
-    noise: float
-
-    def __call__(self, key: PRNGKeyArray, size: int) -> Noisy:
-        trials = self.sample(key, size)
-        shape = (*trials.inputs.shape[:2], self.n_state)
-        return Noisy(trials, self.noise * jax.random.normal(jax.random.fold_in(key, _NOISE), shape))
-
-
-Sampler = Callable[[PRNGKeyArray, int], Trials | Noisy]
-_NOISE = zlib.crc32(b"process noise")  # part k of a split key is fold_in(k): no task splits its key so far
 
 
 def task_error(readout: Readout, states: Float[Array, "B T N"], trials: Trials) -> Float[Array, ""]:
@@ -86,12 +67,12 @@ def network_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) -> L
     """
 
     def loss(p: Parameters, data: Trials | Noisy) -> tuple[jax.Array, Terms]:
-        trials, noise = _of(data)
+        trials, noise = of(data)
         states = rollout(cell, p.theta, _start(p.h0, trials), trials.inputs, noise)
         terms = {"rnn": task_error(p.readout, states, trials)}
         return terms["rnn"] + weights.l2 * _squares(p if l2_on_all else p.theta), terms
 
-    return loss
+    return mean_over_trials(loss)
 
 
 @lru_cache(maxsize=64)
@@ -110,7 +91,7 @@ def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) 
         p: Parameters, data: Trials | Noisy, units: Float[Array, ""] | None = None
     ) -> tuple[jax.Array, Terms]:
         assert p.phi is not None
-        trials, noise = _of(data)
+        trials, noise = of(data)
         h0 = _start(p.h0, trials)
         errors = co_errors(cell, p.theta, p.phi, p.readout, h0, trials, noise, units)
         (n_trials, n_steps, n_outputs), n_state = trials.targets.shape, len(p.h0)
@@ -125,7 +106,7 @@ def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) 
         total = sum(getattr(weights, name) * value for name, value in terms.items())
         return total + weights.l2 * _squares(p if l2_on_all else (p.theta, p.phi)), terms
 
-    return loss
+    return mean_over_trials(loss)
 
 
 @lru_cache(maxsize=64)
@@ -138,11 +119,7 @@ def expansion_loss(cell: Cell, weights: LossWeights) -> Loss:
     ) -> tuple[jax.Array, Terms]:
         return full(given[0]._replace(phi=phi), trials, given[1])
 
-    return loss
-
-
-def _of(data: Trials | Noisy) -> tuple[Trials, Float[Array, "B T N"] | None]:
-    return data if isinstance(data, Noisy) else (data, None)
+    return mean_over_trials(loss)
 
 
 def _start(h0: Float[Array, " N"], trials: Trials) -> Float[Array, "B N"]:
@@ -218,20 +195,6 @@ def train(
 ) -> tuple[Any, dict[str, np.ndarray]]:
     """`train_batches` on fresh trials at every step: ``sample(fold_in(key, i), recipe.batch)`` at step i."""
     return train_batches(loss, params, Fresh(sample, recipe.batch), recipe, key, progress, given=given)
-
-
-@dataclasses.dataclass(frozen=True)
-class Fresh:
-    """Fresh trials, as `train_batches` asks for them.
-
-    Equal, and compiled for once, where size and `sample` are: a bound method equals that of the same object.
-    """
-
-    sample: Sampler
-    size: int
-
-    def __call__(self, key: PRNGKeyArray, step: jax.Array, given: Any = None) -> Trials | Noisy:
-        return self.sample(key, self.size)
 
 
 def train_batches(
@@ -354,7 +317,7 @@ def _chunk(
     def update(state: Any, step: jax.Array) -> tuple[Any, Terms]:
         params, opt = state
         data = batch(jax.random.fold_in(key, step), step, *besides)
-        (total, terms), grads = jax.value_and_grad(loss, has_aux=True)(params, data, *besides)
+        (total, terms), grads = value_and_grad(loss)(params, data, *besides)
         updates, opt = optimizer.update(grads, opt, params)
         return (apply_updates(params, updates), opt), {"loss": total, **terms}
 

@@ -62,17 +62,20 @@ def least_completeness(evaluation: Evaluation) -> float:
     return min(known)
 
 
-def precision_and_recall(evaluation: Evaluation, epsilon: float) -> tuple[float, float]:
-    """Shares of the model's and of the network's points that have one of the other within `epsilon`.
+def precision_and_recall(evaluation: Evaluation, *epsilons: float) -> tuple[list[float], list[float]]:
+    """Shares of the model's and of the network's points that have one of the other within each epsilon.
 
     Raises:
         Unsupported: either has none, or the network's lie on a continuum of which a search found some.
     """
     pairs = _pairs(evaluation)
     least_completeness(evaluation)
-    precision = [np.mean(_gaps(found, true) <= epsilon) for found, true in pairs]
-    recall = [np.mean(_gaps(true, found) <= epsilon) for found, true in pairs]
-    return float(np.mean(precision)), float(np.mean(recall))
+    gaps = [_gaps(found, true) for found, true in pairs], [_gaps(true, found) for found, true in pairs]
+    precision, recall = (
+        [float(np.mean([np.mean(of_u_star <= epsilon) for of_u_star in side])) for epsilon in epsilons]
+        for side in gaps
+    )
+    return precision, recall
 
 
 @METRICS.register("fixed_point_speed")
@@ -102,7 +105,7 @@ class FixedPointPrecision(OfPoints, Share):
     headline: ClassVar[bool] = True
 
     def compute(self, evaluation: Evaluation) -> float:
-        return precision_and_recall(evaluation, EPSILON)[0]
+        return precision_and_recall(evaluation, EPSILON)[0][0]
 
 
 @METRICS.register("fixed_point_recall")
@@ -117,7 +120,7 @@ class FixedPointRecall(OfPoints, Share):
     order: ClassVar[int] = 202
 
     def compute(self, evaluation: Evaluation) -> float:
-        return precision_and_recall(evaluation, EPSILON)[1]
+        return precision_and_recall(evaluation, EPSILON)[1][0]
 
 
 @METRICS.register("fixed_point_chamfer")

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 
 from jaxtyping import PRNGKeyArray
 
+from jslds_bench.dynamics.batches import Loss
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.jslds import ExpansionSees, check_refine
 from jslds_bench.dynamics.training import (
-    Loss,
     Parameters,
     Recipe,
     RecipeName,

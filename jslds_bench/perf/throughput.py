@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from jslds_bench.dynamics.batches import value_and_grad
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.jslds import co_rollout
 from jslds_bench.dynamics.linearize import jacobians
@@ -73,7 +74,7 @@ def problems(
 
     flops = products(cell, size)
     yield "forward", t * b, flops, forward, (params, trials)
-    loss = jax.value_and_grad(co_training_loss(made, LossWeights()), has_aux=True)
+    loss = value_and_grad(co_training_loss(made, LossWeights()))
     yield "training", t * b, 3 * flops, loss, (params, trials)
     if (t, b) == BASE[1:]:
         points = max(8, min(N_POINTS, 2**26 // n**2))

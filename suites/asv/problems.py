@@ -79,16 +79,21 @@ def forward(cell: str) -> Problem:
 
 
 def training_step(cell: str) -> Problem:
-    """Value and gradient of eq. 9."""
+    """Value and gradient of eq. 9, as training has it."""
+    try:
+        from jslds_bench.dynamics.batches import value_and_grad
+    except ImportError:  # an older version
+
+        def value_and_grad(loss: Any) -> Any:
+            return jax.value_and_grad(loss, has_aux=True)
+
     p = setting(cell)
-    loss = co_training_loss(p.cell, p.task.setup.weights)
-    return jax.value_and_grad(loss, has_aux=True), (p.params, p.trials)
+    return value_and_grad(co_training_loss(p.cell, p.task.setup.weights)), (p.params, p.trials)
 
 
-def plain_training_step(cell: str) -> Problem:
-    """The same with `lax.scan`, `vmap` and automatic differentiation alone: the yardstick."""
+def plain_forward(cell: str) -> Problem:
+    """`forward` with `lax.scan` and `vmap` of one trial's equations alone: the yardstick."""
     p = setting(cell)
-    weights = p.task.setup.weights
 
     def trial(params: Parameters, us: jax.Array, star: jax.Array) -> CoStates:
         assert params.phi is not None
@@ -102,8 +107,16 @@ def plain_training_step(cell: str) -> Problem:
 
         return jax.lax.scan(step, (params.h0, params.h0), us)[1]
 
+    return jax.vmap(trial, (None, 0, 0)), (p.params, p.trials.inputs, p.trials.u_star)
+
+
+def plain_training_step(cell: str) -> Problem:
+    """The same with automatic differentiation of `plain_forward`: the yardstick."""
+    p = setting(cell)
+    weights, (run, _) = p.task.setup.weights, plain_forward(cell)
+
     def loss(params: Parameters, trials: Trials) -> jax.Array:
-        states = jax.vmap(trial, (None, 0, 0))(params, trials.inputs, trials.u_star)
+        states = run(params, trials.inputs, trials.u_star)
         terms = {
             "rnn": task_error(params.readout, states.h, trials),
             "jslds": task_error(params.readout, states.a, trials),

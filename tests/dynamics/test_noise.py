@@ -9,16 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench.dynamics import optimizers, training
+from jslds_bench.dynamics import batches, optimizers
+from jslds_bench.dynamics.batches import Noisy, NoisyTrials
 from jslds_bench.dynamics.jslds import expansion_point, jslds_step
-from jslds_bench.dynamics.training import (
-    Noisy,
-    NoisyTrials,
-    Recipe,
-    co_training_loss,
-    network_loss,
-    task_error,
-)
+from jslds_bench.dynamics.training import Recipe, co_training_loss, network_loss, task_error
 from jslds_bench.errors import UsageError
 from jslds_bench.networks._shared.modules import initial_parameters
 from jslds_bench.networks.cotrained import CoTrained
@@ -144,7 +138,7 @@ def test_what_comes_before_has_the_noise_too(source):
 def test_no_part_of_a_split_key_is_the_noise_s():
     """Folding k in gives what splitting has for its part k: tasks split the keys of their trials."""
     key = jax.random.key(2)
-    own = jax.random.key_data(jax.random.fold_in(key, training._NOISE))
+    own = jax.random.key_data(jax.random.fold_in(key, batches._NOISE))
     parts = jax.random.key_data(jax.random.split(key, 2**16))
     assert not np.asarray(parts == own).all(axis=1).any()
 

@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 
+from jslds_bench.dynamics.batches import NoisyTrials
 from jslds_bench.dynamics.rollout import rollout
-from jslds_bench.dynamics.training import NoisyTrials, task_error
+from jslds_bench.dynamics.training import task_error
 from jslds_bench.networks.standard import Standard
 from jslds_bench.tasks.nbit_memory import NBitMemory
 

@@ -91,7 +91,7 @@ def test_fixed_points(evaluation):
     assert fixed_points.FixedPointRecall().compute(evaluation) == pytest.approx(1 / 3)
     chamfer = ((0 + 1) / 2 + (0 + 1 + 1) / 3) / 2 / radius
     assert fixed_points.FixedPointChamfer().compute(evaluation) == pytest.approx(chamfer)
-    assert fixed_points.precision_and_recall(evaluation, 1.1 / radius) == (1, 1)
+    assert fixed_points.precision_and_recall(evaluation, 0.1, 1.1 / radius) == ([1 / 2, 1], [1 / 3, 1])
 
 
 def test_spectra(evaluation):

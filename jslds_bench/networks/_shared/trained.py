@@ -10,15 +10,8 @@ from typing import Any, ClassVar
 import jax
 from jaxtyping import PRNGKeyArray
 
-from jslds_bench.dynamics.training import (
-    Loss,
-    NoisyTrials,
-    Parameters,
-    Recipe,
-    Sampler,
-    train,
-    train_many,
-)
+from jslds_bench.dynamics.batches import Loss, NoisyTrials, Sampler
+from jslds_bench.dynamics.training import Parameters, Recipe, train, train_many
 from jslds_bench.errors import Diverged, UsageError
 from jslds_bench.types.core import Cell, Network, Progress, silent
 from jslds_bench.types.networks import Task

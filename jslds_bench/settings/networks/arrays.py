@@ -35,10 +35,9 @@ def series(model: Linearization, evaluation: Evaluation) -> dict[str, list[float
     }
     countable = all(len(r.points) and r.completeness is not None for r in evaluation.reference)
     if evaluation.found is not None and countable:
-        epsilons = np.geomspace(1e-3, 1, 13)
-        pairs = [precision_and_recall(evaluation, epsilon) for epsilon in epsilons]
-        out["epsilon"] = epsilons.tolist()
-        out["precision_by_epsilon"], out["recall_by_epsilon"] = map(list, zip(*pairs, strict=True))
+        out["epsilon"] = epsilons = np.geomspace(1e-3, 1, 13).tolist()
+        precision, recall = precision_and_recall(evaluation, *epsilons)
+        out["precision_by_epsilon"], out["recall_by_epsilon"] = precision, recall
     if evaluation.in_force is not None:
         out["systems_apart"] = list(evaluation.in_force.apart)
         out["n_systems_effective_by_apart"] = [effective_number(x) for x in evaluation.in_force.labels]

@@ -1,0 +1,174 @@
+"""What the core reaches of this machine, and what limits it: the table of docs/speed.md.
+
+``python reports/speed.py`` takes a minute on an otherwise idle machine and writes
+``reports/reference/speed/values.csv``; ``python reports/quote.py`` puts it into the page. On one core, with
+one thread and batches of 64, and on two with batches of 256, each in a process of its own, these take turns:
+
+- the function, at the paper's size of the cell and its task;
+- the yardstick: the same equations by `lax.scan`, `vmap` and automatic differentiation;
+- its matrix products alone, as many and as large, with nothing between them;
+- one product of 1024 × 1024 matrices, whose rate is the machine's.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent / "reference" / "speed"
+KINDS = {1: 64, 2: 256}
+"""Threads, each with a core, and trials of a batch."""
+TURNS = 15
+_N, _POINTS = 1024, 256
+Calls = dict[str, Callable[[], Any]]
+
+
+def products_alone(n: int, batch: int, n_steps: int, width: int, layers: int, backward: bool) -> Any:
+    """The products [B, N] × [N, N] of a scan of network and JSLDS, and of its reverse pass, in turn.
+
+    A step has one for each layer of E and, of each of the `width` blocks of the cell, three: by h, by e* and
+    by the tangent. The reverse pass has two more for each: by the transposed weights, and Xᵀ dY. Weights are
+    orthogonal, so that numbers stay as large as they are without anything between the products.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    each = layers + 3 * width
+    ws = jnp.linalg.qr(jax.random.normal(jax.random.key(0), (each, n, n)))[0]
+    xs = jax.random.normal(jax.random.key(1), (each, batch, n))
+
+    def step(carry: Any, _: None) -> tuple[Any, None]:
+        xs, sums = carry
+        for _ in range(2 if backward else 1):
+            xs = [x @ w for x, w in zip(xs, ws, strict=True)]
+        if backward:
+            sums = [s + x.T @ y for s, x, y in zip(sums, xs, xs[1:] + xs[:1], strict=True)]
+        return (xs, sums), None
+
+    def run(xs: Any, ws_like: Any) -> Any:
+        return jax.lax.scan(step, (list(xs), list(ws_like)), None, length=n_steps)[0]
+
+    return run, (xs, jnp.zeros_like(ws))
+
+
+def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]]:
+    """Function → (what takes turns, each a function with arguments; operations of its products)."""
+    import jax
+    import jax.numpy as jnp
+    import problems
+
+    from jslds_bench.dynamics.linearize import jacobians
+    from jslds_bench.perf.throughput import N_LAYERS
+
+    problems.BATCH = batch
+    problems.setting.cache_clear()
+    p = problems.setting(cell)
+    n, n_steps, width = p.params.h0.shape[0], p.trials.inputs.shape[1], sum(p.cell.widths)
+    flops = 2.0 * n_steps * batch * (N_LAYERS + 3 * width) * n**2
+    alone = functools.partial(products_alone, n, batch, n_steps, width, N_LAYERS)
+    yardstick, args = problems.plain_training_step(cell)
+    h = 0.5 * jax.random.normal(jax.random.key(2), (_POINTS, n))
+    u = jax.random.normal(jax.random.key(3), (_POINTS, p.task.n_inputs))
+    by_autodiff = jax.vmap(jax.jacrev(lambda h, u: p.cell.step(p.params.theta, h, u)))
+    made: dict[str, tuple[dict[str, Any], float]] = {
+        "training step": (
+            {"core": problems.training_step(cell), "yardstick": (yardstick, args), "products": alone(True)},
+            3 * flops,
+        ),
+        "both systems, forward": (
+            {
+                "core": problems.forward(cell),
+                "yardstick": problems.plain_forward(cell),
+                "products": alone(False),
+            },
+            flops,
+        ),
+    }
+    stages = {
+        "core": (lambda h, u: jacobians(p.cell, p.params.theta, h, u), (h, u)),
+        "yardstick": (by_autodiff, (h, u)),
+    }
+    later = sum(p.cell.widths[1:])
+    if later:  # a first stage's Jacobian is written, not computed
+        rows, w = jax.random.normal(jax.random.key(4), (_POINTS * n, n)), jnp.eye(n)
+        stages["products"] = (lambda x, w: [x @ w for _ in range(later)], (rows, w))
+    made["recurrent Jacobians"] = stages, 2.0 * _POINTS * later * n**3
+    return made
+
+
+def measure(threads: int) -> list[dict[str, Any]]:
+    """A row for each cell, function and what was timed: median seconds, and operations of its products."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "suites" / "asv"))
+    import jax
+    import problems
+
+    a = jax.random.normal(jax.random.key(0), (_N, _N))
+    rows = []
+    for cell in problems.CELLS:
+        for name, (turns, flops) in problems_of(cell, KINDS[threads]).items():
+            calls: Calls = {"machine": functools.partial(jax.jit(lambda x: x @ x), a)}
+            calls |= {what: functools.partial(jax.jit(f), *args) for what, (f, args) in turns.items()}
+            work = {"machine": 2.0 * _N**3}
+            for what, seconds in in_turns(calls).items():
+                row = {"threads": threads, "batch": KINDS[threads], "cell": cell, "function": name}
+                rows.append({**row, "what": what, "seconds": seconds, "operations": work.get(what, flops)})
+    return rows
+
+
+def in_turns(calls: Calls, turns: int = TURNS) -> dict[str, float]:
+    """Median seconds of each, one after the other, again and again."""
+    import jax
+
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for call in calls.values():
+        jax.block_until_ready(call())
+    for _ in range(turns):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            jax.block_until_ready(call())
+            taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def main(folder: Path = FOLDER) -> int:
+    """Measures both kinds, and writes the values and what the machine is."""
+    import pandas as pd
+
+    from jslds_bench.runner.machine import environment
+
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    rows = []
+    for threads in KINDS:
+        if threads > (len(cores) or os.cpu_count() or 1):
+            sys.stderr.write(f"left out: it takes {threads} cores\n")
+            continue
+        sys.stderr.write(f"{threads} of {len(KINDS)}: {threads} thread{'s' * (threads > 1)} ...\n")
+        done = subprocess.run(
+            [sys.executable, __file__, ",".join(map(str, cores[:threads])), str(threads)],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        rows += json.loads(done.stdout.splitlines()[-1])
+    folder.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(folder / "values.csv", index=False)
+    about = {name: environment()[name] for name in ("cpu", "cores", "commit", "dirty", "jax", "jaxlib")}
+    (folder / "machine.json").write_text(json.dumps(about, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        if sys.argv[1]:
+            os.sched_setaffinity(0, map(int, sys.argv[1].split(",")))  # before JAX counts its threads
+        sys.stdout.write(json.dumps(measure(int(sys.argv[2]))) + "\n")
+        sys.exit(0)
+    sys.exit(main())
