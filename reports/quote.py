@@ -30,6 +30,7 @@ FILES = (
     "docs/reproduce.md",
     "docs/method.md",
     "docs/clusters.md",
+    "docs/speed.md",
 )
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -298,6 +299,34 @@ def scale() -> str:
     return _markdown(lines)
 
 
+CORE = {"gru": "GRU, N = 100", "vanilla": "tanh, N = 128"}
+
+
+def speed() -> str:
+    """The table in Markdown of what `reports/speed.py` has measured, a row for each function and cell."""
+    values = pd.read_csv(ROOT / "reports" / "reference" / "speed" / "values.csv")
+    lines = [["threads, trials", "cell", "", "ms", "of a large product's rate"]]
+    lines[0] += ["its products alone, of its time", "yardstick, times as long"]
+    lines.append(["---"] * len(lines[0]))
+    keys = ["threads", "batch", "cell", "function"]
+    for (threads, batch, cell, function), of in values.groupby(keys, sort=False):
+        found = of.set_index("what")
+        core, rates = found.seconds["core"], found.operations / found.seconds
+        alone = found.seconds.get("products")
+        lines.append(
+            [
+                f"{threads}, {batch}",
+                CORE[cell],
+                function,
+                f"{1e3 * core:.1f}",
+                f"{rates['core'] / rates['machine']:.0%}" if rates["core"] else "–",
+                "–" if alone is None else f"{alone / core:.0%}",
+                f"{found.seconds['yardstick'] / core:.1f}",
+            ]
+        )
+    return _markdown(lines)
+
+
 CLAIMS = {"claims": False, "instead": True}
 """Table → whether it has what was found instead, or the paper's claims."""
 
@@ -356,9 +385,14 @@ def block(name: str) -> str:
     """The table of that name."""
     if name in VERDICTS:
         return verdicts(name)
-    if name in (
-        others := {"by_spread": by_spread, "quality": quality, "scale": scale, "methods": over_networks}
-    ):
+    others = {
+        "by_spread": by_spread,
+        "quality": quality,
+        "scale": scale,
+        "methods": over_networks,
+        "speed": speed,
+    }
+    if name in others:
         return others[name]()
     if name in CLAIMS:
         return claims(CLAIMS[name])

@@ -2,12 +2,13 @@
 
 ``python reports/speed.py`` takes a minute on an otherwise idle machine and writes
 ``reports/reference/speed/values.csv``; ``python reports/quote.py`` puts it into the page. On one core, with
-one thread and batches of 64, and on two with batches of 256, each in a process of its own, these take turns:
+one thread, and on two, with batches of 64 and of the paper's 256, in processes of their own, these take turns:
 
 - the function, at the paper's size of the cell and its task;
 - the yardstick: the same equations by `lax.scan`, `vmap` and automatic differentiation;
 - its matrix products alone, as many and as large, with nothing between them;
-- one product of 1024 × 1024 matrices, whose rate is the machine's.
+- one product of 1024 × 1024 matrices, whose rate is the machine's;
+- where training computes a batch in parts, the same without.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parent / "reference" / "speed"
-KINDS = {1: 64, 2: 256}
+KINDS = ((1, 64), (1, 256), (2, 256))
 """Threads, each with a core, and trials of a batch."""
 TURNS = 15
-_N, _POINTS = 1024, 256
+_N, _POINTS, _JACOBIANS = 1024, 256, "recurrent Jacobians"
 Calls = dict[str, Callable[[], Any]]
 
 
@@ -65,7 +66,9 @@ def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]
     import jax.numpy as jnp
     import problems
 
+    from jslds_bench.dynamics.batches import AT_ONCE
     from jslds_bench.dynamics.linearize import jacobians
+    from jslds_bench.dynamics.training import co_training_loss
     from jslds_bench.perf.throughput import N_LAYERS
 
     problems.BATCH = batch
@@ -78,11 +81,12 @@ def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]
     h = 0.5 * jax.random.normal(jax.random.key(2), (_POINTS, n))
     u = jax.random.normal(jax.random.key(3), (_POINTS, p.task.n_inputs))
     by_autodiff = jax.vmap(jax.jacrev(lambda h, u: p.cell.step(p.params.theta, h, u)))
+    step = {"core": problems.training_step(cell), "yardstick": (yardstick, args), "products": alone(True)}
+    if batch > AT_ONCE:
+        loss = co_training_loss(p.cell, p.task.setup.weights)
+        step["at once"] = jax.value_and_grad(loss, has_aux=True), (p.params, p.trials)
     made: dict[str, tuple[dict[str, Any], float]] = {
-        "training step": (
-            {"core": problems.training_step(cell), "yardstick": (yardstick, args), "products": alone(True)},
-            3 * flops,
-        ),
+        "training step": (step, 3 * flops),
         "both systems, forward": (
             {
                 "core": problems.forward(cell),
@@ -100,11 +104,11 @@ def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]
     if later:  # a first stage's Jacobian is written, not computed
         rows, w = jax.random.normal(jax.random.key(4), (_POINTS * n, n)), jnp.eye(n)
         stages["products"] = (lambda x, w: [x @ w for _ in range(later)], (rows, w))
-    made["recurrent Jacobians"] = stages, 2.0 * _POINTS * later * n**3
+    made[_JACOBIANS] = stages, 2.0 * _POINTS * later * n**3
     return made
 
 
-def measure(threads: int) -> list[dict[str, Any]]:
+def measure(threads: int, batch: int) -> list[dict[str, Any]]:
     """A row for each cell, function and what was timed: median seconds, and operations of its products."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "suites" / "asv"))
     import jax
@@ -113,12 +117,14 @@ def measure(threads: int) -> list[dict[str, Any]]:
     a = jax.random.normal(jax.random.key(0), (_N, _N))
     rows = []
     for cell in problems.CELLS:
-        for name, (turns, flops) in problems_of(cell, KINDS[threads]).items():
+        for name, (turns, flops) in problems_of(cell, batch).items():
+            if name == _JACOBIANS and batch != min(size for n, size in KINDS if n == threads):
+                continue  # they have no batch: once for each number of threads
             calls: Calls = {"machine": functools.partial(jax.jit(lambda x: x @ x), a)}
             calls |= {what: functools.partial(jax.jit(f), *args) for what, (f, args) in turns.items()}
             work = {"machine": 2.0 * _N**3}
             for what, seconds in in_turns(calls).items():
-                row = {"threads": threads, "batch": KINDS[threads], "cell": cell, "function": name}
+                row = {"threads": threads, "batch": batch, "cell": cell, "function": name}
                 rows.append({**row, "what": what, "seconds": seconds, "operations": work.get(what, flops)})
     return rows
 
@@ -146,29 +152,29 @@ def main(folder: Path = FOLDER) -> int:
 
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     rows = []
-    for threads in KINDS:
+    for i, (threads, batch) in enumerate(KINDS):
         if threads > (len(cores) or os.cpu_count() or 1):
             sys.stderr.write(f"left out: it takes {threads} cores\n")
             continue
-        sys.stderr.write(f"{threads} of {len(KINDS)}: {threads} thread{'s' * (threads > 1)} ...\n")
+        sys.stderr.write(f"{i + 1} of {len(KINDS)}: {threads} thread{'s' * (threads > 1)}, {batch} trials\n")
         done = subprocess.run(
-            [sys.executable, __file__, ",".join(map(str, cores[:threads])), str(threads)],
+            [sys.executable, __file__, ",".join(map(str, cores[:threads])), str(threads), str(batch)],
             check=True,
             stdout=subprocess.PIPE,
             text=True,
         )
         rows += json.loads(done.stdout.splitlines()[-1])
+    about = {name: environment()[name] for name in ("cpu", "cores", "commit", "dirty", "jax", "jaxlib")}
     folder.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_csv(folder / "values.csv", index=False)
-    about = {name: environment()[name] for name in ("cpu", "cores", "commit", "dirty", "jax", "jaxlib")}
     (folder / "machine.json").write_text(json.dumps(about, indent=1) + "\n")
     return 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
+    if len(sys.argv) == 4:
         if sys.argv[1]:
             os.sched_setaffinity(0, map(int, sys.argv[1].split(",")))  # before JAX counts its threads
-        sys.stdout.write(json.dumps(measure(int(sys.argv[2]))) + "\n")
+        sys.stdout.write(json.dumps(measure(int(sys.argv[2]), int(sys.argv[3]))) + "\n")
         sys.exit(0)
     sys.exit(main())

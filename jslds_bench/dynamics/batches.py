@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jslds_bench.dynamics.compiled import on_one_core
 from jslds_bench.types.core import Trials
 
 Terms = dict[str, jax.Array]
@@ -18,7 +19,8 @@ Loss = Callable[..., tuple[jax.Array, Terms]]
 """(parameters, data, what is given besides, if anything) → total and terms."""
 AT_ONCE = 64
 """Trials of a part. What a step of a network of the paper's size reads and writes then stays in the caches of
-one core: the paper's batches of 256 take a tenth (GRU) to a fifth (tanh) less time than at once."""
+one core: the paper's batches of 256 take a tenth (GRU) to a fifth (tanh) less time there than at once. On
+several cores XLA splits large products alone, and they stay large."""
 
 
 class Noisy(NamedTuple):
@@ -70,7 +72,7 @@ def value_and_grad(loss: Loss) -> Callable[..., tuple[tuple[jax.Array, Terms], A
     """(parameters, data, …) → total and terms, and the gradient of the total by the parameters.
 
     Of more than `AT_ONCE` trials, if they are a multiple, the mean over as many at a time, where the loss is
-    `mean_over_trials`. Not on accelerators, which are faster the more they do at once.
+    `mean_over_trials` and the process has one core of a CPU.
     """
     whole = jax.value_and_grad(loss, has_aux=True)
 
@@ -97,7 +99,7 @@ def of(data: Trials | Noisy) -> tuple[Trials, Float[Array, "B T N"] | None]:
 
 def _parts(data: Any) -> tuple[Any, ...] | None:
     """Inputs, targets, u* and noise, [parts, `AT_ONCE`, …]; None where the data stay together."""
-    if not isinstance(data, Trials | Noisy) or jax.default_backend() != "cpu":
+    if not isinstance(data, Trials | Noisy) or jax.default_backend() != "cpu" or not on_one_core():
         return None
     trials, noise = of(data)
     n_parts, rest = divmod(len(trials.inputs), AT_ONCE)

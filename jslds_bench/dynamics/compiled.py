@@ -12,6 +12,11 @@ import jax
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def on_one_core() -> bool:
+    """Whether the process may use one core alone, as the workers of a run on CPUs do."""
+    return hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) == 1
+
+
 def compiler_options(quickly: bool) -> dict[str, Any]:
     """Options by which XLA:CPU compiles sooner, those of them that jaxlib has.
 
@@ -24,7 +29,7 @@ def compiler_options(quickly: bool) -> dict[str, Any]:
             either way. A free run can take nearly twice as long, a training step a fifth longer.
     """
     wanted: dict[str, Any] = {}
-    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) == 1:
+    if on_one_core():
         wanted["xla_cpu_parallel_codegen_split_count"] = 1
     if quickly:
         wanted["xla_cpu_use_fusion_emitters"] = False

@@ -17,6 +17,11 @@ TASK = ContextIntegration()
 WEIGHTS = LossWeights(e=3.0, a=2.0, l2=0.01)
 
 
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch):
+    monkeypatch.setattr(batches, "on_one_core", lambda: True)
+
+
 def parameters(cell, expansion=True):
     return initial_parameters(cell, TASK.n_inputs, 6, TASK.n_outputs, jax.random.key(0), expansion=expansion)
 
@@ -76,13 +81,17 @@ def test_a_loss_that_is_not_said_to_be_a_mean_sees_the_whole_batch():
     assert value_and_grad(spread)(parameters("gru"), trials(4 * AT_ONCE))[0] == whole
 
 
-def test_data_of_another_kind_and_other_devices_stay_whole(monkeypatch):
+@pytest.mark.parametrize(
+    ("where", "name", "answer"), [(jax, "default_backend", "gpu"), (batches, "on_one_core", False)]
+)
+def test_on_an_accelerator_or_several_cores_batches_stay_whole(where, name, answer, monkeypatch):
     loss, sizes = spied(network_loss(get_cell("gru"), WEIGHTS))
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(where, name, lambda: answer)
     value_and_grad(loss)(parameters("gru"), trials(2 * AT_ONCE))
-    assert sizes[-1] == 2 * AT_ONCE
-    monkeypatch.undo()
+    assert sizes == [2 * AT_ONCE]
 
+
+def test_data_of_another_kind_stay_whole():
     @batches.mean_over_trials
     def of_arrays(p, x):
         return jnp.mean(x) * p, {}
