@@ -2,7 +2,7 @@
 
 ``python reports/speed.py`` takes a minute on an otherwise idle machine and writes
 ``reports/reference/speed/values.csv``; ``python reports/quote.py`` puts it into the page. On one core, with
-one thread, and on two, with batches of 64 and of the paper's 256, in processes of their own, these take turns:
+one thread and on two, with batches of 64 and of the paper's 256, in processes of their own, these take turns:
 
 - the function, at the paper's size of the cell and its task;
 - the yardstick: the same equations by `lax.scan`, `vmap` and automatic differentiation;
