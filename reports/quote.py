@@ -21,17 +21,8 @@ from jslds_bench.records.numbers import number
 from jslds_bench.reproduce.claims import read_claims
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = (
-    "docs/results.md",
-    "docs/fairness.md",
-    "docs/spikes.md",
-    "docs/statistics.md",
-    "docs/variants.md",
-    "docs/reproduce.md",
-    "docs/method.md",
-    "docs/clusters.md",
-    "docs/speed.md",
-)
+PAGES = ("results", "fairness", "spikes", "statistics", "variants", "reproduce", "method", "clusters")
+FILES = [f"docs/{name}.md" for name in (*PAGES, "speed")]
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -273,18 +264,8 @@ def quality() -> str:
     lines = [["task", "steps", "seconds", "seeds that reach it", "the paper's recipe, seconds", "sooner"]]
     lines.append(["---"] * len(lines[0]))
     for row in found.itertuples():
-        times = f"{row.ratio:.0f} times"
-        reaching = f"{row.reaching:.0f} of {row.seeds}"
-        lines.append(
-            [
-                row.task,
-                f"{row.steps:,.0f}",
-                f"{row.seconds:.1f}",
-                reaching,
-                f"{row.paper_seconds:,.0f}",
-                times,
-            ]
-        )
+        shown = [f"{row.steps:,.0f}", f"{row.seconds:.1f}", f"{row.reaching:.0f} of {row.seeds}"]
+        lines.append([row.task, *shown, f"{row.paper_seconds:,.0f}", f"{row.ratio:.0f} times"])
     return _markdown(lines)
 
 
@@ -313,17 +294,10 @@ def speed() -> str:
         found = of.set_index("what")
         core, rates = found.seconds["core"], found.operations / found.seconds
         alone = found.seconds.get("products")
-        lines.append(
-            [
-                f"{threads}, {batch}",
-                CORE[cell],
-                function,
-                f"{1e3 * core:.1f}",
-                f"{rates['core'] / rates['machine']:.0%}" if rates["core"] else "–",
-                "–" if alone is None else f"{alone / core:.0%}",
-                f"{found.seconds['yardstick'] / core:.1f}",
-            ]
-        )
+        rate = f"{rates['core'] / rates['machine']:.0%}" if rates["core"] else "–"
+        shown = [f"{1e3 * core:.1f}", rate, "–" if alone is None else f"{alone / core:.0%}"]
+        lines.append([f"{threads}, {batch}", CORE[cell], function, *shown])
+        lines[-1].append(f"{found.seconds['yardstick'] / core:.1f}")
     return _markdown(lines)
 
 
@@ -385,13 +359,7 @@ def block(name: str) -> str:
     """The table of that name."""
     if name in VERDICTS:
         return verdicts(name)
-    others = {
-        "by_spread": by_spread,
-        "quality": quality,
-        "scale": scale,
-        "methods": over_networks,
-        "speed": speed,
-    }
+    others = {"methods": over_networks} | {f.__name__: f for f in (by_spread, quality, scale, speed)}
     if name in others:
         return others[name]()
     if name in CLAIMS:

@@ -1,12 +1,13 @@
 """What the core reaches of this machine, and what limits it: the table of docs/speed.md.
 
-``python reports/speed.py`` takes a minute on an otherwise idle machine and writes
-``reports/reference/speed/values.csv``; ``python reports/quote.py`` puts it into the page. On one core, with
-one thread and on two, with batches of 64 and of the paper's 256, in processes of their own, these take turns:
+``python reports/speed.py FOLDER`` takes two minutes on an otherwise idle machine with two cores or more, and
+writes ``values.csv`` and ``machine.json`` there (on Linux, where a process can be held to some cores). ``python
+reports/quote.py`` puts those of ``reports/reference/speed`` into the page. With one thread, and with two, each
+on a core of its own, these take turns:
 
 - the function, at the paper's size of the cell and its task;
 - the yardstick: the same equations by `lax.scan`, `vmap` and automatic differentiation;
-- its matrix products alone, as many and as large, with nothing between them;
+- its products of N × N matrices alone, one by one, with nothing between them;
 - one product of 1024 × 1024 matrices, whose rate is the machine's;
 - where training computes a batch in parts, the same without.
 """
@@ -24,7 +25,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent / "reference" / "speed"
 KINDS = ((1, 64), (1, 256), (2, 256))
 """Threads, each with a core, and trials of a batch."""
 TURNS = 15
@@ -33,31 +33,36 @@ Calls = dict[str, Callable[[], Any]]
 
 
 def products_alone(n: int, batch: int, n_steps: int, width: int, layers: int, backward: bool) -> Any:
-    """The products [B, N] × [N, N] of a scan of network and JSLDS, and of its reverse pass, in turn.
+    """The products [B, N] × [N, N] of a scan of network and JSLDS, and of its reverse pass, one by one.
 
     A step has one for each layer of E and, of each of the `width` blocks of the cell, three: by h, by e* and
-    by the tangent. The reverse pass has two more for each: by the transposed weights, and Xᵀ dY. Weights are
+    by the tangent. The reverse pass has two more for each, by the transposed weights and Xᵀ dY. Weights are
     orthogonal, so that numbers stay as large as they are without anything between the products.
     """
     import jax
     import jax.numpy as jnp
 
-    each = layers + 3 * width
-    ws = jnp.linalg.qr(jax.random.normal(jax.random.key(0), (each, n, n)))[0]
-    xs = jax.random.normal(jax.random.key(1), (each, batch, n))
+    block_of = [*range(layers), *(layers + i for i in range(width) for _ in range(3))]
+    ws = jnp.linalg.qr(jax.random.normal(jax.random.key(0), (layers + width, n, n)))[0]
+    xs = jax.random.normal(jax.random.key(1), (len(block_of), batch, n))
 
-    def step(carry: Any, _: None) -> tuple[Any, None]:
-        xs, sums = carry
-        for _ in range(2 if backward else 1):
-            xs = [x @ w for x, w in zip(xs, ws, strict=True)]
-        if backward:
-            sums = [s + x.T @ y for s, x, y in zip(sums, xs, xs[1:] + xs[:1], strict=True)]
-        return (xs, sums), None
+    def run(xs: Any, ws: Any) -> Any:
+        transposed = jnp.swapaxes(ws, 1, 2)
 
-    def run(xs: Any, ws_like: Any) -> Any:
-        return jax.lax.scan(step, (list(xs), list(ws_like)), None, length=n_steps)[0]
+        def step(carry: Any, _: None) -> tuple[Any, None]:
+            lefts, sums = carry
+            out = [x @ ws[i] for x, i in zip(lefts, block_of, strict=True)]
+            if not backward:
+                return (out, sums), None
+            sums = [
+                s + sum(lefts[j].T @ out[j - 1] for j, k in enumerate(block_of) if k == i)
+                for i, s in enumerate(sums)
+            ]
+            return ([x @ transposed[i] for x, i in zip(out, block_of, strict=True)], sums), None
 
-    return run, (xs, jnp.zeros_like(ws))
+        return jax.lax.scan(step, (list(xs), list(jnp.zeros_like(ws))), None, length=n_steps)[0]
+
+    return run, (xs, ws)
 
 
 def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]]:
@@ -67,6 +72,7 @@ def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]
     import problems
 
     from jslds_bench.dynamics.batches import AT_ONCE
+    from jslds_bench.dynamics.compiled import on_one_core
     from jslds_bench.dynamics.linearize import jacobians
     from jslds_bench.dynamics.training import co_training_loss
     from jslds_bench.perf.throughput import N_LAYERS
@@ -76,13 +82,14 @@ def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]
     p = problems.setting(cell)
     n, n_steps, width = p.params.h0.shape[0], p.trials.inputs.shape[1], sum(p.cell.widths)
     flops = 2.0 * n_steps * batch * (N_LAYERS + 3 * width) * n**2
-    alone = functools.partial(products_alone, n, batch, n_steps, width, N_LAYERS)
+    alone = functools.partial(products_alone, n, width=width, layers=N_LAYERS)
+    parts = batch // AT_ONCE if on_one_core() else 1
     yardstick, args = problems.plain_training_step(cell)
     h = 0.5 * jax.random.normal(jax.random.key(2), (_POINTS, n))
     u = jax.random.normal(jax.random.key(3), (_POINTS, p.task.n_inputs))
-    by_autodiff = jax.vmap(jax.jacrev(lambda h, u: p.cell.step(p.params.theta, h, u)))
-    step = {"core": problems.training_step(cell), "yardstick": (yardstick, args), "products": alone(True)}
-    if batch > AT_ONCE:
+    step = {"core": problems.training_step(cell), "yardstick": (yardstick, args)}
+    step["products"] = alone(batch // parts, n_steps * parts, backward=True)
+    if parts > 1:
         loss = co_training_loss(p.cell, p.task.setup.weights)
         step["at once"] = jax.value_and_grad(loss, has_aux=True), (p.params, p.trials)
     made: dict[str, tuple[dict[str, Any], float]] = {
@@ -91,19 +98,20 @@ def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]
             {
                 "core": problems.forward(cell),
                 "yardstick": problems.plain_forward(cell),
-                "products": alone(False),
+                "products": alone(batch, n_steps, backward=False),
             },
             flops,
         ),
     }
     stages = {
-        "core": (lambda h, u: jacobians(p.cell, p.params.theta, h, u), (h, u)),
-        "yardstick": (by_autodiff, (h, u)),
+        "core": (functools.partial(jacobians, p.cell), (p.params.theta, h, u)),
+        "yardstick": (jax.vmap(jax.jacrev(p.cell.step, argnums=1), (None, 0, 0)), (p.params.theta, h, u)),
     }
     later = sum(p.cell.widths[1:])
+    assert later <= 1, "of more products than one, as many would have to be timed"
     if later:  # a first stage's Jacobian is written, not computed
         rows, w = jax.random.normal(jax.random.key(4), (_POINTS * n, n)), jnp.eye(n)
-        stages["products"] = (lambda x, w: [x @ w for _ in range(later)], (rows, w))
+        stages["products"] = jnp.matmul, (rows, w)
     made[_JACOBIANS] = stages, 2.0 * _POINTS * later * n**3
     return made
 
@@ -130,41 +138,43 @@ def measure(threads: int, batch: int) -> list[dict[str, Any]]:
 
 
 def in_turns(calls: Calls, turns: int = TURNS) -> dict[str, float]:
-    """Median seconds of each, one after the other, again and again."""
+    """Median seconds of each, one after the other, again and again, beginning with another each time."""
     import jax
 
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         jax.block_until_ready(call())
-    for _ in range(turns):
-        for name, call in calls.items():
+    names = list(calls)
+    for turn in range(turns):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
             start = time.perf_counter()
-            jax.block_until_ready(call())
+            jax.block_until_ready(calls[name]())
             taken[name].append(time.perf_counter() - start)
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
-def main(folder: Path = FOLDER) -> int:
-    """Measures both kinds, and writes the values and what the machine is."""
+def main(folder: Path) -> int:
+    """Measures all kinds, and writes the values and what the machine is."""
     import pandas as pd
 
     from jslds_bench.runner.machine import environment
 
+    needed = max(threads for threads, _ in KINDS)
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < needed:
+        sys.stderr.write(
+            f"it takes {needed} cores that a process can be held to, and there are {len(cores)}\n"
+        )
+        return 1
+    about = {name: environment()[name] for name in ("cpu", "cores", "commit", "dirty", "jax", "jaxlib")}
     rows = []
     for i, (threads, batch) in enumerate(KINDS):
-        if threads > (len(cores) or os.cpu_count() or 1):
-            sys.stderr.write(f"left out: it takes {threads} cores\n")
-            continue
         sys.stderr.write(f"{i + 1} of {len(KINDS)}: {threads} thread{'s' * (threads > 1)}, {batch} trials\n")
+        words = [",".join(map(str, cores[:threads])), str(threads), str(batch)]
         done = subprocess.run(
-            [sys.executable, __file__, ",".join(map(str, cores[:threads])), str(threads), str(batch)],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True
         )
         rows += json.loads(done.stdout.splitlines()[-1])
-    about = {name: environment()[name] for name in ("cpu", "cores", "commit", "dirty", "jax", "jaxlib")}
     folder.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_csv(folder / "values.csv", index=False)
     (folder / "machine.json").write_text(json.dumps(about, indent=1) + "\n")
@@ -173,8 +183,7 @@ def main(folder: Path = FOLDER) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) == 4:
-        if sys.argv[1]:
-            os.sched_setaffinity(0, map(int, sys.argv[1].split(",")))  # before JAX counts its threads
+        os.sched_setaffinity(0, map(int, sys.argv[1].split(",")))  # before JAX counts its threads
         sys.stdout.write(json.dumps(measure(int(sys.argv[2]), int(sys.argv[3]))) + "\n")
         sys.exit(0)
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1])))

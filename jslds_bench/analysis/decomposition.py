@@ -30,7 +30,7 @@ class Modes(NamedTuple):
 def distinct(
     matrices: Float[np.ndarray, "L N N"],
 ) -> tuple[Float[np.ndarray, "D N N"], Int[np.ndarray, " L"]]:
-    """The matrices that differ, in the order in which they come, and which of these each one is."""
+    """The matrices that differ in a bit, in the order in which they come, and which of these each one is."""
     first: dict[bytes, int] = {}
     which = np.array([first.setdefault(matrix.tobytes(), len(first)) for matrix in matrices], int)
     return matrices[np.unique(which, return_index=True)[1]], which

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,9 +19,9 @@ Terms = dict[str, jax.Array]
 Loss = Callable[..., tuple[jax.Array, Terms]]
 """(parameters, data, what is given besides, if anything) → total and terms."""
 AT_ONCE = 64
-"""Trials of a part. What a step of a network of the paper's size reads and writes then stays in the caches of
-one core: the paper's batches of 256 take a tenth (GRU) to a fifth (tanh) less time there than at once. On
-several cores XLA splits large products alone, and they stay large."""
+"""Trials of a part: fewer numbers are on their way from one operation to the next, and the tape of a part is
+a fraction of the whole's. Loss and gradient of the paper's batches of 256 take less time so on one core, and
+no less on two (docs/speed.md)."""
 
 
 class Noisy(NamedTuple):
@@ -64,8 +65,13 @@ class Fresh:
 
 def mean_over_trials(loss: Loss) -> Loss:
     """The loss, said to be a mean over trials of a value of each: it may be computed in parts."""
-    setattr(loss, "is_mean_over_trials", True)  # noqa: B010
+    _MEANS.add(loss)
     return loss
+
+
+_MEANS: weakref.WeakSet[Loss] = (
+    weakref.WeakSet()
+)  # not marks on them, which a function that wraps one takes over
 
 
 def value_and_grad(loss: Loss) -> Callable[..., tuple[tuple[jax.Array, Terms], Any]]:
@@ -77,7 +83,7 @@ def value_and_grad(loss: Loss) -> Callable[..., tuple[tuple[jax.Array, Terms], A
     whole = jax.value_and_grad(loss, has_aux=True)
 
     def run(params: Any, data: Any, *besides: Any) -> Any:
-        parts = _parts(data) if getattr(loss, "is_mean_over_trials", False) else None
+        parts = _parts(data) if loss in _MEANS else None
         if parts is None:
             return whole(params, data, *besides)
 
@@ -92,7 +98,7 @@ def value_and_grad(loss: Loss) -> Callable[..., tuple[tuple[jax.Array, Terms], A
     return run
 
 
-def of(data: Trials | Noisy) -> tuple[Trials, Float[Array, "B T N"] | None]:
+def trials_and_noise(data: Trials | Noisy) -> tuple[Trials, Float[Array, "B T N"] | None]:
     """The trials, and their noise, if any."""
     return data if isinstance(data, Noisy) else (data, None)
 
@@ -101,7 +107,7 @@ def _parts(data: Any) -> tuple[Any, ...] | None:
     """Inputs, targets, u* and noise, [parts, `AT_ONCE`, …]; None where the data stay together."""
     if not isinstance(data, Trials | Noisy) or jax.default_backend() != "cpu" or not on_one_core():
         return None
-    trials, noise = of(data)
+    trials, noise = trials_and_noise(data)
     n_parts, rest = divmod(len(trials.inputs), AT_ONCE)
     if n_parts < 2 or rest:
         return None
@@ -111,5 +117,5 @@ def _parts(data: Any) -> tuple[Any, ...] | None:
 
 def _of_part(data: Trials | Noisy, part: Any) -> Trials | Noisy:
     inputs, targets, u_star, noise = part
-    trials = of(data)[0]._replace(inputs=inputs, targets=targets, u_star=u_star)
+    trials = trials_and_noise(data)[0]._replace(inputs=inputs, targets=targets, u_star=u_star)
     return trials if noise is None else Noisy(trials, noise)

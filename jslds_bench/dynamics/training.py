@@ -24,7 +24,7 @@ from jslds_bench.dynamics.batches import (
     Sampler,
     Terms,
     mean_over_trials,
-    of,
+    trials_and_noise,
     value_and_grad,
 )
 from jslds_bench.dynamics.compiled import compiled
@@ -67,7 +67,7 @@ def network_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) -> L
     """
 
     def loss(p: Parameters, data: Trials | Noisy) -> tuple[jax.Array, Terms]:
-        trials, noise = of(data)
+        trials, noise = trials_and_noise(data)
         states = rollout(cell, p.theta, _start(p.h0, trials), trials.inputs, noise)
         terms = {"rnn": task_error(p.readout, states, trials)}
         return terms["rnn"] + weights.l2 * _squares(p if l2_on_all else p.theta), terms
@@ -91,7 +91,7 @@ def co_training_loss(cell: Cell, weights: LossWeights, l2_on_all: bool = False) 
         p: Parameters, data: Trials | Noisy, units: Float[Array, ""] | None = None
     ) -> tuple[jax.Array, Terms]:
         assert p.phi is not None
-        trials, noise = of(data)
+        trials, noise = trials_and_noise(data)
         h0 = _start(p.h0, trials)
         errors = co_errors(cell, p.theta, p.phi, p.readout, h0, trials, noise, units)
         (n_trials, n_steps, n_outputs), n_state = trials.targets.shape, len(p.h0)

@@ -24,7 +24,7 @@ import numpy as np
 
 from jslds_bench.dynamics.cells import get_cell
 from jslds_bench.dynamics.fixed_points import locate
-from jslds_bench.dynamics.jslds import CoStates, co_rollout, expansion_point, jslds_step
+from jslds_bench.dynamics.jslds import CoStates, co_rollout, expansion_point
 from jslds_bench.dynamics.linearize import jacobians
 from jslds_bench.dynamics.rollout import trajectories
 from jslds_bench.dynamics.training import Parameters, co_training_loss, task_error
@@ -101,9 +101,10 @@ def plain_forward(cell: str) -> Problem:
 
         def step(carry: Any, u: jax.Array) -> tuple[Any, CoStates]:
             h, a = carry
-            e = expansion_point(phi, a)
-            h, a = p.cell.step(theta, h, u), jslds_step(p.cell, theta, phi, a, u, star)
-            return (h, a), CoStates(h, a, e, p.cell.step(theta, e, star))
+            e = expansion_point(phi, a)  # once: reverse mode does not see that two of it are one
+            f_e, d = jax.jvp(lambda x, v: p.cell.step(theta, x, v), (e, star), (a - e, u - star))
+            h, a = p.cell.step(theta, h, u), e + d
+            return (h, a), CoStates(h, a, e, f_e)
 
         return jax.lax.scan(step, (params.h0, params.h0), us)[1]
 
@@ -123,7 +124,8 @@ def plain_training_step(cell: str) -> Problem:
             "e": jnp.mean((states.e - states.f_e) ** 2),
             "a": jnp.mean((states.a - states.h) ** 2),
         }
-        return sum(getattr(weights, name) * value for name, value in terms.items())
+        squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves((params.theta, params.phi)))
+        return sum(getattr(weights, name) * value for name, value in terms.items()) + weights.l2 * squares
 
     return jax.value_and_grad(loss), (p.params, p.trials)
 

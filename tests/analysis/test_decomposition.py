@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from jslds_bench.analysis.decomposition import Modes, aligned, decompose, matched, n_near_one
+from jslds_bench.analysis.decomposition import Modes, aligned, decompose, distinct, matched, n_near_one
+from jslds_bench.dynamics.spectrum import eigenvalues
 
 
 @pytest.fixture
@@ -76,3 +77,22 @@ def test_left_vectors_stay_finite_where_there_is_no_basis_of_right_ones(a):
     modes = decompose(np.array([a], float), 3)
     assert np.isfinite(modes.left).all()
     assert np.abs(modes.left).max() < 1e3
+
+
+def test_matrices_that_come_again_are_told_by_their_bits():
+    one, other = np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([[-0.0, 1.0], [2.0, 3.0]])
+    each, which = distinct(np.stack([one, other, one, one + 1, other]))
+    np.testing.assert_array_equal(each, np.stack([one, other, one + 1]))
+    assert np.signbit(each[:, 0, 0]).tolist() == [False, True, False]
+    assert which.tolist() == [0, 1, 0, 2, 1]
+    each, which = distinct(np.zeros((0, 3, 3)))
+    assert (each.shape, which.shape) == ((0, 3, 3), (0,))
+
+
+@pytest.mark.parametrize("solver", ["eig", "eigvals"])
+def test_each_is_decomposed_once(solver, monkeypatch):
+    given, real = [], getattr(np.linalg, solver)
+    monkeypatch.setattr(np.linalg, solver, lambda a: given.append(len(a)) or real(a))
+    systems = np.random.default_rng(0).normal(size=(2, 3, 3))[[0, 1, 0, 0]]
+    _ = decompose(systems, 3) if solver == "eig" else eigenvalues(systems)
+    assert given == [2]

@@ -8,7 +8,13 @@ import pytest
 from jslds_bench.dynamics import batches
 from jslds_bench.dynamics.batches import AT_ONCE, Fresh, Noisy, NoisyTrials, value_and_grad
 from jslds_bench.dynamics.cells import get_cell
-from jslds_bench.dynamics.training import co_training_loss, expansion_loss, make_recipe, network_loss
+from jslds_bench.dynamics.training import (
+    co_training_loss,
+    expansion_loss,
+    make_recipe,
+    network_loss,
+    train,
+)
 from jslds_bench.networks._shared.modules import initial_parameters
 from jslds_bench.tasks.context_integration import ContextIntegration
 from jslds_bench.types.networks import LossWeights
@@ -36,7 +42,7 @@ def spied(loss):
     sizes = []
 
     def seen(p, data, *besides):
-        sizes.append(len(batches.of(data)[0].inputs))
+        sizes.append(len(batches.trials_and_noise(data)[0].inputs))
         return loss(p, data, *besides)
 
     return batches.mean_over_trials(seen), sizes
@@ -104,3 +110,17 @@ def test_the_papers_recipe_is_cut_up():
     drawn = Fresh(NoisyTrials(TASK.sample, 6, 0.1), recipe.batch)(jax.random.key(0), 0)
     assert isinstance(drawn, Noisy)
     assert batches._parts(drawn)[0].shape[:2] == (recipe.batch // AT_ONCE, AT_ONCE)
+
+
+def test_training_by_the_papers_recipe_is_in_parts_and_comes_to_the_same(monkeypatch):
+    trained, sizes = [], []
+    for answer in (True, False):
+        monkeypatch.setattr(batches, "on_one_core", lambda answer=answer: answer)
+        # a loss of its own for each: what was traced for one is not traced again
+        loss, seen = spied(co_training_loss(get_cell("gru"), WEIGHTS, True))
+        recipe = make_recipe("paper", TASK.setup, 3)
+        trained.append(train(loss, parameters("gru"), TASK.sample, recipe, jax.random.key(2))[0])
+        sizes.append(seen[-1])
+    assert sizes == [AT_ONCE, 256]
+    for one, other in zip(*map(jax.tree.leaves, trained), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
