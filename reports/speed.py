@@ -1,9 +1,9 @@
 """What the core reaches of this machine, and what limits it: the table of docs/speed.md.
 
-``python reports/speed.py FOLDER`` takes two minutes on an otherwise idle machine with two cores or more, and
-writes ``values.csv`` and ``machine.json`` there (on Linux, where a process can be held to some cores). ``python
-reports/quote.py`` puts those of ``reports/reference/speed`` into the page. With one thread, and with two, each
-on a core of its own, these take turns:
+``python reports/speed.py FOLDER`` takes two minutes on an otherwise idle machine with two cores or more,
+and writes ``values.csv`` and ``machine.json`` there (on Linux, where a process can be held to some
+cores). ``python reports/quote.py`` puts those of ``reports/reference/speed`` into the page. With one
+thread, and with two, each on a core of its own, these take turns:
 
 - the function, at the paper's size of the cell and its task;
 - the yardstick: the same equations by `lax.scan`, `vmap` and automatic differentiation;
