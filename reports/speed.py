@@ -27,8 +27,9 @@ from typing import Any
 
 KINDS = ((1, 64), (1, 256), (2, 256))
 """Threads, each with a core, and trials of a batch."""
-TURNS = 15
-_N, _POINTS, _JACOBIANS = 1024, 256, "recurrent Jacobians"
+TURNS, STEPS = 11, 10
+_N, _POINTS = 1024, 256
+_STEP, _JACOBIANS = "training step", "recurrent Jacobians"
 Calls = dict[str, Callable[[], Any]]
 
 
@@ -65,6 +66,20 @@ def products_alone(n: int, batch: int, n_steps: int, width: int, layers: int, ba
     return run, (xs, ws)
 
 
+def trained(value_and_grad: Callable[..., Any]) -> Callable[..., Any]:
+    """`STEPS` steps of gradient descent in one program, as training has them: memory is asked for once."""
+    import jax
+
+    def run(params: Any, trials: Any) -> Any:
+        def step(params: Any, _: None) -> tuple[Any, Any]:
+            value, gradient = value_and_grad(params, trials)
+            return jax.tree.map(lambda p, g: p - 1e-6 * g, params, gradient), value
+
+        return jax.lax.scan(step, params, None, length=STEPS)
+
+    return run
+
+
 def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]]:
     """Function → (what takes turns, each a function with arguments; operations of its products)."""
     import jax
@@ -84,16 +99,16 @@ def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]
     flops = 2.0 * n_steps * batch * (N_LAYERS + 3 * width) * n**2
     alone = functools.partial(products_alone, n, width=width, layers=N_LAYERS)
     parts = batch // AT_ONCE if on_one_core() else 1
-    yardstick, args = problems.plain_training_step(cell)
+    (core, args), (yardstick, _) = problems.training_step(cell), problems.plain_training_step(cell)
     h = 0.5 * jax.random.normal(jax.random.key(2), (_POINTS, n))
     u = jax.random.normal(jax.random.key(3), (_POINTS, p.task.n_inputs))
-    step = {"core": problems.training_step(cell), "yardstick": (yardstick, args)}
-    step["products"] = alone(batch // parts, n_steps * parts, backward=True)
+    step: dict[str, Any] = {"core": (trained(core), args), "yardstick": (trained(yardstick), args)}
+    step["products"] = alone(batch // parts, STEPS * n_steps * parts, backward=True)
     if parts > 1:
         loss = co_training_loss(p.cell, p.task.setup.weights)
-        step["at once"] = jax.value_and_grad(loss, has_aux=True), (p.params, p.trials)
+        step["at once"] = trained(jax.value_and_grad(loss, has_aux=True)), args
     made: dict[str, tuple[dict[str, Any], float]] = {
-        "training step": (step, 3 * flops),
+        _STEP: (step, 3 * flops),
         "both systems, forward": (
             {
                 "core": problems.forward(cell),
@@ -132,6 +147,7 @@ def measure(threads: int, batch: int) -> list[dict[str, Any]]:
             calls |= {what: functools.partial(jax.jit(f), *args) for what, (f, args) in turns.items()}
             work = {"machine": 2.0 * _N**3}
             for what, seconds in in_turns(calls).items():
+                seconds = seconds / STEPS if name == _STEP and what != "machine" else seconds
                 row = {"threads": threads, "batch": batch, "cell": cell, "function": name}
                 rows.append({**row, "what": what, "seconds": seconds, "operations": work.get(what, flops)})
     return rows
