@@ -1,6 +1,6 @@
 """What the core reaches of this machine, and what limits it: the table of docs/speed.md.
 
-``python reports/speed.py FOLDER`` takes two minutes on an otherwise idle machine with two cores or more,
+``python reports/speed.py FOLDER`` takes five minutes on an otherwise idle machine with two cores or more,
 and writes ``values.csv`` and ``machine.json`` there (on Linux, where a process can be held to some
 cores). ``python reports/quote.py`` puts those of ``reports/reference/speed`` into the page. With one
 thread, and with two, each on a core of its own, these take turns:
@@ -27,7 +27,7 @@ from typing import Any
 
 KINDS = ((1, 64), (1, 256), (2, 256))
 """Threads, each with a core, and trials of a batch."""
-TURNS, STEPS = 11, 10
+TURNS, STEPS = 9, 10
 _N, _POINTS = 1024, 256
 _STEP, _JACOBIANS = "training step", "recurrent Jacobians"
 Calls = dict[str, Callable[[], Any]]
@@ -154,15 +154,15 @@ def measure(threads: int, batch: int) -> list[dict[str, Any]]:
 
 
 def in_turns(calls: Calls, turns: int = TURNS) -> dict[str, float]:
-    """Median seconds of each, one after the other, again and again, beginning with another each time."""
+    """Median seconds of each, in turns, beginning with another each time, and each just after it ran untimed:
+    what the one before left in caches and of memory is not its own."""
     import jax
 
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        jax.block_until_ready(call())
     names = list(calls)
     for turn in range(turns):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            jax.block_until_ready(calls[name]())
             start = time.perf_counter()
             jax.block_until_ready(calls[name]())
             taken[name].append(time.perf_counter() - start)
