@@ -287,7 +287,7 @@ def speed() -> str:
     """The table in Markdown of what `reports/speed.py` has measured, a row for each function and cell."""
     values = pd.read_csv(ROOT / "reports" / "reference" / "speed" / "values.csv")
     lines = [["threads, trials", "cell", "", "ms", "of a large product's rate"]]
-    lines[0] += ["its products alone, of its time", "yardstick, times as long"]
+    lines[0] += ["its products alone, of its time", "yardstick, times as long", "memory, MB", "yardstick's"]
     lines.append(["---"] * len(lines[0]))
     keys = ["threads", "batch", "cell", "function"]
     for (threads, batch, cell, function), of in values.groupby(keys, sort=False):
@@ -298,6 +298,7 @@ def speed() -> str:
         shown = [f"{1e3 * core:.1f}", rate, "–" if alone is None else f"{alone / core:.0%}"]
         lines.append([f"{threads}, {batch}", CORE[cell], function, *shown])
         lines[-1].append(f"{found.seconds['yardstick'] / core:.1f}")
+        lines[-1] += [f"{found.temporary_bytes[of_it] / 1e6:.1f}" for of_it in ("core", "yardstick")]
     return _markdown(lines)
 
 

@@ -132,9 +132,10 @@ def problems_of(cell: str, batch: int) -> dict[str, tuple[dict[str, Any], float]
 
 
 def measure(threads: int, batch: int) -> list[dict[str, Any]]:
-    """A row for each cell, function and what was timed: median seconds, and operations of its products."""
+    """A row for each cell, function and what was timed: median seconds, operations of products, memory."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "suites" / "asv"))
     import jax
+    import jax.numpy as jnp
     import problems
 
     a = jax.random.normal(jax.random.key(0), (_N, _N))
@@ -143,13 +144,18 @@ def measure(threads: int, batch: int) -> list[dict[str, Any]]:
         for name, (turns, flops) in problems_of(cell, batch).items():
             if name == _JACOBIANS and batch != min(size for n, size in KINDS if n == threads):
                 continue  # they have no batch: once for each number of threads
-            calls: Calls = {"machine": functools.partial(jax.jit(lambda x: x @ x), a)}
-            calls |= {what: functools.partial(jax.jit(f), *args) for what, (f, args) in turns.items()}
-            work = {"machine": 2.0 * _N**3}
+            programs = {
+                what: (jax.jit(f).lower(*args).compile(), args)
+                for what, (f, args) in {"machine": (jnp.matmul, (a, a)), **turns}.items()
+            }
+            calls = {what: functools.partial(program, *args) for what, (program, args) in programs.items()}
             for what, seconds in in_turns(calls).items():
-                seconds = seconds / STEPS if name == _STEP and what != "machine" else seconds
-                row = {"threads": threads, "batch": batch, "cell": cell, "function": name}
-                rows.append({**row, "what": what, "seconds": seconds, "operations": work.get(what, flops)})
+                of_machine = what == "machine"
+                row = {"threads": threads, "batch": batch, "cell": cell, "function": name, "what": what}
+                row["seconds"] = seconds / STEPS if name == _STEP and not of_machine else seconds
+                row["operations"] = 2.0 * _N**3 if of_machine else flops
+                row["temporary_bytes"] = programs[what][0].memory_analysis().temp_size_in_bytes
+                rows.append(row)
     return rows
 
 
