@@ -24,8 +24,8 @@ MOST_MAPPINGS = 0.25
 """Of the memory mappings that Linux allows a process (65,530 as a rule), the share that programs may take.
 
 Every compiled program holds eight or more for as long as JAX keeps it, and the compiler that is refused one
-ends the process with a segmentation fault. A quarter came to 1.9 GB of memory with programs in 32 pieces; in
-one piece they have fewer mappings each, so that it is somewhat more.
+ends the process with a segmentation fault. A quarter came to 1.9 GB of memory with programs in 32 pieces, and
+to 2.0 to 2.4 GB in one piece; the most that a worker of `synthetic` held at any time was 2.9 GB.
 """
 SHED_AFTER = 1.0
 _looked = -SHED_AFTER  # when `shed` last did
