@@ -79,7 +79,7 @@ latents: env
 reproduce: env
 	$(BIN)/jslds-bench reproduce
 
-# What the core reaches of this machine, and what limits it: seven minutes on an idle machine (docs/speed.md).
+# What the core reaches of this machine, and what limits it: twenty minutes on an idle machine (docs/speed.md).
 speed: env
 	$(BIN)/python reports/speed.py reports/speed
 	$(BIN)/jslds-bench perf throughput --out reports/throughput

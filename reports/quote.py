@@ -284,21 +284,27 @@ CORE = {"gru": "GRU, N = 100", "vanilla": "tanh, N = 128"}
 
 
 def speed() -> str:
-    """The table in Markdown of what `reports/speed.py` has measured, a row for each function and cell."""
+    """The table in Markdown of what `reports/speed.py` has measured, a row for each function and cell:
+    medians over the processes, with the smallest and largest ratio to the yardstick."""
     values = pd.read_csv(ROOT / "reports" / "reference" / "speed" / "values.csv")
     lines = [["threads, trials", "cell", "", "ms", "of a large product's rate"]]
     lines[0] += ["its products alone, of its time", "yardstick, times as long", "memory, MB", "yardstick's"]
     lines.append(["---"] * len(lines[0]))
     keys = ["threads", "batch", "cell", "function"]
     for (threads, batch, cell, function), of in values.groupby(keys, sort=False):
-        found = of.set_index("what")
-        core, rates = found.seconds["core"], found.operations / found.seconds
-        alone = found.seconds.get("products")
-        rate = f"{rates['core'] / rates['machine']:.0%}" if rates["core"] else "–"
-        shown = [f"{1e3 * core:.1f}", rate, "–" if alone is None else f"{alone / core:.0%}"]
+        seconds, operations, memory = (
+            of.pivot(index="process", columns="what", values=name)
+            for name in ("seconds", "operations", "temporary_bytes")
+        )
+        core, rates = seconds.core, operations / seconds
+        shown = [f"{1e3 * core.median():.1f}", "–", "–"]
+        if rates.core.any():
+            shown[1:] = [f"{(rates.core / rates.machine).median():.0%}"]
+            shown.append(f"{(seconds.products / core).median():.0%}")
+        longer = seconds.yardstick / core
+        shown.append(f"{longer.median():.2f} ({longer.min():.2f}–{longer.max():.2f})")
+        shown += [f"{memory[name].median() / 1e6:.1f}" for name in ("core", "yardstick")]
         lines.append([f"{threads}, {batch}", CORE[cell], function, *shown])
-        lines[-1].append(f"{found.seconds['yardstick'] / core:.1f}")
-        lines[-1] += [f"{found.temporary_bytes[of_it] / 1e6:.1f}" for of_it in ("core", "yardstick")]
     return _markdown(lines)
 
 

@@ -1,9 +1,10 @@
 """What the core reaches of this machine, and what limits it: the table of docs/speed.md.
 
-``python reports/speed.py FOLDER`` takes five minutes on an otherwise idle machine with two cores or more,
-and writes ``values.csv`` and ``machine.json`` there (on Linux, where a process can be held to some
+``python reports/speed.py FOLDER`` takes a quarter of an hour on an otherwise idle machine with two cores or
+more, and writes ``values.csv`` and ``machine.json`` there (on Linux, where a process can be held to some
 cores). ``python reports/quote.py`` puts those of ``reports/reference/speed`` into the page. With one
-thread, and with two, each on a core of its own, these take turns:
+thread, and with two, each on a core of its own, these take turns, in several processes, since where one has
+its memory moves a figure by a tenth:
 
 - the function, at the paper's size of the cell and its task;
 - the yardstick: the same equations by `lax.scan`, `vmap` and automatic differentiation;
@@ -27,7 +28,7 @@ from typing import Any
 
 KINDS = ((1, 64), (1, 256), (2, 256))
 """Threads, each with a core, and trials of a batch."""
-TURNS, STEPS = 9, 10
+PROCESSES, TURNS, STEPS = 5, 5, 10
 _N, _POINTS = 1024, 256
 _STEP, _JACOBIANS = "training step", "recurrent Jacobians"
 Calls = dict[str, Callable[[], Any]]
@@ -189,14 +190,17 @@ def main(folder: Path) -> int:
         )
         return 1
     about = {name: environment()[name] for name in ("cpu", "cores", "commit", "dirty", "jax", "jaxlib")}
-    rows = []
-    for i, (threads, batch) in enumerate(KINDS):
-        sys.stderr.write(f"{i + 1} of {len(KINDS)}: {threads} thread{'s' * (threads > 1)}, {batch} trials\n")
+    rows, begun = [], time.perf_counter()
+    runs = [(process, *kind) for process in range(PROCESSES) for kind in KINDS]
+    for i, (process, threads, batch) in enumerate(runs):
+        left = f", {(time.perf_counter() - begun) / i * (len(runs) - i) / 60:.0f} min left" if i else ""
+        said = f"{threads} thread{'s' * (threads > 1)}, {batch} trials"
+        sys.stderr.write(f"{i + 1} of {len(runs)}{left}: {said}\n")
         words = [",".join(map(str, cores[:threads])), str(threads), str(batch)]
         done = subprocess.run(
             [sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True
         )
-        rows += json.loads(done.stdout.splitlines()[-1])
+        rows += [{"process": process, **row} for row in json.loads(done.stdout.splitlines()[-1])]
     folder.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_csv(folder / "values.csv", index=False)
     (folder / "machine.json").write_text(json.dumps(about, indent=1) + "\n")
