@@ -1,6 +1,6 @@
 """What the core reaches of this machine, and what limits it: the table of docs/speed.md.
 
-``python reports/speed.py FOLDER`` takes a quarter of an hour on an otherwise idle machine with two cores or
+``python reports/speed.py FOLDER`` takes thirteen minutes on an otherwise idle machine with two cores or
 more, and writes ``values.csv`` and ``machine.json`` there (on Linux, where a process can be held to some
 cores). ``python reports/quote.py`` puts those of ``reports/reference/speed`` into the page. With one
 thread, and with two, each on a core of its own, these take turns, in several processes, since where one has

@@ -1,7 +1,7 @@
 """A scan whose reverse pass is written out: what follows each matrix product is kept on a tape.
 
-XLA's CPU backend runs the reverse of an ordinary `lax.scan` over a JSLDS step at two and a half to four
-times the cost of the forward pass (docs/speed.md), where its products would be twice: it stacks every
+XLA's CPU backend runs the reverse of an ordinary `lax.scan` over a JSLDS step at 2.4 to 3 times
+the cost of the forward pass (docs/speed.md), where its products would be twice: it stacks every
 element-wise intermediate of every step. Here the forward pass keeps the finished products alone (what an
 activation's derivative needs is its value), the reverse pass redoes the arithmetic between them,
 multiplies by weights transposed once, and accumulates each weight's gradient where it arises. What a step
