@@ -140,7 +140,7 @@ def flip_interval(
     the centre of any symmetric distribution with probability 1 − 2k/2ⁿ; k is the largest that keeps the
     level. Of six values these are their least and largest. (−inf, inf) where n is too small for any k.
 
-    Reference: Hartigan (1969), for random subsets too, which are used from `EXACT_TO` values on.
+    Reference: Hartigan (1969), for random subsets too, which are used of more than `EXACT_TO` values.
     """
     d = np.asarray(changes, dtype=float)
     n = d.shape[1]

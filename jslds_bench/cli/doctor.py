@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -49,7 +50,7 @@ def _memory() -> str:
 def _folder(out: Path) -> tuple[str, bool]:
     """Whether `out` can be written, tried on it or on the nearest folder above it that exists."""
     place = out.absolute()
-    while not place.exists():
+    while not os.path.exists(place):  # which no folder that may not be searched makes fail
         place = place.parent
     try:
         with tempfile.TemporaryFile(dir=place):

@@ -59,7 +59,7 @@ def _run(suite: Suite, out: Path, arguments: Namespace) -> bool:
         result = run_suite(suite, out, workers=arguments.workers, progress=board)
     finally:
         board.close()
-    if result.n_kept < result.n_ok or not (out / "index.html").exists():
+    if result.n_failed or result.n_kept < result.n_ok or not (out / "index.html").exists():
         with figures_shown(board) as progress:
             write_report(result.path, progress, processes=arguments.workers)
     return not result.n_failed

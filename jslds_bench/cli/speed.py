@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
-import subprocess
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
@@ -13,19 +12,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jslds_bench.cli.arguments import one_of
+from jslds_bench.cli.arguments import one_of, parser_of
 from jslds_bench.cli.output import say, table
 from jslds_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from jslds_bench.types.core import Progress
 
-ACTIONS = ("compare", "throughput", "quality")
+ACTIONS = {
+    "compare": ("a", "b", "only", "pairs", "turns", "threshold"),
+    "throughput": ("out", "budget", "largest"),
+    "quality": ("out", "seeds"),
+}
+"""Action → the arguments that it reads."""
 
 
 def perf(arguments: Namespace) -> int:
     """Compare the speed of two versions, 1 where B is slower; or measure this one."""
-    action = one_of(arguments.action, ACTIONS, "action of perf")
+    action = one_of(arguments.action, tuple(ACTIONS), "action of perf")
+    usual = parser_of("perf").get_default
+    for name in {name for read in ACTIONS.values() for name in read if name not in ACTIONS[action]}:
+        if getattr(arguments, name) != usual(name):
+            given = f"REV_{name.upper()}" if name in "ab" else f"--{name}"
+            raise UsageError(f"{given} does nothing in perf {action}")
     if action == "throughput":
         return _throughput(arguments)
     if action == "quality":
@@ -185,8 +194,9 @@ def _progress(arguments: Namespace, total: int) -> Iterator[Progress]:
 
 def _compare(arguments: Namespace) -> int:
     from jslds_bench.perf import compare_speeds, version
+    from jslds_bench.perf.versions import checkout
 
-    repository = _repository()
+    repository = checkout()
     benchmarks = repository / "suites" / "asv" / "problems.py"
     names = _chosen(benchmarks, arguments.only)
     if arguments.threshold is not None:
@@ -209,16 +219,6 @@ def _compare(arguments: Namespace) -> int:
     ]
     say(table(["benchmark", arguments.a, "ratio", "99 % interval", ""], rows))
     return int(any(one.slower for one in found))
-
-
-def _repository() -> Path:
-    found = subprocess.run(
-        ["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False
-    )
-    root = Path(found.stdout.strip())
-    if found.returncode != 0 or not (root / "suites" / "asv" / "problems.py").is_file():
-        raise UsageError("perf compares revisions of this project: run it inside a checkout of jslds-bench")
-    return root
 
 
 def _chosen(benchmarks: Path, only: list[str]) -> dict[str, float]:

@@ -6,9 +6,9 @@ import dataclasses
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jslds_bench.cli.arguments import ALL, COMPARISONS, EXECUTORS, FORMATS, LISTS, NEW, RULES, one_of
 from jslds_bench.cli.gating import baseline_for, regressed
@@ -53,7 +53,10 @@ def run(arguments: Namespace) -> int:
     if arguments.recipe and not any("recipe" in entry.parameters for entry in trained):
         raise UsageError(f"--recipe {arguments.recipe}: nothing in {suite.where} is trained by a recipe")
     if arguments.dry_run:
-        return _dry_run(plan, out, resume=not arguments.no_resume, batched=arguments.batch_seeds)
+        from jslds_bench.runner.machine import worker_environment
+
+        machine = worker_environment(arguments.batch_seeds, arguments.threads)
+        return _dry_run(plan, out, resume=not arguments.no_resume, environment=machine)
     from jslds_bench.runner import run_suite
 
     baseline = baseline_for(arguments, suite)
@@ -158,13 +161,10 @@ def _executor(arguments: Namespace) -> Executor | None:
     return None
 
 
-def _dry_run(plan: Resolved, out: Path, resume: bool, batched: bool | None) -> int:
+def _dry_run(plan: Resolved, out: Path, resume: bool, environment: Mapping[str, Any]) -> int:
     """List what a run would do with each job, and whether it has its network."""
     from jslds_bench.runner import cache
     from jslds_bench.runner.folder import finished_before
-    from jslds_bench.runner.machine import worker_environment
-
-    environment = worker_environment(batched)
 
     def state(job: Job) -> str:
         if job.failure or job.refusal:

@@ -133,11 +133,11 @@ def read_side(text: str | Path) -> Side:
         UsageError: there is no such thing, or it is damaged.
     """
     path = Path(os.path.expanduser(text))
-    if path.is_dir():
+    if os.path.isdir(path):
         return _read_run(path)
     own = baseline_folder()
     for file in (path, path.with_name(f"{path.name}.toml"), own / f"{path.name}.toml"):
-        if file.is_file():
+        if os.path.isfile(file):
             return _read_file(file)
     known = sorted(f"baselines/{file.stem}" for file in own.glob("*.toml"))
     raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,8 @@ def entry_faults(kind: str, name: str) -> Iterator[str]:
     if not text or text.startswith(f"{entry.__name__}("):  # what dataclass writes if nobody did
         yield "it has no docstring: say in one line what it is"
     else:
-        unexplained = [f.name for f in dataclasses.fields(entry) if f.name not in text]
+        names = [f.name for f in dataclasses.fields(entry)]
+        unexplained = [name for name in names if not re.search(rf"\b{re.escape(name)}\b", text)]
         if unexplained:
             yield f"its docstring does not explain {', '.join(unexplained)}: list them under `Attributes:`"
     made, error = attempt(smoke_reading, kind, name)

@@ -240,6 +240,8 @@ def train_batches(
                 best = means["validation"], state[0]
         history.append({"step": float(done), **means})
         progress(done, recipe.n_steps, f"loss {means['loss']:.2e}")
+    if validate is not None and best[0] == math.inf:
+        raise Diverged("training diverged: the loss on data not trained on was never finite")
     chosen = state[0] if validate is None else best[1]
     return chosen, _stacked(history)
 

@@ -15,7 +15,7 @@ from jslds_bench.entries.registry import MODELS
 from jslds_bench.errors import UsageError
 from jslds_bench.models._shared.states import distances_to_next, distinct_means, fit_states
 from jslds_bench.models._shared.variable_projection import chosen, solver
-from jslds_bench.switching.initialise import pca
+from jslds_bench.switching.initialise import RANK, pca
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
 
@@ -134,7 +134,7 @@ class EDMD:
         """The model without its weights, in float64."""
         mean, loadings, variances = pca(rows, self.n_latent)
         kept = variances[: loadings.shape[1]]
-        varies = kept > 1e-10 * variances.max()
+        varies = kept > RANK * variances.max()
         basis = loadings[:, varies] / np.sqrt(kept[varies])
         centres, width = np.zeros((0, basis.shape[1])), np.zeros(0)
         if self.lift == "radial":

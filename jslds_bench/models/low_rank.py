@@ -16,12 +16,10 @@ from jslds_bench.errors import Unsupported, UsageError
 from jslds_bench.models._shared import roots
 from jslds_bench.models._shared.states import fit_states
 from jslds_bench.models._shared.variable_projection import chosen, climb, solver, some
-from jslds_bench.switching.initialise import pca
+from jslds_bench.switching.initialise import RANK, pca
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
 
-_RANK = 1e-10
-"""Variance, relative to the largest, under which a component of float32 states counts as none."""
 _N_STARTS = 192
 """Visited states from which fixed points are sought."""
 _FAR = 1e9
@@ -80,9 +78,7 @@ class Surrogate:
 
     def fixed_points(self, u_star: Any) -> jax.Array:
         """The surrogate's own, near visited states, [P, N]; P is 0 where none is found."""
-        x = roots.fixed_points(self, self.visited, u_star)
-        made = np.asarray(self.mean) + x @ np.asarray(self.loadings).T
-        return jnp.asarray(made, jnp.float32).reshape(-1, self.mean.shape[0])
+        return roots.fixed_states(self, self.visited, u_star)
 
 
 @partial(
@@ -195,7 +191,7 @@ class LowRank:
         seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
         all_rows = states.reshape(-1, network.n_state)
         variances = pca(all_rows, 1).variances
-        most = max(int(np.sum(variances > _RANK * variances.max())), 1)
+        most = max(int(np.sum(variances > RANK * variances.max())), 1)
         basis = pca(all_rows, most)
         radius = max(float(np.sqrt(variances.sum())), 1e-12)
 

@@ -16,12 +16,10 @@ from jslds_bench.errors import UsageError
 from jslds_bench.models._shared import roots
 from jslds_bench.models._shared.states import fit_states, means
 from jslds_bench.models._shared.variable_projection import chosen, climb, solver, some
-from jslds_bench.switching.initialise import pca
+from jslds_bench.switching.initialise import RANK, pca
 from jslds_bench.types.core import Carry, LocalLinear, Network, Progress, Trials, silent
 from jslds_bench.types.networks import Task
 
-_RANK = 1e-10
-"""Variance, relative to the largest, under which a component of float32 states counts as none."""
 _N_STARTS = 192
 """Visited states from which fixed points are sought."""
 
@@ -36,7 +34,7 @@ Sees = Literal["state", "input"]
 )
 @dataclasses.dataclass(frozen=True)
 class SmoothMixture:
-    """ĥ_t = Σ_j π_j (A_j x_{t−1} + B_j u_t + b_j), x = Wᵀ(h − h̄), π = softmax(G φ(x_{t−1})).
+    """ĥ_t = Σ_j π_j (A_j x_{t−1} + B_j u_t + b_j), x = Wᵀ(h − h̄), π = softmax(G φ(x_{t−1}, u_t)).
 
     W holds the leading principal components of the states; the A_j lead from these to all N units.
     """
@@ -85,9 +83,7 @@ class SmoothMixture:
 
     def fixed_points(self, u_star: Any) -> jax.Array:
         """Solutions of x = f(x, u*), π included, near visited states, [P, N]; P is 0 where none is found."""
-        x = roots.fixed_points(self, self.visited, u_star)
-        made = np.asarray(self.mean) + x @ np.asarray(self.loadings).T
-        return jnp.asarray(made, jnp.float32).reshape(-1, self.mean.shape[0])
+        return roots.fixed_states(self, self.visited, u_star)
 
 
 class _Rows(NamedTuple):
@@ -103,13 +99,14 @@ class _Rows(NamedTuple):
 class SmoothSwitching:
     """Smoothly switching linear dynamics (the dynamics of the gpSLDS), on known states.
 
-    h_t = Σ_j π_j(x_{t−1}) (A_j x_{t−1} + B_j u_t + b_j), x the D leading principal components and π a softmax
-    of functions of the state, each a Gaussian process: linear in the leading components, plus random Fourier
-    features of a squared-exponential kernel, with normal weights. Given π the prior on A_j, B_j, b_j makes
-    h_t a Gaussian process of the smoothly switching linear kernel, Σ_j π_j(x) π_j(x') (x u 1)·(x' u' 1), and
-    its posterior mean is ridge regression on π ⊗ (x, u, 1). The gate is the maximum a posteriori with this
-    regression solved at each step (variable projection, L-BFGS in float64) and the noise's variance as it
-    comes out; it starts as soft k-means. On known states no posterior over states is needed.
+    h_t = Σ_j π_j(x_{t−1}, u_t) (A_j x_{t−1} + B_j u_t + b_j), x the D leading principal components and π a
+    softmax of functions of state and input (`sees`), each a Gaussian process: linear in what it sees, plus
+    random Fourier features of a squared-exponential kernel, with normal weights. Given π the prior on A_j,
+    B_j, b_j makes h_t a Gaussian process of the smoothly switching linear kernel, Σ_j π_j π_j' times
+    (x u 1)·(x' u' 1), and its posterior mean is ridge regression on π ⊗ (x, u, 1). The gate is the maximum a
+    posteriori with this regression solved at each step (variable projection, L-BFGS in float64) and the
+    noise's variance as it comes out; it starts as soft k-means. On known states no posterior over states is
+    needed.
 
     Right for dynamics that are linear in places and change gradually between them. Each state has a mixture
     of its own: look at `n_systems_effective` beside the errors. K systems can be read only where the weights
@@ -186,7 +183,7 @@ class SmoothSwitching:
         """The model without gate and systems, in float64."""
         basis = pca(rows, self.n_latent)
         variances = basis.variances[: self.n_latent]
-        varies = variances > _RANK * variances.max()
+        varies = variances > RANK * variances.max()
         varies[0] = True
         scale = np.sqrt(np.maximum(variances[varies][: self.n_gate], 1e-12))
         frequencies = rng.normal(size=(len(scale), self.n_features)) / (self.length * np.sqrt(len(scale)))

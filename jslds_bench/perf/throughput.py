@@ -49,11 +49,11 @@ def sizes(sweeps: dict[str, tuple[int, ...]] = SWEEPS, base: Size = BASE) -> lis
 def products(cell: str, size: Size) -> float:
     """Floating-point operations of the matrix products of one forward pass of network and JSLDS.
 
-    2 T B N² for each layer of E, and for each stage of the cell, w_i wide, three rows (h, e*, the tangent):
-    2 · 3 T B (N + U) w_i N.
+    2 T B N² for each layer of E; for each stage of the cell, w_i wide, 2 T B N w_i times N for each of three
+    rows (h, e*, the tangent), and U once: what u_t adds is the same for all of them.
     """
     n, t, b = size
-    stages = sum(3 * (n + N_INPUTS) * width * n for width in get_cell(cell).widths)
+    stages = sum((3 * n + N_INPUTS) * width * n for width in get_cell(cell).widths)
     return 2.0 * t * b * (N_LAYERS * n * n + stages)
 
 

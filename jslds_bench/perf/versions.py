@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
-from jslds_bench.errors import UsageError
+from jslds_bench.errors import UsageError, said
 
 LOCK = "requirements.lock"
 
@@ -38,16 +39,36 @@ def version(name: str, repository: Path, scratch: Path) -> Version:
         return Version(name, here.resolve(), Path(sys.executable))
     if name.startswith("-"):
         raise UsageError(f"{name!r} is no revision and no folder with a jslds_bench")
-    found = subprocess.run(
-        ["git", "archive", "--format=tar", name], cwd=repository, capture_output=True, check=False
-    )
+    found = _git("archive", "--format=tar", name, at=repository)
     if found.returncode != 0:
         lines = found.stderr.decode(errors="replace").strip().splitlines() or ["git archive failed"]
         raise UsageError(f"{name!r} is neither a folder with a jslds_bench nor a revision: {lines[-1]}")
     folder = scratch / f"code-{len(list(scratch.iterdir()))}"
     with tarfile.open(fileobj=io.BytesIO(found.stdout)) as archive:
         archive.extractall(folder, filter="data")
+    if not (folder / LOCK).is_file():
+        raise UsageError(f"{name} has no {LOCK} that its environment could be made from: choose a later one")
     return Version(name, folder, _interpreter(name, folder, repository))
+
+
+def checkout() -> Path:
+    """The checkout of this project that the working folder lies in.
+
+    Raises:
+        UsageError: it lies in none.
+    """
+    found = _git("rev-parse", "--show-toplevel", at=Path.cwd())
+    root = Path(os.fsdecode(found.stdout).strip())
+    if found.returncode != 0 or not (root / "suites" / "asv" / "problems.py").is_file():
+        raise UsageError("perf compares revisions of this project: run it inside a checkout of jslds-bench")
+    return root
+
+
+def _git(*words: str, at: Path) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(["git", *words], cwd=at, capture_output=True, check=False)
+    except OSError as error:
+        raise UsageError(f"revisions are read by git, which cannot be started: {said(error)}") from error
 
 
 def _interpreter(revision: str, folder: Path, repository: Path) -> Path:

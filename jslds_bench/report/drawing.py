@@ -38,7 +38,7 @@ def stamp(run: Path) -> str:
     long they are."""
     found = hashlib.sha256()
     for path in (run / "run.json", *record_paths(run)):
-        with suppress(FileNotFoundError):  # whoever reads them tells of what is missing
+        with suppress(OSError):  # whoever reads them tells of what is missing
             about = path.stat()
             found.update(f"{path.relative_to(run)} {about.st_mtime_ns} {about.st_size}\n".encode())
     return found.hexdigest()

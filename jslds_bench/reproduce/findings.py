@@ -254,12 +254,15 @@ FINDINGS: Mapping[str, Finding] = {
 
 
 def find(name: str, arrays: Arrays, beside: Arrays | None = None) -> tuple[float, str]:
-    """The finding of this name and, where it is NaN, why."""
+    """The finding of this name and, where it is none, why: NaN of what a record does not hold, infinite where
+    the run that it is of diverged."""
     finding = FINDINGS[name]
     given = [(arrays, finding.needs)] + ([(beside or Arrays({}), finding.beside)] if finding.beside else [])
     for have, needs in given:
         if missing := have.missing(*needs):
             notes = f" ({'; '.join(have.notes)})" if have.notes else ""
             return float("nan"), f"the record holds no {', '.join(missing)}{notes}"
+        if "expansion" in needs and not np.isfinite(expansions(have)[0]).all():
+            return float("inf"), "the free run of a trial diverged"
     value = finding.of(*(have for have, _ in given))
     return value, "" if np.isfinite(value) else f"{name} is not to be had of these arrays"

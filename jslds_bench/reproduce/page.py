@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from jslds_bench.report.facts import Fact, facts
 from jslds_bench.report.html import fill, remove_others, write_figure
 from jslds_bench.report.plans.every import plans
 from jslds_bench.report.plans.paper import GROUP
-from jslds_bench.report.plans.plan import Plan
+from jslds_bench.report.plans.plan import Plan, file_name
 from jslds_bench.report.style import theme
 from jslds_bench.reproduce.claims import Number
 from jslds_bench.reproduce.findings import FINDINGS
@@ -74,20 +75,20 @@ class Panel:
 def write_scorecard(judged: Sequence[Judged], runs: Mapping[str, RunData], out: Path, command: str) -> Path:
     """Write ``index.html``, ``claims.json`` and ``figures/`` to the folder `out`; returns the page's path.
 
-    Equal records give equal bytes. `runs` are by the name of their suite; `command` made them.
+    Equal records give equal bytes. `runs` are by their claims' `suite`; `command` made them.
 
     Raises:
         UsageError: the folder cannot be written.
     """
     sweep(out, "figures")
-    shown = [(suite, plan) for suite, data in runs.items() for plan in _panels(data, judged)]
+    shown = _told_apart([(suite, p) for suite, data in runs.items() for p in _panels(data, judged, suite)])
     drawn: dict[str, Markup] = {}
     with theme():
         for _, plan in shown:
             if plan.build is not None:
                 drawn[plan.name] = write_figure(out / "figures", plan.build(), plan.name, plan.caption)
     remove_others(out / "figures", drawn)
-    entries = [_entry(one, [plan.name for _, plan in shown]) for one in judged]
+    entries = [_entry(one, [p.name for suite, p in shown if suite == one.claim.suite]) for one in judged]
     panels = [
         Panel(plan.name, plan, drawn.get(plan.name), [e for e in entries if plan.name in e.panels])
         for _, plan in shown
@@ -135,12 +136,23 @@ def ran(data: RunData) -> list[Fact]:
     return [fact for fact in facts(data) if fact.name in wanted]
 
 
-def _panels(data: RunData, judged: Sequence[Judged]) -> Iterator[Plan]:
-    """The paper's panels, and other figures that claims name."""
-    named = [name for one in judged for name in one.claim.figures]
+def _panels(data: RunData, judged: Sequence[Judged], suite: str) -> Iterator[Plan]:
+    """The paper's panels, and other figures that claims of the suite name."""
+    named = [name for one in judged if one.claim.suite == suite for name in one.claim.figures]
     for plan in plans(data):
         if plan.group == GROUP or any(_is(plan.name, name) for name in named):
             yield plan
+
+
+def _told_apart(shown: Sequence[tuple[str, Plan]]) -> list[tuple[str, Plan]]:
+    """Each under a name of its own: that of its suite comes first where suites have tasks in common."""
+    times = Counter(plan.name for _, plan in shown)
+    return [
+        (suite, dataclasses.replace(plan, name=file_name(Path(suite).stem, plan.name)))
+        if times[plan.name] > 1
+        else (suite, plan)
+        for suite, plan in shown
+    ]
 
 
 def _is(plan: str, figure: str) -> bool:

@@ -66,11 +66,6 @@ class Judged:
     why: str
     outcomes: tuple[Outcome, ...]
 
-    @property
-    def n_seeds(self) -> int:
-        """The fewest seeds that any test has."""
-        return min(len(outcome.holds) for outcome in self.outcomes)
-
 
 def judge(claim: Claim, data: RunData) -> Judged:
     """`claim` by the records of its suite's run.

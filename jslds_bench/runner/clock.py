@@ -46,6 +46,7 @@ class StopWatch:
                 load = Load()
                 _renew_products()
                 taken = {name: _median(call) for name, call in calls.items()}
+                _renew_products()
                 if (others := load.others()) <= MOST:
                     break
                 _forget_products()
@@ -120,7 +121,8 @@ class Parts:
     """Where the wall clock goes: seconds by named part, all of which add up to it.
 
     "compiling" is lowering and XLA's work, in whichever part it fell; tracing stays there. "halted" is when
-    the process did not run, mostly while others measured (with an accelerator it counts where it fell).
+    the process did not run, mostly while others measured (with an accelerator it counts where it fell). With
+    more cores than one parts are seconds of all of them, so that their sum may be more than the wall clock.
 
     Args:
         before: parts of what was done earlier that these begin with.

@@ -47,15 +47,15 @@ def environment() -> dict[str, Any]:
     }
 
 
-def worker_environment(batched: bool | None = None) -> dict[str, Any]:
-    """The environment as a worker has it, which owns one core unless it computes on an accelerator.
+def worker_environment(batched: bool | None = None, threads: int = 1) -> dict[str, Any]:
+    """The environment as a worker has it, which owns `threads` cores unless it computes on an accelerator.
 
-    `batched` is as in `run_suite`.
+    Both are as in `run_suite`.
     """
     about = environment()
     on_core = about["device"].startswith("cpu:")
     if on_core and hasattr(os, "sched_getaffinity"):
-        about["threads"] = 1
+        about["threads"] = threads
     return {**about, "batched": batched if batched is not None else not on_core}
 
 

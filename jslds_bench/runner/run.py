@@ -144,7 +144,7 @@ class _Run:
         self.environment: dict[str, Any] = {}
         self.earlier: dict[str, Any] = {}  # the environment of the run before: where nothing is left to do
         self.started = time.monotonic()
-        self.workers = {"n": 0, "starting": 0.0, "idle": 0.0}
+        self.workers = {"starting": 0.0, "idle": 0.0}
 
     def all(self, batched: bool | None) -> RunResult:
         """Runs what is left and counts."""
@@ -193,9 +193,9 @@ class _Run:
             queue = Queue(groups, self.length)
             supervisor = Supervisor(pool, queue, self, command, self.limits, self.board)
             supervisor.work(min(len(groups), most))
-        now, let_go = time.monotonic(), supervisor.let_go
-        idle = sum(now - moment for moment in let_go)
-        self.workers = {"n": len(let_go), "starting": supervisor.starting, "idle": idle}
+        now = time.monotonic()
+        idle = sum(now - moment for moment in supervisor.let_go)
+        self.workers = {"starting": supervisor.starting, "idle": idle}
 
     def _open(self) -> None:
         """Refuses a folder that holds something else, then says what is being run."""

@@ -17,7 +17,8 @@ from jslds_bench.switching import laplace_em as em
 from jslds_bench.switching.emissions import Views, update_emission
 from jslds_bench.switching.parameters import Belief, Data, Emission, Modes, Params, Prior, Spec
 
-_RANK_TOLERANCE = 1e-10  # variances below this, relative to the largest, count as none
+RANK = 1e-10
+"""Variance, relative to the largest, under which a component of float32 states counts as none."""
 
 
 class Basis(NamedTuple):
@@ -135,7 +136,7 @@ def start_states(spec: Spec, data: Data, n_iterations: int = 15) -> Start:
 
 
 def _rank_note(variances: Any, n: int, what: str) -> tuple[str, ...]:
-    rank = int(np.sum(variances > _RANK_TOLERANCE * variances.max()))
+    rank = int(np.sum(variances > RANK * variances.max()))
     if rank >= n:
         return ()
     return (f"the covariance is singular: {rank} of {n} {what} vary; ridge and noise floor hold the others",)

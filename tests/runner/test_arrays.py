@@ -42,22 +42,22 @@ if name == "sbatch":
     known["n"] += 1
     log.append(["taken", last + 1])
     called = [word.removeprefix("--job-name=") for word in sys.argv if word.startswith("--job-name=")][-1]
-    queue += [[known["n"], k, str(script), called] for k in range(first, last + 1)]
+    (out,) = [word.removeprefix("--output=") for word in sys.argv if word.startswith("--output=")]
+    queue += [[known["n"], k, str(script), called, out] for k in range(first, last + 1)]
     print(f"{{known['n']}};alone")
 elif name == "squeue":
     if {fails}:
         sys.exit("slurm_load_jobs error: Unable to contact slurm controller")
     (called,) = [word.removeprefix("--name=") for word in sys.argv if word.startswith("--name=")]
     if queue:
-        number, k, script, _ = queue.pop(0)
-        out = re.search("--output=(.+)", Path(script).read_text())[1]
+        number, k, script, _, out = queue.pop(0)
         known["log"].append(["ended", number, k])
         if [number, k] not in {loses}:
             told = {{"SLURM_ARRAY_JOB_ID": str(number), "SLURM_ARRAY_TASK_ID": str(k)}}
             with open(out.replace("%A", str(number)).replace("%a", str(k)), "ab") as file:
                 subprocess.run(["sh", script], env={{**os.environ, **told}}, stdout=file)
     form = sys.argv[-1].removeprefix("--format=")
-    for number, k, _, of in queue:
+    for number, k, _, of, _ in queue:
         if of == called:
             print(form.replace("%F", str(number)).replace("%K", str(k)))
 elif name == "scancel":

@@ -49,6 +49,29 @@ def fixed_points(
     return roots[np.unique(groups_within(roots, MERGE * radius))]
 
 
+class Projected(Latent, Protocol):
+    """Such a map of the components x = Wᵀ(h − h̄)."""
+
+    @property
+    def mean(self) -> Any:
+        """h̄, [N]."""
+        ...
+
+    @property
+    def loadings(self) -> Any:
+        """W, [N, D]."""
+        ...
+
+
+def fixed_states(
+    model: Projected, visited: Float[Any, "S D"], u: Float[Any, " U"]
+) -> Float[jax.Array, "P N"]:
+    """h̄ + W x of its `fixed_points` near visited ones; P is 0 where none is found."""
+    x = fixed_points(model, visited, u)
+    made = np.asarray(model.mean) + x @ np.asarray(model.loadings).T
+    return jnp.asarray(made, jnp.float32).reshape(-1, model.mean.shape[0])
+
+
 @compiled
 def _newton(model: Any, starts: Any, u: Any, stride: Any) -> tuple[jax.Array, jax.Array]:
     """Where the steps from each start end, [P, D], and ‖ahead(x) − x‖ there.

@@ -21,7 +21,7 @@ from jslds_bench.errors import UsageError
 from jslds_bench.models._shared.recorded_system import RecordedSystem
 from jslds_bench.models._shared.spiking_system import TOLERANCE, SpikingSystem
 from jslds_bench.switching import model as switching
-from jslds_bench.switching.initialise import pca
+from jslds_bench.switching.initialise import RANK, pca
 from jslds_bench.switching.parameters import TransitionKind
 from jslds_bench.switching.rollout import ChainMoments, advance, advance_chain, reveal
 from jslds_bench.switching.selection import Curve, select_modes
@@ -32,8 +32,6 @@ from jslds_bench.types.networks import Task
 from jslds_bench.types.recordings import ObservedTask, Recording
 from jslds_bench.types.spikes import SpikeTask, SpikeTrials
 
-_RANK = 1e-10
-"""Variance, relative to the largest, under which a component of float32 states counts as none."""
 _KNOWN = 1e-3
 """Nats per step, of some 20 dimensions: what two EM iterations running gain when a fit to states has ended.
 
@@ -241,7 +239,7 @@ class SwitchingModel:
         rows = states.reshape(-1, network.n_state)
         variances = pca(rows, 1).variances
         # Components that hold rounding errors alone would be regressed on with coefficients of any size.
-        rank = int(np.sum(variances > _RANK * variances.max()))
+        rank = int(np.sum(variances > RANK * variances.max()))
         basis = pca(rows, min(self.n_latent, max(rank, 1)))
         x, u = (states - basis.mean) @ basis.loadings, _from_zero(trials.inputs)
         spec = switching.Spec(self.n_modes[0], transitions=self.transitions, ridge=self.ridge[0])

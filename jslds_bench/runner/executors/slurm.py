@@ -31,8 +31,6 @@ SCRIPT = """\
 #SBATCH --array=0-{last}
 #SBATCH --requeue
 #SBATCH --open-mode=append
-#SBATCH --output={folder}/log-%A-%a
-#SBATCH --error={folder}/log-%A-%a
 eval "$(sed -n "$((SLURM_ARRAY_TASK_ID + 1)){{p;q;}}" {quoted}/commands-{first})"
 code=$?
 to={quoted}/"code-$SLURM_ARRAY_JOB_ID-$SLURM_ARRAY_TASK_ID"
@@ -59,8 +57,10 @@ class Slurm:
 
     def run(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Ended]]:
         folder = shards[0].folder.parent
-        if any(c in str(folder) for c in "%\n"):
-            raise UsageError(f"Slurm would not write to {folder}: choose an --out without % and line breaks")
+        if any(c in str(folder) for c in "%\\\n"):
+            raise UsageError(
+                f"Slurm would not write to {folder}: choose an --out without %, \\ and line breaks"
+            )
         if any("\n" in word for shard in shards for word in shard.command):
             raise UsageError("a label has a line break: give it another")
         with contextlib.suppress(OSError, UsageError):  # of a runner that was killed
@@ -122,7 +122,9 @@ class Slurm:
             part = shards[taken : taken + size]
             script = self._written(part, first + taken, folder)
             try:
-                told = _called("sbatch", "--parsable", *self._options, f"--job-name={name}", str(script))
+                log = folder / "log-%A-%a"  # here, for in a script a blank would end it
+                ours = f"--job-name={name}", f"--output={log}", f"--error={log}"
+                told = _called("sbatch", "--parsable", *self._options, *ours, str(script))
             except UsageError as error:
                 if not any(word in str(error) for word in _LATER):
                     raise
@@ -139,8 +141,7 @@ class Slurm:
         """The script of an array, beside the commands of its tasks: none reads those of other arrays."""
         lines = [shlex.join(shard.command) for shard in shards]
         write_atomic(folder / f"commands-{first}", ("\n".join(lines) + "\n").encode())
-        where = {"folder": folder, "quoted": shlex.quote(str(folder))}
-        text = SCRIPT.format(first=first, last=len(shards) - 1, **where)
+        text = SCRIPT.format(first=first, last=len(shards) - 1, quoted=shlex.quote(str(folder)))
         write_atomic(folder / f"array-{first}.sh", text.encode())
         return folder / f"array-{first}.sh"
 

@@ -33,6 +33,7 @@ def perfect(evaluation: Evaluation) -> Evaluation:
     return dataclasses.replace(
         evaluation,
         free_run=evaluation.states,
+        late_run=evaluation.states[:, 1:],
         one_step=evaluation.states[:, 1:],
         found=fixed,
         found_q=[0 * r.q for r in evaluation.reference],
@@ -46,7 +47,7 @@ def perfect(evaluation: Evaluation) -> Evaluation:
 
 def predicted(evaluation: Evaluation, change: Callable[[Any], Any]) -> Evaluation:
     """`evaluation` with `change` made to all that the model was asked for."""
-    arrays = ("free_run", "one_step", "local", "local_e", "projected", "oracle_run")
+    arrays = ("free_run", "late_run", "one_step", "local", "local_e", "projected", "oracle_run")
     lists = ("found", "found_q")
     changed: dict[str, Any] = {
         name: change(x) for name in arrays if (x := getattr(evaluation, name)) is not None

@@ -93,7 +93,6 @@ def held_out_faults(task: Task) -> Iterator[str]:
 
 def expansion_faults(task: Task) -> Iterator[str]:
     """The expansion inputs are distinct and are those of the trials."""
-    trials = _drawn(task)
     distinct = np.asarray(task.expansion_inputs())
     if distinct.ndim != 2 or distinct.dtype != np.float32 or not len(distinct):
         shape = f"{distinct.dtype}{list(distinct.shape)}"
@@ -104,8 +103,10 @@ def expansion_faults(task: Task) -> Iterator[str]:
     names = getattr(task, "u_star_names", ())
     if names and len(names) != len(distinct):
         yield f"`u_star_names` are {len(names)}, and `expansion_inputs` holds {len(distinct)} u*"
+    n = max(N_TRIALS, 20 * len(distinct))  # of as many equally likely u* hardly any is missed by chance
+    trials = task.sample(jax.random.key(0), n)
     if {tuple(u) for u in np.asarray(trials.u_star)} != {tuple(u) for u in distinct}:
-        yield f"the u* of {N_TRIALS} trials are not those of `expansion_inputs`"
+        yield f"the u* of {n} trials are not those of `expansion_inputs`"
 
 
 def setup_faults(task: Task) -> Iterator[str]:
