@@ -111,6 +111,7 @@ reference: synthetic methods_quick switching spikes lambda_e modes latents varia
 	for run in synthetic methods_quick switching spikes lambda_e modes latents variants; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	rm -f reports/reference/*/run_held_out.json  # of two tasks that were once run apart
+	$(BIN)/python reports/apart.py reports/synthetic reports/reference/synthetic/by_apart.csv
 	for pair in heavier:cotrained:cotrained_heavier refined:cotrained:refined refined_at_equal:cotrained_heavier:refined; do \
 		set -- $$(echo $$pair | tr : ' ') && $(BIN)/jslds-bench compare reports/variants reports/variants --networks $$2 $$3 \
 		--metric relative_error --metric nrmse --metric n_systems_effective --metric task_error_network \

@@ -29,6 +29,7 @@ SHOWN = {
     "jslds": PALETTE[0],
     "fixed_points": PALETTE[1],
     "fixed_points_actual": PALETTE[1],
+    "fixed_points_start": PALETTE[1],
     "codebook": PALETTE[2],
     "taylor_at_state": PALETTE[3],
     "rslds": PALETTE[4],

@@ -105,7 +105,10 @@ TABLES = {
             "rate R²": ("spiking_regimes", "rate_r2"),
             "co-smoothing, bits/spike": ("spiking_regimes", "co_bits_per_spike"),
         },
-        models=("lfads_at_states", "lfads_affine", "lfads_jslds", "lfads_jslds_identity", "lds", "rslds"),
+        models=(
+            *("lfads", "lfads_at_states", "lfads_affine", "lfads_jslds", "lfads_jslds_identity"),
+            *("lds", "rslds"),
+        ),
     ),
     "maze": Quoted(
         "maze",
@@ -114,7 +117,7 @@ TABLES = {
             "JSLDS branch": ("mc_maze", "co_bits_per_spike_jslds"),
             "relative error": ("mc_maze", "relative_error"),
         },
-        models=("lfads", "lfads_jslds", "lds", "rslds", "smoothing"),
+        models=("lfads", "lfads_affine", "lfads_jslds", "lds", "rslds", "smoothing"),
     ),
     "lambda_e": Quoted(
         "lambda_e",
@@ -156,7 +159,10 @@ TABLES = {
             "from h_1  ": ("context_integration", "valid_prediction_time_from_h1"),
         },
         networks=("standard", "cotrained"),
-        models=("fixed_points", "fixed_points_actual", "fixed_points_start", "codebook", "jslds", "rslds"),
+        models=(
+            *("fixed_points", "fixed_points_actual", "fixed_points_start", "fixed_points_start_actual"),
+            *("codebook", "jslds", "rslds"),
+        ),
     ),
 }
 
@@ -261,11 +267,11 @@ def quality() -> str:
         {task: Paper(**paper) for task, paper in papers.items()},
         PUBLISHED,
     )
-    lines = [["task", "steps", "seconds", "seeds that reach it", "the paper's recipe, seconds", "sooner"]]
+    lines = [["task", "steps", "seconds", "seeds that reach it", "the paper's whole recipe", "times as long"]]
     lines.append(["---"] * len(lines[0]))
     for row in found.itertuples():
         shown = [f"{row.steps:,.0f}", f"{row.seconds:.1f}", f"{row.reaching:.0f} of {row.seeds}"]
-        lines.append([row.task, *shown, f"{row.paper_seconds:,.0f}", f"{row.ratio:.0f} times"])
+        lines.append([row.task, *shown, f"{row.paper_seconds:,.0f}", f"{row.ratio:.0f}"])
     return _markdown(lines)
 
 
@@ -308,6 +314,25 @@ def speed() -> str:
     return _markdown(lines)
 
 
+APART = ("fixed_points", "fixed_points_start", "jslds", "codebook", "taylor_at_state", "rslds")
+"""Models of `synthetic` of which the numbers of systems are quoted by distance."""
+
+
+def by_apart() -> str:
+    """The table in Markdown of how many systems there are on co-trained networks, by distance."""
+    values = pd.read_csv(ROOT / "reports" / "reference" / "synthetic" / "by_apart.csv")
+    values = values[(values.network == "cotrained") & values.model.isin(APART)]
+    means = values.groupby(["model", "task", "apart"]).n_systems_effective.mean()
+    sizes = sorted(set(values.apart), reverse=True)
+    tasks = {"nbit_memory": "3-bit", "context_integration": "context"}
+    lines = [["model", *(f"{name}, {size:g}" for name in tasks.values() for size in sizes)]]
+    lines.append(["---"] * len(lines[0]))
+    for model in APART:
+        found = (means[model, task, size] for task in tasks for size in sizes)
+        lines.append([model, *(number(float(x), 3) for x in found)])
+    return _markdown(lines)
+
+
 CLAIMS = {"claims": False, "instead": True}
 """Table → whether it has what was found instead, or the paper's claims."""
 
@@ -339,8 +364,9 @@ def claims(instead: bool) -> str:
 def table(quoted: Quoted) -> str:
     """The table in Markdown; rows in the order of the run's own."""
     values = pd.read_csv(ROOT / "reports" / "reference" / quoted.run / "values.csv")
-    keys = ["network", "model", "task", "metric"]
-    means = values.groupby(keys, sort=False).value.mean()
+    keys = ["network", "model", "task"]
+    found = values.groupby([*keys, "metric"], sort=False).value
+    means, known, asked = found.mean(), found.count(), values.groupby(keys).seed.nunique()
     places = [
         (network, model)
         for network, model in dict.fromkeys(zip(values.network, values.model, strict=True))
@@ -352,9 +378,11 @@ def table(quoted: Quoted) -> str:
     lines = [["network · model" if several else "model", *map(str.strip, quoted.columns)], []]
     lines[1] = ["---"] * len(lines[0])
     for network, model in places:
-        found = [means.get((network, model, *column)) for column in quoted.columns.values()]
-        shown = ["–" if x is None or pd.isna(x) else number(float(x), 3) for x in found]
-        lines.append([f"{network} · {model}" if several else model, *shown])
+        lines.append([f"{network} · {model}" if several else model])
+        for task, metric in quoted.columns.values():
+            n = known.get((network, model, task, metric), 0)
+            text = number(float(means[network, model, task, metric]), 3) if n else "–"
+            lines[-1].append(f"{text} ({n} of {of})" if 0 < n < (of := asked[network, model, task]) else text)
     return _markdown(lines)
 
 
@@ -366,7 +394,9 @@ def block(name: str) -> str:
     """The table of that name."""
     if name in VERDICTS:
         return verdicts(name)
-    others = {"methods": over_networks} | {f.__name__: f for f in (by_spread, quality, scale, speed)}
+    others = {"methods": over_networks} | {
+        f.__name__: f for f in (by_apart, by_spread, quality, scale, speed)
+    }
     if name in others:
         return others[name]()
     if name in CLAIMS:

@@ -17,6 +17,8 @@ from jslds_bench.cli import verbs
 from jslds_bench.records import sealed, store
 from jslds_bench.records.record import Record, Value
 from jslds_bench.records.table import COLUMNS, load_run
+from jslds_bench.runner import cache
+from jslds_bench.runner.limits import Limits
 from jslds_bench.types import MODELS
 
 COMMAND = [sys.executable, "-m", "jslds_bench"]
@@ -290,6 +292,27 @@ name = "persistence"
         "mine.py",
         "x.toml",
     ]
+
+
+def test_a_dry_run_looks_for_the_networks_of_as_many_threads(tmp_path, monkeypatch, capsys):
+    """Numbers may differ between one and several, so that networks are kept apart."""
+    asked = []
+    key = cache.network_key
+    monkeypatch.setattr(Limits, "check_here", lambda self: None)  # there may be one core
+    monkeypatch.setattr(
+        cache, "network_key", lambda digest, about: asked.append(about["threads"]) or key(digest, about)
+    )
+    for threads in ("1", "3"):
+        words = ["run", "--suite", "smoke", "--task", "nbit_memory", "--threads", threads, "--dry-run"]
+        assert cli.main([*words, "--out", str(tmp_path / "out")]) == 0
+    capsys.readouterr()
+    assert set(asked[: len(asked) // 2]) == {1}
+    assert set(asked[len(asked) // 2 :]) == {3}
+
+
+def test_a_report_of_a_file_is_one_line(run_folder, capsys):
+    assert cli.main(["report", str(run_folder / "run.json")]) == 3
+    assert "run.json" in one_line(capsys)
 
 
 def test_a_recipe_for_networks_that_are_not_trained_is_refused(tmp_path, capsys):

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from jslds_bench.cli import main
 from jslds_bench.errors import UsageError
 from jslds_bench.perf import Version, compare_speeds, version
+from jslds_bench.perf.versions import checkout
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = """
@@ -105,6 +107,37 @@ def test_a_revision_is_unpacked_and_a_folder_taken_as_it_is(tmp_path):
     for wrong in ("nowhere", "--output=x"):
         with pytest.raises(UsageError, match="revision"):
             version(wrong, repository, scratch)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="revisions need git")
+def test_a_revision_without_a_lock_file_is_refused_and_so_is_one_without_git(tmp_path, monkeypatch):
+    repository, scratch = tmp_path / "repository", tmp_path / "scratch"
+    scratch.mkdir()
+    made(repository, 1)
+    git(repository, "init", "-q")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "one")
+    with pytest.raises(UsageError, match=r"HEAD has no requirements\.lock"):
+        version("HEAD", repository, scratch)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="git, which cannot be started"):
+        version("HEAD", repository, scratch)
+    with pytest.raises(UsageError, match="git, which cannot be started"):
+        checkout()
+
+
+@pytest.mark.parametrize(
+    ("words", "idle"),
+    [
+        (["throughput", "--only", "spin"], "--only does nothing in perf throughput"),
+        (["quality", "HEAD~1"], "REV_A does nothing in perf quality"),
+        (["quality", "--pairs", "7"], "--pairs does nothing in perf quality"),
+        (["compare", "HEAD~1", "HEAD", "--seeds", "3"], "--seeds does nothing in perf compare"),
+    ],
+)
+def test_what_another_action_reads_is_refused(words, idle, capsys):
+    assert main(["perf", *words]) == 3
+    assert idle in capsys.readouterr().err
 
 
 def test_the_command_times_the_core_of_this_checkout():

@@ -1,6 +1,7 @@
 """What pages say of `synthetic`."""
 
-from said import CONTEXT, MEMORY, TASKS, says
+import pandas as pd
+from said import CONTEXT, MEMORY, REFERENCE, TASKS, Run, page, says
 
 
 @says(
@@ -37,9 +38,12 @@ def test_many_systems_have_the_least_error(run):
 
 @says(
     "synthetic",
-    "has in these tables at most a tenth more error with hundreds of systems",
+    "has in these tables at most a tenth more free-run error with hundreds of systems",
+    "one step ahead 41 to 47 % more on standard networks of context integration",
 )
 def test_codebook_is_as_near(run):
+    ahead = run.of(CONTEXT, "relative_error_one_step")
+    assert round(ahead["codebook"] / ahead["taylor_at_state"], 2) in (1.41, 1.47)
     return all(
         errors["codebook"] < 1.1 * errors["taylor_at_state"] and 100 < systems["codebook"] < 1000
         for place, errors, systems in run.groups()
@@ -60,14 +64,72 @@ def test_jslds_is_the_best_of_few_systems(run):
 
 @says(
     "synthetic",
-    "less than it one step ahead, and `fixed_points` also free-running where the run starts at h_1",
+    "Where the run starts at h_1, everything but `persistence` errs less than the JSLDS",
+    "one step ahead `rslds` does on all five seeds and `fixed_points` on three.",
 )
 def test_others_are_ahead_on_context(run):
-    def errors(metric):
-        return run.of(CONTEXT, metric, "cotrained")
+    late = run.of(CONTEXT, "relative_error_from_h1", "cotrained")
+    place = (CONTEXT, "cotrained", "relative_error_one_step")
+    ahead = run.seeds.xs(place, level=("task", "network", "metric"))
+    less = [(ahead.loc[model] < ahead.loc["jslds"]).sum() for model in ("rslds", "fixed_points")]
+    return set(late.index[late >= late["jslds"]]) == {"jslds", "persistence"} and less == [5, 3]
 
-    one, late = errors("relative_error_one_step"), errors("relative_error_from_h1")
-    return max(one["fixed_points"], one["rslds"]) < one["jslds"] and late["fixed_points"] < late["jslds"]
+
+def test_one_more_point_makes_up_for_the_lead():
+    """Of the run on the Xeon alone: that on the EPYC has no such row."""
+    for said, name in (
+        ("have 0.0093 for its 0.0079, with 29 systems for 26, and by nrmse less than it.", "results"),
+        ("five sixths, with 26 systems for 29, and by nrmse more than theirs (0.053 for 0.051)", "fairness"),
+        ("one more point changes little (0.051 for 0.054, where the JSLDS has 0.0055)", "fairness"),
+    ):
+        assert said in page(f"docs/{name}.md")
+    run = Run("synthetic")
+
+    def of(metric, task=CONTEXT):
+        found = run.of(task, metric, "cotrained")
+        return found["fixed_points_start"], found["jslds"]
+
+    start, own = of("relative_error")
+    assert (round(start, 4), round(own, 4), round(own / start, 1)) == (0.0093, 0.0079, 0.8)
+    assert [round(x) for x in of("n_systems_effective")] == [29, 26]
+    assert [round(x, 3) for x in of("nrmse")] == [0.051, 0.053]
+    assert round(run(MEMORY, "fixed_points", network="cotrained"), 3) == 0.054
+    assert [float(f"{x:.2g}") for x in of("relative_error", MEMORY)] == [0.051, 0.0055]
+
+
+def test_how_many_systems_there_are_at_other_distances():
+    for said in (
+        "On 3-bit memory a JSLDS has about as many at any distance here;",
+        "there are 13 at 0.1 and 219 at 0.01, and those about fixed points there change too, from 13 to 126,",
+        "those of `rslds` are 14 at any.",
+    ):
+        assert said in page("docs/fairness.md")
+    values = pd.read_csv(REFERENCE / "synthetic" / "by_apart.csv")
+    values = values[values.network == "cotrained"]
+    means = values.groupby(["task", "model", "apart"]).n_systems_effective.mean()
+    assert means[MEMORY, "jslds"].max() < 1.4 * means[MEMORY, "jslds"].min()
+    for model, few, many in (("jslds", 13, 219), ("fixed_points", 13, 126), ("rslds", 14, 14)):
+        found = means[CONTEXT, model]
+        assert (round(found[0.1]), round(found[0.01])) == (few, many)
+    at = Run("synthetic").seeds.xs("n_systems_effective", level="metric").mean(axis=1)
+    assert means[:, "jslds", 0.05].eq(at[:, "cotrained", "jslds"]).all()
+
+
+def test_what_co_training_costs_the_task():
+    """Of the run on the Xeon alone: what is kept of the other has no such values."""
+    said = "Co-training has a price: 5.6 and 3.0 times the task error of networks that differ"
+    assert said in page("docs/results.md")
+    for said in (
+        "co-trained ones have 5.6 (3-bit memory) and 3.0 times (context integration) the task error;",
+        "they have a twentieth and 2.4 times, the latter on all five seeds.",
+    ):
+        assert said in page("docs/fairness.md")
+    errors = Run("synthetic").seeds.xs(("jslds", "task_error_network"), level=("model", "metric"))
+    means = errors.mean(axis=1).unstack("network")
+    price, beside = (means.cotrained / means[name] for name in ("standard_matched", "standard"))
+    assert [round(price[task], 1) for task in TASKS] == [5.6, 3.0]
+    assert (round(1 / beside[MEMORY], -1), round(beside[CONTEXT], 1)) == (20, 2.4)
+    assert (errors.loc[CONTEXT].loc["cotrained"] > errors.loc[CONTEXT].loc["standard"]).all()
 
 
 @says(
@@ -125,7 +187,7 @@ def test_cotrained_is_easier(run):
     errors = run.means.xs("relative_error", level="metric").unstack("network")
     matched = errors.dropna()
     return (
-        len(errors) == 26
+        len(errors) in (26, 28)
         and (errors.cotrained < errors.standard).all()
         and len(matched) == 12
         and (matched.cotrained < matched.standard_matched).all()
@@ -152,7 +214,9 @@ def test_spread_makes_it_harder(run):
         and (single > 0.969).all()
         and ratios[MEMORY].drop([*single.index, "persistence"]).max() < 0.5
         and less(CONTEXT, "jslds", "standard_matched") == less(CONTEXT, "jslds", "standard") == 5
-        and less(CONTEXT, "codebook", "standard") == less(CONTEXT, "fixed_points_start", "standard") == 5
+        and less(CONTEXT, "codebook", "standard")
+        == less(CONTEXT, "fixed_points_start_actual", "standard")
+        == 5
         and {less(CONTEXT, "fixed_points", "standard"), less(CONTEXT, "rslds", "standard")} <= {2, 3}
         and set(context.index[context.standard < context.cotrained])
         == {"taylor_at_state", "dmdc", "lds", "persistence"}
@@ -162,15 +226,26 @@ def test_spread_makes_it_harder(run):
 
 @says(
     "synthetic",
-    "on context integration `rslds` and the JSLDS change places on standard networks, the JSLDS and",
+    "on context integration the JSLDS and fixed points change places on matched networks;",
 )
 def test_ranks_depend_on_the_divisor(run):
-    def before(network, one, other):
-        metrics = ("relative_error", "nrmse")
-        return [run(CONTEXT, one, m, network) < run(CONTEXT, other, m, network) for m in metrics]
+    return sum(_before(run, "standard_matched", "jslds", "fixed_points")) == 1
 
-    pairs = ("standard", "rslds", "jslds"), ("standard_matched", "jslds", "fixed_points")
-    return all(sum(before(*pair)) == 1 for pair in pairs)
+
+def test_ranks_depend_on_the_processor_too():
+    said = (
+        "by relative error with the JSLDS ahead on one of the two processors and `rslds` on the other,"
+        " and by nrmse the other way about: nothing is told between these two there"
+    )
+    assert said in page("docs/fairness.md")
+    runs = (Run("synthetic", values) for values in ("values", "values_epyc"))
+    assert [_before(run, "standard", "jslds", "rslds") for run in runs] == [[True, False], [False, True]]
+
+
+def _before(run, network, one, other):
+    """Whether `one` errs less than the `other` on context integration, by relative error and by nrmse."""
+    metrics = ("relative_error", "nrmse")
+    return [run(CONTEXT, one, m, network) < run(CONTEXT, other, m, network) for m in metrics]
 
 
 @says(

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import numpy as np
 import pytest
 
 from jslds_bench.contract import metric
@@ -67,6 +68,12 @@ def test_the_perfect_model_has_perfect_values(case, evaluated):
     for name, expected in perfect_values(case.shared.task.n_steps).items():
         assert value_of(name, best) == pytest.approx(expected, abs=1e-12), name
     assert value_of("task_error_model", best) == value_of("task_error_network", best)
+
+
+def test_the_run_from_h_1_is_perfect_and_spoilt_with_the_rest(case, evaluated):
+    evaluation = evaluated("persistence", case)
+    assert np.array_equal(perfect(evaluation).late_run, evaluation.states[:, 1:])
+    assert np.isnan(predicted(evaluation, lambda x: x * np.nan).late_run).all()
 
 
 def test_unsupported_metrics_say_why(case, evaluated):

@@ -195,6 +195,19 @@ def test_networks_train_on_the_loss_of_their_recipe(name, monkeypatch):
     assert abs(fast) < 1e3 < paper
 
 
+def test_a_loss_that_is_never_finite_where_nothing_is_trained_on_is_a_divergence():
+    recipe = make_recipe("fast", TASK.setup, n_steps=2)
+    with pytest.raises(Diverged, match="was never finite"):
+        training.train_batches(
+            lambda params, batch: (jnp.sum(params["w"] ** 2), {}),
+            {"w": jnp.ones(3)},
+            lambda key, step: step,
+            recipe,
+            jax.random.key(0),
+            validate=lambda params: jnp.float32(jnp.nan),
+        )
+
+
 def test_on_a_frozen_network_the_expansion_network_alone_learns(start, make_network):
     """The gradient by φ is that of the whole loss without the network's own terms, and θ is not asked."""
     cell, trials = make_network("vanilla").cell, TASK.sample(jax.random.key(2), 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import tomllib
 
@@ -21,6 +22,7 @@ from jslds_bench.report.data.arrays import Arrays
 from jslds_bench.report.data.run import load_data
 from jslds_bench.reproduce.claims import claims_file, read_claims
 from jslds_bench.reproduce.findings import FINDINGS, expansions, find
+from jslds_bench.reproduce.page import write_scorecard
 from jslds_bench.reproduce.verdicts import judge
 from jslds_bench.suite import load_suite
 
@@ -149,6 +151,34 @@ def test_what_diverged_counts_against_a_claim(whole, broken):
     now = verdicts(broken(lambda key: key[:3] == ("context_integration", "cotrained", "jslds"), change))
     turned = {"context-error": "not reproduced", "instead-start": "in part"}
     assert {n: now[n] for n in now if now[n] != whole[n]} == turned
+
+
+def test_a_finding_of_points_of_a_run_that_diverged_is_infinite(run):
+    for place in ("nbit_memory/cotrained", "context_integration/cotrained"):
+        (path,) = (run / "records").rglob(f"{place}/jslds/seed-0.json")
+        arrays = dict(read_arrays(path, read_record(path)))
+        lost = {**arrays, "expansion": np.full_like(arrays["expansion"], np.nan)}
+        lost["expansion"][0] = arrays["expansion"][0]
+        for name, finding in FINDINGS.items():
+            whole = [Arrays(x) for x in (arrays, arrays)]
+            if "expansion" in finding.needs and not np.isnan(find(name, *whole)[0]):
+                found = find(name, Arrays(lost), whole[1])
+                assert found == (np.inf, "the free run of a trial diverged"), name
+
+
+def test_suites_with_tasks_in_common_have_figures_of_their_own(run, tmp_path):
+    data = load_data(run)
+    claims = [c for c in OF_NETWORKS if "fig2e" in c.figures]
+    again = [dataclasses.replace(c, id=f"{c.id}-again", suite="again") for c in claims]
+    judged = [judge(claim, data) for claim in (*claims, *again)]
+    page = write_scorecard(judged, {"reproduce": data, "again": data}, tmp_path, "").read_text("utf-8")
+    anchors = re.findall('id="([^"]+fig2e)"', page)
+    assert len(anchors) == len(set(anchors)) == 2 * len({c.task for c in claims} & {"nbit_memory"})
+    drawn = {path.stem for path in (tmp_path / "figures").glob("*.svg")}
+    assert {"reproduce", "again"} <= {name.split("+")[0] for name in drawn}
+    for claim in (*claims, *again):
+        body = page.split(f'id="claim-{claim.id}"')[1].split("</tbody>")[0]
+        assert re.findall('href="#([^"+]+)', body) == [claim.suite] * len(claim.figures)
 
 
 def test_a_seed_without_a_number_is_none_on_which_the_claim_holds(broken):

@@ -122,6 +122,15 @@ def test_indices_of_every_array_begin_at_none(fake, tmp_path):
     assert log(tmp_path, "taken") == [4, 4, 2]
 
 
+def test_a_folder_may_have_blanks_and_quotes_in_its_name(fake, tmp_path):
+    fake(size=4, most=100)
+    folder = tmp_path / "my 'own' runs"
+    folder.mkdir()
+    assert ends(shards(folder, 3)) == {i: Ended(0, f"part {i}") for i in range(3)}
+    with pytest.raises(UsageError, match=r"choose an --out without"):
+        ends(shards(tmp_path / "a%A", 1))
+
+
 def test_what_slurm_does_not_take_yet_waits(fake, tmp_path):
     fake(size=3, most=5)
     assert ends(shards(tmp_path, 14)) == {i: Ended(code(i), f"part {i}") for i in range(14)}
