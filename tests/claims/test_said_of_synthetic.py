@@ -101,14 +101,14 @@ def test_how_many_systems_there_are_at_other_distances():
     for said in (
         "On 3-bit memory a JSLDS has about as many at any distance here;",
         "there are 13 at 0.1 and 219 at 0.01, and those about fixed points there change too, from 13 to 126,",
-        "those of `rslds` are 14 at any.",
+        "those of `rslds` are 14 or 15 at any.",
     ):
         assert said in page("docs/fairness.md")
     values = pd.read_csv(REFERENCE / "synthetic" / "by_apart.csv")
     values = values[values.network == "cotrained"]
     means = values.groupby(["task", "model", "apart"]).n_systems_effective.mean()
     assert means[MEMORY, "jslds"].max() < 1.4 * means[MEMORY, "jslds"].min()
-    for model, few, many in (("jslds", 13, 219), ("fixed_points", 13, 126), ("rslds", 14, 14)):
+    for model, few, many in (("jslds", 13, 219), ("fixed_points", 13, 126), ("rslds", 14, 15)):
         found = means[CONTEXT, model]
         assert (round(found[0.1]), round(found[0.01])) == (few, many)
     at = Run("synthetic").seeds.xs("n_systems_effective", level="metric").mean(axis=1)
