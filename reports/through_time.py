@@ -45,13 +45,14 @@ def trained(model: Any, network: Any, trials: Any, states: np.ndarray, rate: flo
     cut = len(states) - len(states) // 4
     first, unseen = (trials.part(part) for part in (slice(None, cut), slice(cut, None)))
     later = jnp.asarray(states[:cut, 1:], jnp.float32)
+    inputs, u_star = jnp.asarray(first.inputs), jnp.asarray(first.u_star)
     spread = jnp.mean(jnp.sum((later - later.mean((0, 1))) ** 2, axis=-1))
     optimizer = optax.chain(
         optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(rate, STEPS))
     )
 
     def loss(model: Any, which: Any) -> Any:
-        run = free_run(model, network.h0, first.inputs[which], first.u_star[which])
+        run = free_run(model, network.h0, inputs[which], u_star[which])
         return jnp.mean(jnp.sum((run - later[which]) ** 2, axis=-1)) / spread
 
     @jax.jit

@@ -69,33 +69,31 @@ def test_few_modes_cost_rslds(run):
 
 @says(
     "latents",
-    "With forty `rslds` errs less on 3-bit memory, by a sixth and a quarter",
+    "With forty `rslds` errs a sixth less on co-trained networks of 3-bit memory (on four of five seeds, and on",
+    "and a tenth less on standard ones of context integration (on four). On standard networks of 3-bit memory it",
+    "it errs a fifth more (on four), and on co-trained ones of context integration five times as much: there it",
+    "One step ahead it errs less on all of them but these last. By nrmse,",
 )
-def test_forty_help_on_one_task(run):
-    def ratio(task, network, metric="relative_error"):
-        return run(task, "rslds_40", metric, network) / run(task, "rslds", metric, network)
+def test_forty_dimensions_help_on_some_networks(run):
+    own, other = (MEMORY, "cotrained"), (CONTEXT, "cotrained")
+    places = own, (CONTEXT, "standard"), (MEMORY, "standard"), other
 
-    one = [ratio(t, "standard", "relative_error_one_step") for t in (MEMORY, CONTEXT)]
-    modes = [
-        run(CONTEXT, m, "n_systems", n) for n in ("standard", "cotrained") for m in ("rslds_40", "rslds")
-    ]
+    def seeds(place, model, metric="relative_error"):
+        return run.seeds.loc[(*place, model, metric)]
+
+    def ratio(place, metric="relative_error"):
+        return run(place[0], "rslds_40", metric, place[1]) / run(place[0], "rslds", metric, place[1])
+
+    less = [(seeds(place, "rslds_40") < seeds(place, "rslds")).sum() for place in places]
+    ahead = [ratio(place, "relative_error_one_step") < 1 for place in places]
     return (
-        round(ratio(MEMORY, "standard"), 2) == 0.84
-        and round(ratio(MEMORY, "cotrained"), 2) == 0.75
-        and round(ratio(MEMORY, "standard", "nrmse"), 3) == 0.965
-        and round(ratio(MEMORY, "cotrained", "nrmse"), 2) == 0.91
-        and ratio(CONTEXT, "standard", "nrmse") < 1
-        and run(MEMORY, "rslds_40", network="cotrained") > run(MEMORY, "jslds", network="cotrained")
-        and 0.65 < one[0] < 0.8
-        and 0.45 < one[1] < 0.55
-        and min(ratio(CONTEXT, n) for n in ("standard", "cotrained")) > 1
-        and modes[0] < modes[1]
-        and modes[2] < modes[3]
-        and all(
-            0.9 < run(t, "lds_all", network=n) / run(t, "lds", network=n) < 1
-            for t in (MEMORY, CONTEXT)
-            for n in ("standard", "cotrained")
-        )
+        np.allclose([ratio(place) for place in places], [5 / 6, 0.9, 1.2, 5], rtol=0.01)
+        and less == [4, 4, 1, 0]
+        and (seeds(own, "rslds_40") < seeds(own, "jslds")).sum() == 1
+        and seeds(other, "rslds_40", "n_systems").eq(1).all()
+        and ahead == [True, True, True, False]
+        and min(ratio(place, "nrmse") for place in places) > 1
+        and all(0.9 < run(t, "lds_all", network=n) / run(t, "lds", network=n) < 1 for t, n in places)
     )
 
 
