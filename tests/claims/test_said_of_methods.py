@@ -70,7 +70,7 @@ def test_few_modes_cost_rslds(run):
 @says(
     "latents",
     "With forty `rslds` errs a sixth less on co-trained networks of 3-bit memory (on four of five seeds, and",
-    "and a tenth less on standard ones of context integration (on four). On standard networks of 3-bit memory",
+    "a tenth less on standard ones of context integration (on four). On standard networks of 3-bit memory",
     "it errs a fifth more (on four), and on co-trained ones of context integration five times as much:",
     "One step ahead it errs less on all of them but these last. By nrmse,",
 )
