@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-$(VERSION)
 N ?= 5
 
-.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes latents variants quality reproduce speed level scale reference reference_methods docs compiled perf bench-here fuzz lock clean
+.PHONY: env test test-long test-slow lint synthetic smoke switching spikes maze methods methods_quick lambda_e modes latents variants quality reproduce speed through_time level scale reference reference_methods docs compiled perf bench-here fuzz lock clean
 
 env: $(MADE)
 
@@ -79,6 +79,10 @@ latents: env
 reproduce: env
 	$(BIN)/jslds-bench reproduce
 
+# What training through time adds to models that are fitted to the next step (docs/fairness.md): a quarter of an hour.
+through_time: env
+	$(BIN)/python reports/through_time.py
+
 # What the core reaches of this machine, and what limits it: twenty minutes on an idle machine (docs/speed.md).
 speed: env
 	$(BIN)/python reports/speed.py reports/speed
@@ -107,7 +111,7 @@ maze: env
 	$(BIN)/jslds-bench run --suite maze --data "$(DATA)"
 
 # The tables that the documentation quotes, from runs of this machine and commit.
-reference: synthetic methods_quick switching spikes lambda_e modes latents variants quality reproduce speed level scale
+reference: synthetic methods_quick switching spikes lambda_e modes latents variants quality reproduce speed through_time level scale
 	for run in synthetic methods_quick switching spikes lambda_e modes latents variants; do mkdir -p reports/reference/$$run && \
 		cp reports/$$run/table.md reports/$$run/values.csv reports/$$run/run.json reports/reference/$$run/; done
 	rm -f reports/reference/*/run_held_out.json  # of two tasks that were once run apart

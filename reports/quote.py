@@ -333,6 +333,22 @@ def by_apart() -> str:
     return _markdown(lines)
 
 
+def through_time() -> str:
+    """The table in Markdown of free-run errors before and after training through time."""
+    values = pd.read_csv(ROOT / "reports" / "reference" / "through_time" / "values.csv")
+    places = {
+        f"{'3-bit' if task == 'nbit_memory' else 'context'}, {network}": of.set_index("model")
+        for (task, network), of in values.groupby(["task", "network"], sort=False)
+    }
+    lines = [["model", *places], ["---"] * (len(places) + 1)]
+    for model in dict.fromkeys(values.model):
+        lines.append([model])
+        for of in places.values():
+            before, after = of.fitted[model], of.through_time[model]
+            lines[-1].append(f"{number(before, 3)} → {number(after, 3)} ({after / before - 1:+.0%})")
+    return _markdown(lines)
+
+
 CLAIMS = {"claims": False, "instead": True}
 """Table → whether it has what was found instead, or the paper's claims."""
 
@@ -395,7 +411,7 @@ def block(name: str) -> str:
     if name in VERDICTS:
         return verdicts(name)
     others = {"methods": over_networks} | {
-        f.__name__: f for f in (by_apart, by_spread, quality, scale, speed)
+        f.__name__: f for f in (by_apart, by_spread, quality, scale, speed, through_time)
     }
     if name in others:
         return others[name]()

@@ -1,5 +1,7 @@
 """What pages say of `methods_quick` and `latents`."""
 
+import json
+
 import numpy as np
 import pandas as pd
 from said import CONTEXT, MEMORY, REFERENCE, Run, page, says
@@ -141,6 +143,27 @@ def test_edmd_on_what_is_new(run):
     assert max(errors["edmd"] / errors["jslds"] for errors in cotrained) < 0.25
     assert [round(errors["jslds"], 3) for errors in alone] == [0.109, 0.119]
     return [f"{errors['edmd']:.2g}" for errors in alone] == ["0.0052", "0.00016"]
+
+
+def test_what_training_through_time_adds():
+    for said in (
+        "It takes 3 to 15 % off the errors of `low_rank` and `smooth_switching`, nothing off those of one",
+        "and changes no order beside the JSLDS.",
+    ):
+        assert said in page("docs/fairness.md")
+    values = pd.read_csv(REFERENCE / "through_time" / "values.csv")
+    about = json.loads((REFERENCE / "through_time" / "machine.json").read_text("utf-8"))
+    assert not about["dirty"]
+    assert f"`reports/through_time.py`, commit {about['commit'][:7]};" in page("docs/fairness.md")
+    off = (1 - values.through_time / values.fitted).groupby(values.model)
+    assert off.max()["dmdc"] == 0
+    both = values[values.model != "dmdc"]
+    less = 1 - both.through_time / both.fitted
+    assert (round(100 * less.min()), round(100 * less.max())) == (3, 15)
+    seeds = Run("synthetic").seeds
+    for row in values.itertuples():
+        own = seeds.loc[(row.task, row.network, "jslds", "relative_error"), row.seed]
+        assert (row.fitted < own) == (row.through_time < own)
 
 
 def _met(fit, scored):
