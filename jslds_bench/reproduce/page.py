@@ -14,12 +14,13 @@ from markupsafe import Markup
 
 from jslds_bench.records.numbers import counted, number
 from jslds_bench.records.sealed import sweep, write_atomic
+from jslds_bench.records.store import slug
 from jslds_bench.report.data.run import RunData
 from jslds_bench.report.facts import Fact, facts
 from jslds_bench.report.html import fill, remove_others, write_figure
 from jslds_bench.report.plans.every import plans
 from jslds_bench.report.plans.paper import GROUP
-from jslds_bench.report.plans.plan import Plan, file_name
+from jslds_bench.report.plans.plan import Plan
 from jslds_bench.report.style import theme
 from jslds_bench.reproduce.claims import Number
 from jslds_bench.reproduce.findings import FINDINGS
@@ -148,7 +149,7 @@ def _told_apart(shown: Sequence[tuple[str, Plan]]) -> list[tuple[str, Plan]]:
     """Each under a name of its own: that of its suite comes first where suites have tasks in common."""
     times = Counter(plan.name for _, plan in shown)
     return [
-        (suite, dataclasses.replace(plan, name=file_name(Path(suite).stem, plan.name)))
+        (suite, dataclasses.replace(plan, name=f"{slug(Path(suite).stem)}+{plan.name}"))
         if times[plan.name] > 1
         else (suite, plan)
         for suite, plan in shown
