@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,10 @@ def rows_of(task_name: str, network_name: str, report: Callable[[str], None]) ->
     return rows
 
 
+def _tell(at: str, text: str) -> None:
+    sys.stderr.write(f"{at}{text}\n")
+
+
 def main() -> int:
     """Writes the values, and what the machine is."""
     if hasattr(os, "sched_setaffinity"):
@@ -110,7 +115,7 @@ def main() -> int:
     for i, (task, network) in enumerate(places):
         left = f", {(time.perf_counter() - begun) / i * (len(places) - i) / 60:.0f} min left" if i else ""
         at = f"{i + 1} of {len(places)}{left}: {task}, {network}: "
-        rows += rows_of(task, network, lambda text, at=at: sys.stderr.write(f"{at}{text}\n"))  # type: ignore[misc]
+        rows += rows_of(task, network, partial(_tell, at))
     FOLDER.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_csv(FOLDER / "values.csv", index=False)
     (FOLDER / "machine.json").write_text(json.dumps(about, indent=1) + "\n")

@@ -31,8 +31,8 @@ def perf(arguments: Namespace) -> int:
     """Compare the speed of two versions, 1 where B is slower; or measure this one."""
     action = one_of(arguments.action, tuple(ACTIONS), "action of perf")
     usual = parser_of("perf").get_default
-    for name in {name for read in ACTIONS.values() for name in read if name not in ACTIONS[action]}:
-        if getattr(arguments, name) != usual(name):
+    for name in (name for read in ACTIONS.values() for name in read):
+        if name not in ACTIONS[action] and getattr(arguments, name) != usual(name):
             given = f"REV_{name.upper()}" if name in "ab" else f"--{name}"
             raise UsageError(f"{given} does nothing in perf {action}")
     if action == "throughput":
