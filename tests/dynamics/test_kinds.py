@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jslds_bench.dynamics.compiled import _known, compiled, kinds
+from jslds_bench.dynamics.compiled import _known, compiled, compiler_options, kinds
 from jslds_bench.settings.networks.calls import on_model
 
 N_KINDS = 60  # JAX by itself runs the program of another on one in eight
@@ -113,3 +113,19 @@ def test_on_one_core_a_program_is_compiled_in_one_piece_and_does_the_same(quickl
     monkeypatch.setattr(jax, "jit", spied)
     np.testing.assert_array_equal(run({0}), run({0, 1}))
     assert [piece in options for options in given] == [True, False]
+
+
+@pytest.mark.parametrize("flags", ["", "--xla_backend_optimization_level=3"])
+@pytest.mark.parametrize("little", [False, True])
+def test_a_level_of_optimisation_that_is_chosen_stays(flags, little, monkeypatch):
+    level = "xla_backend_optimization_level"
+    if not _known(level, 1):
+        pytest.skip("this jaxlib has no such option")
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", little)
+    try:
+        found = [level in compiler_options(quickly) for quickly in (False, True)]
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
+    assert found == [False, not flags and not little]
