@@ -38,16 +38,19 @@ def compiler_options(quickly: bool) -> dict[str, Any]:
         wanted["xla_cpu_use_fusion_emitters"] = False
         if not (_LEVEL in os.environ.get("XLA_FLAGS", "") or jax.config.read(_LITTLE)):
             wanted[_LEVEL] = 1
-    return {name: value for name, value in wanted.items() if _known(name, value)}
+    return dict(_known(tuple(wanted.items())))
 
 
 @functools.cache
-def _known(option: str, value: Any) -> bool:
+def _known(options: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+    """Those of the options that jaxlib has: asked for together, and each by itself where one is missing."""
+    if not options:
+        return ()
     try:
-        jax.jit(lambda x: x, compiler_options={option: value}).lower(0.0).compile()
+        jax.jit(lambda x: x, compiler_options=dict(options)).lower(0.0).compile()
     except jax.errors.JaxRuntimeError:  # there is no such option
-        return False
-    return True
+        return sum((_known((option,)) for option in options if len(options) > 1), ())
+    return options
 
 
 def kinds(tree: Any) -> Hashable:
